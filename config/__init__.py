@@ -1,0 +1,1 @@
+"""What an operator may change without touching code: settings, the service manifest, secrets of a data directory."""

@@ -1,0 +1,249 @@
+"""Every setting of every process: one frozen tree, read once by `load` at a composition root.
+
+Layers, later wins: `config/container-images.env`, `config/.env.defaults`, `.env`, `.env.local`, the process environment.
+A `TRADINGSYSTEM_*` name that no setting has and a value that does not fit stop the process, named.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct, field
+
+from config import manifest, secrets
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = ("config/container-images.env", "config/.env.defaults", ".env", ".env.local")
+OUR_PREFIX = "TRADINGSYSTEM_"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Kind = Literal["demo", "live"]
+
+
+class SettingsError(Exception):
+    """Configuration that cannot be used. The message names the setting, what was expected and what was found."""
+
+
+def env(*names: str) -> Any:
+    """Meta that says which variables set a field; the first one that is set wins."""
+    return Meta(extra={"env": names})
+
+
+class QuestDB(Struct, frozen=True, kw_only=True):
+    """The hot tier. `rest_url` set means a server of yours; unset means the embedded one on loopback."""
+
+    rest_url: Annotated[str | None, env("QUESTDB_REST_URL", "QUESTDB_HTTP_URL")] = None
+    host: Annotated[str, env("QUESTDB_HOST")] = "127.0.0.1"
+    pg_port: Annotated[Port, env("QUESTDB_PG_PORT")] = 8812
+    user: Annotated[str, env("QUESTDB_USER")] = "admin"
+    password: Annotated[str | None, env("QUESTDB_PASSWORD")] = None
+    reader_user: Annotated[str, env("QUESTDB_READER_USER")] = "reader"
+    reader_password: Annotated[str | None, env("QUESTDB_READER_PASSWORD")] = None
+    heap: Annotated[str, Meta(pattern=r"^\d+[mg]$"), env("QUESTDB_HEAP")] = "1g"
+    http_port: Port = 9000  # from the manifest
+
+    @property
+    def external(self) -> bool:
+        return self.rest_url is not None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the HTTP interface, without a slash at the end."""
+        return (self.rest_url or f"http://{self.host}:{self.http_port}").rstrip("/")
+
+    @property
+    def pg_host(self) -> str:
+        return (urlsplit(self.url).hostname or self.host) if self.external else self.host
+
+    def pg_dsn(self, *, reader: bool = False) -> str:
+        """libpq DSN of the PG wire; `reader` may only select."""
+        user, password = (self.reader_user, self.reader_password) if reader else (self.user, self.password)
+        return f"postgresql://{quote(user)}:{quote(password or 'quest')}@{self.pg_host}:{self.pg_port}/qdb"
+
+
+class Postgres(Struct, frozen=True, kw_only=True):
+    """The warm tier. `admin_url` set means a cluster of yours (a role that may create roles and databases)."""
+
+    admin_url: Annotated[str | None, env("TRADINGSYSTEM_POSTGRES_URL")] = None
+    host: Annotated[str, env("FRONTEND_APPS_DB_HOST")] = "127.0.0.1"
+    port: Port = 5444  # from the manifest
+    warm_url: Annotated[str | None, env("TIMESCALEDB_DSN")] = None
+    dagster_url: Annotated[str | None, env("DAGSTER_DATABASE_URL")] = None
+    passwords: dict[str, str] = {}  # role -> password, from the data directory's secrets
+
+    @property
+    def external(self) -> bool:
+        return self.admin_url is not None
+
+    @property
+    def admin(self) -> str:
+        """DSN of the administrator: migrations only."""
+        return self.admin_url or self._dsn("frontend_admin", "postgres")
+
+    def dsn(self, role: str, database: str) -> str:
+        """libpq DSN of `role` on `database`."""
+        if role == "timescale" and self.warm_url:
+            return self.warm_url
+        if role == "dagster" and self.dagster_url:
+            return self.dagster_url
+        return self._dsn(role, database)
+
+    def _dsn(self, role: str, database: str) -> str:
+        host, port = self.host, self.port
+        if self.admin_url:
+            parts = urlsplit(self.admin_url)
+            host, port = parts.hostname or host, parts.port or 5432
+        password = self.passwords.get(role)
+        credentials = quote(role) + (f":{quote(password, safe='')}" if password else "")
+        return urlunsplit(("postgresql", f"{credentials}@{host}:{port}", f"/{database}", "", ""))
+
+
+class B3(Struct, frozen=True, kw_only=True):
+    """B3's public trade-by-trade files."""
+
+    base_url: Annotated[str, env("TRADINGSYSTEM_B3_URL")] = "https://arquivos.b3.com.br/rapinegocios/tickercsv"
+    timeout_seconds: Annotated[Seconds, env("TRADINGSYSTEM_B3_TIMEOUT_SECONDS")] = 60.0
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """Who may call the HTTP interface, and from which pages."""
+
+    mode: Annotated[Literal["loopback", "required"], env("TRADINGSYSTEM_ACCESS")] = "loopback"
+    api_key: Annotated[str | None, env("TRADINGSYSTEM_API_KEY")] = None
+    bind: Annotated[str, env("TRADINGSYSTEM_BIND")] = "127.0.0.1"
+    cors_origin: Annotated[str, env("CORS_ORIGIN")] = "http://localhost:3103,http://localhost:3004"
+    disable_cors: Annotated[bool, env("DISABLE_CORS")] = False
+    rate_limit_window_ms: Annotated[int, Meta(ge=1), env("RATE_LIMIT_WINDOW_MS")] = 60_000
+    rate_limit_max: Annotated[int, Meta(ge=1), env("RATE_LIMIT_MAX")] = 100
+
+    @property
+    def key_needed(self) -> bool:
+        """True when every caller needs a key: asked for, or reachable from other machines."""
+        return self.mode == "required" or self.bind not in ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole tree. Paths are absolute."""
+
+    root: Path = ROOT
+    environment: Annotated[Literal["development", "production"], env("TRADINGSYSTEM_ENV", "NODE_ENV")] = "development"
+    log_level: Annotated[Literal["debug", "info", "warn", "warning", "error"], env("LOG_LEVEL")] = "info"
+    data_dir: Annotated[Path, env("TRADINGSYSTEM_DATA_DIR")] = Path(".data/demo")
+    downloads_dir: Annotated[Path, env("TRADINGSYSTEM_DOWNLOADS_DIR")] = Path(".data/downloads")
+    maven_url: Annotated[str | None, env("TRADINGSYSTEM_MAVEN_URL")] = None
+    library_strategy: Annotated[str, env("LIBRARY_DB_STRATEGY")] = "timescaledb"
+    questdb: QuestDB = field(default_factory=QuestDB)
+    postgres: Postgres = field(default_factory=Postgres)
+    b3: B3 = field(default_factory=B3)
+    access: Access = field(default_factory=Access)
+    ports: dict[str, int] = {}  # service id -> port
+
+    @property
+    def cold_dir(self) -> Path:
+        """Root of the cold tier: `<table>/day=YYYY-MM-DD/`."""
+        return self.data_dir / "cold"
+
+    def url(self, service: str, path: str = "") -> str:
+        """Address of a service of the manifest on this machine."""
+        return f"http://127.0.0.1:{self.ports[service]}{path}"
+
+
+def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
+    """Read the layers below `root` and the process environment.
+
+    Raises SettingsError for an unknown `TRADINGSYSTEM_*` name, a value that does not fit and a file that cannot be read.
+    """
+    values = _layered(os.environ if environ is None else environ, root)
+    unknown = sorted(name for name in values if name.startswith(OUR_PREFIX) and name not in variables())
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: no setting has that name; see .env.example")
+    tree = _tree(Settings, values)
+    tree["root"] = root
+    for name in ("data_dir", "downloads_dir"):
+        if name in tree:
+            tree[name] = Path(tree[name])
+        tree[name] = (root / tree.get(name, getattr(Settings(), name))).absolute()
+    tree["ports"] = _ports(values)
+    stored = secrets.read(tree["data_dir"])
+    hot, warm = tree["questdb"], tree["postgres"]
+    hot.setdefault("password", stored.get("questdb"))
+    hot.setdefault("reader_password", stored.get("questdb_reader"))
+    hot["http_port"] = tree["ports"]["questdb"]
+    warm["port"] = tree["ports"]["postgres"]
+    warm["passwords"] = stored
+    settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_path)
+    if settings.library_strategy == "lowdb":
+        raise SettingsError(
+            "LIBRARY_DB_STRATEGY=lowdb: LowDB is only a source of migration; "
+            "bring its files in with `tradingsystem import lowdb FILE…` and unset the variable"
+        )
+    return settings
+
+
+def variables() -> dict[str, tuple[type[Struct], str]]:
+    """Every environment variable that sets something: name -> (Struct, field)."""
+    found = {name: (Settings, "ports") for service in manifest.services() for name in service.port_variables}
+    for owner in (Settings, QuestDB, Postgres, B3, Access):
+        for name, names, _ in _fields(owner):
+            found.update(dict.fromkeys(names, (owner, name)))
+    return found
+
+
+def _layered(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for layer in LAYERS:
+        path = root / layer
+        try:
+            found = dotenv_values(path, interpolate=False, encoding="utf-8") if path.is_file() else {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        values |= {name: value for name, value in found.items() if value}
+    return values | {name: value for name, value in environ.items() if value}
+
+
+def _fields(owner: type[Struct]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    for name, hint in get_type_hints(owner, include_extras=True).items():
+        metas = [meta for meta in get_args(hint)[1:] if isinstance(meta, Meta)] if get_origin(hint) is Annotated else []
+        names = tuple(n for meta in metas for n in (meta.extra or {}).get("env", ()))
+        yield name, names, hint
+
+
+def _tree(owner: type[Struct], values: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, names, hint in _fields(owner):
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            tree[name] = _tree(hint, values)
+            continue
+        chosen = next((n for n in names if n in values), None)
+        if chosen is None:
+            continue
+        try:
+            msgspec.convert(values[chosen], hint, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{chosen}={values[chosen]!r}: {error}") from error
+        tree[name] = values[chosen]
+    return tree
+
+
+def _ports(values: Mapping[str, str]) -> dict[str, int]:
+    ports = {}
+    for service in manifest.services():
+        if service.port is None:
+            continue
+        chosen = next((n for n in service.port_variables if n in values), None)
+        try:
+            ports[service.id] = msgspec.convert(values[chosen], Port, strict=False) if chosen else service.port
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{chosen}={values[chosen or '']!r}: {error}") from error
+    return ports
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path or issubclass(kind, Path):
+        return Path(value)
+    raise NotImplementedError(kind)

@@ -1,0 +1,66 @@
+"""The column types of stored tables: each knows its Arrow type, its QuestDB type and its PostgreSQL type.
+
+A contract annotates its fields with these; nobody types a column list or a type twice.
+"""
+
+import datetime as dt
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import polars as pl
+import pyarrow as pa
+from msgspec import Meta, Struct
+
+
+class Kind(Struct, frozen=True):
+    """One column type in every store."""
+
+    name: str
+    arrow: pa.DataType
+    polars: Any
+    hot: str  # QuestDB
+    warm: str  # PostgreSQL
+
+
+INSTANT = Kind("instant", pa.timestamp("us", "UTC"), pl.Datetime("us", "UTC"), "TIMESTAMP", "timestamp with time zone")
+DAY = Kind("day", pa.date32(), pl.Date(), "DATE", "date")
+SYMBOL = Kind("symbol", pa.string(), pl.String(), "SYMBOL", "text")
+TEXT = Kind("text", pa.string(), pl.String(), "VARCHAR", "text")
+LONG = Kind("long", pa.int64(), pl.Int64(), "LONG", "bigint")
+INT = Kind("int", pa.int32(), pl.Int32(), "INT", "integer")
+DOUBLE = Kind("double", pa.float64(), pl.Float64(), "DOUBLE", "double precision")
+
+Instant = Annotated[dt.datetime, Meta(tz=True, extra={"kind": INSTANT})]  # aware, UTC, microseconds
+Day = Annotated[dt.date, Meta(extra={"kind": DAY})]
+Symbol = Annotated[str, Meta(min_length=1, max_length=32, extra={"kind": SYMBOL})]  # few distinct values
+Text = Annotated[str, Meta(extra={"kind": TEXT})]
+TradeId = Annotated[int, Meta(ge=0, extra={"kind": LONG})]  # unique per symbol and session
+Price = Annotated[float, Meta(gt=0, extra={"kind": DOUBLE})]  # BRL, or points for index futures
+Quantity = Annotated[int, Meta(ge=0, extra={"kind": LONG})]  # shares or contracts
+Broker = Annotated[int, Meta(ge=0, extra={"kind": INT})]  # B3's participant code
+Flags = Annotated[int, Meta(ge=0, extra={"kind": INT})]  # bits of `sql.tables.Flag`
+Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
+
+
+class Column(Struct, frozen=True):
+    """One column of a table."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+
+
+def columns_of(contract: type[Struct]) -> tuple[Column, ...]:
+    """The columns of a contract in the order of its fields. Raises TypeError for a field without a column type."""
+    hints = get_type_hints(contract, include_extras=True)
+    return tuple(_column(contract, name, hint) for name, hint in hints.items())
+
+
+def _column(contract: type[Struct], name: str, hint: Any) -> Column:
+    choices = [hint] if get_origin(hint) is Annotated else list(get_args(hint))
+    nullable = type(None) in choices
+    for choice in choices:
+        for meta in get_args(choice)[1:] if get_origin(choice) is Annotated else ():
+            kind = (meta.extra or {}).get("kind") if isinstance(meta, Meta) else None
+            if kind is not None:
+                return Column(name, kind, nullable)
+    raise TypeError(f"{contract.__name__}.{name} has no column type of sql.columns: {hint!r}")

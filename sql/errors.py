@@ -1,0 +1,37 @@
+"""What can go wrong between us and the stores.
+
+StoreError
+├── StoreUnavailableError   nobody answers; try again later
+├── StatementError          the store refused a statement
+├── SuspendedError          a QuestDB table takes writes and applies none
+├── DriftError              a stored table differs from its contract
+└── DamagedError            a file of the cold tier is torn or not what its name says
+"""
+
+
+class StoreError(Exception):
+    """Something went wrong with a store. The message says what was expected, what was found, and where."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store does not answer; nothing is known about the last statement."""
+
+
+class StatementError(StoreError):
+    """The store refused a statement."""
+
+
+class SuspendedError(StoreError):
+    """A hot table's write-ahead log is suspended: rows are taken but not shown."""
+
+
+class DriftError(StoreError):
+    """A stored table is not what its contract says; every difference is one line of `differences`."""
+
+    def __init__(self, differences: list[str]) -> None:
+        super().__init__("the stored tables differ from their contracts:\n  " + "\n  ".join(differences))
+        self.differences = differences
+
+
+class DamagedError(StoreError):
+    """A file of the cold tier cannot be read."""

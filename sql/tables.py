@@ -1,0 +1,134 @@
+"""The contracts: one frozen Struct for every table that moves between the tiers, and what all stores must know of it.
+
+Arrow and Parquet schemas, QuestDB and PostgreSQL DDL, JSON and the list of Dagster assets derive from here.
+"""
+
+import enum
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+from msgspec import Struct
+
+from sql.columns import Broker, Column, Count, Day, Flags, Instant, Price, Quantity, Symbol, Text, TradeId, columns_of
+
+Tier = Literal["hot", "warm", "cold"]
+
+
+class Flag(enum.IntFlag):
+    """Bits of `ticks.flags`."""
+
+    CANCELLED = 1  # the exchange took the trade back; the row stays, candles and sums leave it out
+    AFTER_MARKET = 2  # traded after the regular session
+    NOMINAL_TIME = 4  # `ts` is the clock time the file states, the instant itself is not known
+
+
+class Tick(Struct, frozen=True, kw_only=True):
+    """One exchange trade, exactly as the source reported it. Identity: (symbol, session, trade_id)."""
+
+    ts: Instant  # exchange time of the first report
+    symbol: Symbol
+    session: Day  # trading session the id belongs to, a date in São Paulo
+    trade_id: TradeId
+    price: Price
+    quantity: Quantity
+    aggressor: Symbol | None  # BUYER, SELLER, AUCTION …; null where the source does not say
+    buyer: Broker | None
+    seller: Broker | None
+    flags: Flags
+    received_at: Instant  # host time of the first reception; takes no part in comparisons
+    source: Symbol  # generated, b3, profitdll …
+
+
+class SyncControl(Struct, frozen=True, kw_only=True):
+    """How far the sync of one table came; written in the same transaction as the rows."""
+
+    stream: Symbol  # the table's name
+    last_synced: Instant  # greatest time of a row that is in warm
+    updated_at: Instant
+    hot_txn: Count | None  # last transaction of the hot table that is in warm
+    hot_incarnation: Text | None  # which hot table that number belongs to
+    hot_from: Instant | None  # retention's floor: below it hot is not complete, so its silence is no deletion
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What one tier held of one table and UTC day when it was last written or verified."""
+
+    table_name: Symbol
+    day: Day
+    tier: Symbol
+    rows: Count
+    sums: Text  # JSON: column -> integer sum
+    digest: Text
+    file: Text | None  # cold: path below the cold root
+    file_sha256: Text | None
+    made_at: Instant
+
+
+class Table(Struct, frozen=True, kw_only=True, dict=True):
+    """A contract and its place: key, time column, tiers, and which columns two tiers must agree on."""
+
+    name: str
+    row: type[Struct]
+    key: tuple[str, ...]
+    time: str | None = None  # the column that partitions are made of, one per UTC day
+    tiers: tuple[Tier, ...] = ("hot", "warm", "cold")
+    hot_days: int = 30
+    warm_days: int = 365
+    writer: str  # the one function that writes it
+    not_compared: frozenset[str] = frozenset()
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return columns_of(self.row)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def compared(self) -> tuple[Column, ...]:
+        """The columns that tell whether two tiers hold the same row."""
+        return tuple(column for column in self.columns if column.name not in self.not_compared)
+
+    @cached_property
+    def arrow(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.kind.arrow, nullable=c.nullable) for c in self.columns])
+
+    @cached_property
+    def polars(self) -> pl.Schema:
+        return pl.Schema({c.name: c.kind.polars for c in self.columns})
+
+    def hot_ddl(self) -> str:
+        """CREATE TABLE for QuestDB: WAL, one partition a UTC day, a repeated key replaces its row."""
+        columns = ", ".join(f"{c.name} {c.kind.hot}" for c in self.columns)
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.name} ({columns}) TIMESTAMP({self.time}) PARTITION BY DAY WAL "
+            f"DEDUP UPSERT KEYS({', '.join(self.key)})"
+        )
+
+    def warm_ddl(self, *, hypertable: bool) -> str:
+        """CREATE TABLE for PostgreSQL: range partitions by time, or a plain table that becomes a hypertable."""
+        columns = ", ".join(f"{c.name} {c.kind.warm}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
+        partitions = f" PARTITION BY RANGE ({self.time})" if self.time and not hypertable else ""
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns}, PRIMARY KEY ({', '.join(self.key)})){partitions}"
+
+
+TICKS = Table(
+    name="ticks",
+    row=Tick,
+    key=("ts", "symbol", "session", "trade_id"),
+    time="ts",
+    writer="sql.ticks.store",
+    not_compared=frozenset({"received_at"}),
+)
+SYNC_CONTROL = Table(
+    name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.sync.sync_table"
+)
+RECEIPTS = Table(
+    name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (TICKS, SYNC_CONTROL, RECEIPTS)}
+MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
