@@ -1,7 +1,7 @@
 """Every setting of every process: one frozen tree, read once by `load` at a composition root.
 
-Layers, later wins: `config/container-images.env`, `config/.env.defaults`, `.env`, `.env.local`, the process environment.
-A `TRADINGSYSTEM_*` name that no setting has and a value that does not fit stop the process, named.
+Layers, later wins: `config/container-images.env`, `config/.env.defaults`, `.env`, `.env.local`, the process
+environment. A `TRADINGSYSTEM_*` name that no setting has and a value that does not fit stop the process, named.
 """
 
 import os
@@ -80,10 +80,11 @@ class Postgres(Struct, frozen=True, kw_only=True):
     def external(self) -> bool:
         return self.admin_url is not None
 
-    @property
-    def admin(self) -> str:
-        """DSN of the administrator: migrations only."""
-        return self.admin_url or self._dsn("frontend_admin", "postgres")
+    def admin_dsn(self, database: str = "postgres") -> str:
+        """DSN of the administrator on `database`: migrations only."""
+        if self.admin_url:
+            return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+        return self._dsn("frontend_admin", database)
 
     def dsn(self, role: str, database: str) -> str:
         """libpq DSN of `role` on `database`."""
@@ -156,7 +157,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
     """Read the layers below `root` and the process environment.
 
-    Raises SettingsError for an unknown `TRADINGSYSTEM_*` name, a value that does not fit and a file that cannot be read.
+    Raises SettingsError for an unknown `TRADINGSYSTEM_*` name, a value that does not fit, a file that cannot be read.
     """
     values = _layered(os.environ if environ is None else environ, root)
     unknown = sorted(name for name in values if name.startswith(OUR_PREFIX) and name not in variables())
@@ -171,8 +172,9 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
     tree["ports"] = _ports(values)
     stored = secrets.read(tree["data_dir"])
     hot, warm = tree["questdb"], tree["postgres"]
-    hot.setdefault("password", stored.get("questdb"))
-    hot.setdefault("reader_password", stored.get("questdb_reader"))
+    if "rest_url" not in hot:  # a server of yours does not know the passwords of ours
+        hot.setdefault("password", stored.get("questdb"))
+        hot.setdefault("reader_password", stored.get("questdb_reader"))
     hot["http_port"] = tree["ports"]["questdb"]
     warm["port"] = tree["ports"]["postgres"]
     warm["passwords"] = stored
@@ -187,7 +189,9 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
 
 def variables() -> dict[str, tuple[type[Struct], str]]:
     """Every environment variable that sets something: name -> (Struct, field)."""
-    found = {name: (Settings, "ports") for service in manifest.services() for name in service.port_variables}
+    found: dict[str, tuple[type[Struct], str]] = {
+        name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
+    }
     for owner in (Settings, QuestDB, Postgres, B3, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import httpx
 import msgspec
@@ -72,8 +72,9 @@ class HotStore:
 
     @stamina.retry(on=StoreUnavailableError, attempts=3, timeout=10.0)
     def execute(self, statement: str) -> dict[str, Any]:
-        """Run one statement (definitions and administration) over HTTP; the server's answer. Safe to repeat only if it is.
+        """Run one statement (definitions and administration) over HTTP; the server's answer.
 
+        It is sent again when the connection breaks, so it must be one that may be repeated.
         Raises StatementError with the server's words, StoreUnavailableError when nobody answers.
         """
         try:
@@ -103,7 +104,7 @@ class HotStore:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
         try:
             with self.connection(reader=reader) as connection:
-                found = connection.execute(cast(LiteralString, statement), params).fetchall()
+                found = connection.execute(statement, params).fetchall()
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} broke off: {error}") from error
         except psycopg.Error as error:
@@ -115,7 +116,11 @@ class HotStore:
         buffer = io.BytesIO()
         self._export(statement, buffer)
         buffer.seek(0)
-        frame = pl.read_parquet(buffer) if buffer.getbuffer().nbytes else pl.DataFrame(schema=table and table.polars)
+        frame = (
+            pl.read_parquet(buffer)
+            if buffer.getbuffer().nbytes
+            else pl.DataFrame(schema=table.polars if table else None)
+        )
         return shaped(frame, table) if table else frame
 
     def export(self, statement: str, path: Path) -> None:
@@ -170,6 +175,7 @@ class HotStore:
         symbols = [c.name for c in table.columns if c.kind.name == "symbol"]
         instants = {c.name for c in table.columns if c.kind.name in ("instant", "day")}
         others = [c.name for c in table.columns if c.name not in symbols and c.name != table.time]
+        time_column = str(table.time)
         raw = frame.with_columns(pl.col(n).cast(pl.Datetime("us")).to_physical() for n in instants)
         credentials = f"username={self._auth[0]};password={self._auth[1]};" if self._auth else ""
         scheme, _, address = self.url.partition("://")
@@ -180,7 +186,7 @@ class HotStore:
                         table.name,
                         symbols={n: row[n] for n in symbols if row[n] is not None},
                         columns={n: TimestampMicros(row[n]) if n in instants else row[n] for n in others},
-                        at=TimestampMicros(row[table.time]),
+                        at=TimestampMicros(row[time_column]),
                     )
         except SenderError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} did not take rows of {table.name}: {error}") from error
@@ -197,7 +203,7 @@ class HotStore:
         return Wal(applied, taken, suspended, f"{number}:{directory}")
 
     def wait_applied(self, table: Table, timeout_seconds: float = 60.0) -> Wal:
-        """Wait until all that was taken so far is visible. Raises SuspendedError, StoreUnavailableError after the time."""
+        """Wait until all that was taken so far is visible. Raises SuspendedError, and StoreUnavailableError late."""
         deadline = time.monotonic() + timeout_seconds
         wanted = self.wal(table).taken
         pause = 0.002
@@ -223,7 +229,7 @@ class HotStore:
 
 
 def shaped(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """`frame` with exactly the columns of the contract, in its order and types. Raises polars' errors when it cannot be."""
+    """`frame` with exactly the columns of the contract, in its order and types; polars' errors if it cannot be."""
     return frame.select(pl.col(c.name).cast(c.kind.polars) for c in table.columns)
 
 

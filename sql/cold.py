@@ -1,0 +1,131 @@
+"""The cold tier: one zstd Parquet file per table and UTC day, `<root>/<table>/day=YYYY-MM-DD/<table>.parquet`.
+
+Files appear whole or not at all. Queries run in DuckDB, in UTC whatever the host's zone, and can only read.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from sql.errors import DamagedError, StatementError
+from sql.tables import MOVING, Table
+
+
+class ColdFile(Struct, frozen=True):
+    """A file as it was written."""
+
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ColdStore:
+    """Parquet files below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, table: Table, day: dt.date) -> Path:
+        """Where the file of a UTC day stands, or would."""
+        return self.root / table.name / f"day={day.isoformat()}" / f"{table.name}.parquet"
+
+    def days(self, table: Table) -> list[dt.date]:
+        """The UTC days that have a file, in order."""
+        found = (self.root / table.name).glob(f"day=*/{table.name}.parquet")
+        return sorted(dt.date.fromisoformat(path.parent.name.removeprefix("day=")) for path in found)
+
+    def write(self, table: Table, day: dt.date, batches: Iterable[pa.RecordBatch]) -> ColdFile:
+        """Replace the file of a day atomically: a kill leaves the old file or the new one, never a half."""
+        path = self.path(table, day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for orphan in path.parent.glob("*.part"):
+            orphan.unlink(missing_ok=True)
+        draft = path.with_name(f"{uuid.uuid4().hex}.part")
+        rows = 0
+        try:
+            with draft.open("wb") as file:
+                with pq.ParquetWriter(file, table.arrow, compression="zstd", compression_level=3) as writer:
+                    for batch in batches:
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
+                file.flush()
+                os.fsync(file.fileno())
+            written = ColdFile(path, rows, draft.stat().st_size, sha256_of(draft))
+            draft.replace(path)
+            _fsync_folder(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+        return written
+
+    def remove(self, table: Table, day: dt.date) -> None:
+        """Take the file of a day away; nothing happens where there is none."""
+        self.path(table, day).unlink(missing_ok=True)
+
+    def query(self, statement: str, params: Iterable[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of one SELECT, as dicts; each table that moves between tiers is a view.
+
+        Raises StatementError for anything but one reading statement, DamagedError for a file that cannot be read.
+        """
+        with self._connection() as connection:
+            try:
+                parsed = connection.extract_statements(statement)
+                if len(parsed) != 1 or parsed[0].type != duckdb.StatementType.SELECT:
+                    raise StatementError("expected one SELECT statement; the cold tier is only read by queries")
+                cursor = connection.execute(parsed[0], list(params))
+                names = [column[0] for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as error:
+                raise DamagedError(f"a Parquet file below {self.root} cannot be read: {error}") from error
+            except duckdb.Error as error:
+                raise StatementError(f"DuckDB refused: {error}") from error
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:")
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in MOVING:
+            connection.execute(self._view(table))
+        # From here on the statement can read below the root and nothing else, and cannot change that.
+        self.root.mkdir(parents=True, exist_ok=True)
+        connection.execute(f"SET allowed_directories = ['{_quoted(self.root)}']")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def _view(self, table: Table) -> str:
+        if self.days(table):
+            pattern = _quoted(self.root / table.name / "day=*" / f"{table.name}.parquet")
+            source = f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {{'day': DATE}})"
+            return f"CREATE VIEW {table.name} AS SELECT * FROM {source}"
+        kinds = {"timestamp with time zone": "TIMESTAMPTZ", "double precision": "DOUBLE", "text": "VARCHAR"}
+        columns = ", ".join(f"{c.name} {kinds.get(c.kind.warm, c.kind.warm)}" for c in table.columns)
+        return f"CREATE TABLE {table.name} ({columns}, day DATE)"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _quoted(path: Path) -> str:
+    return path.as_posix().replace("'", "''")
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle for a folder's entries; NTFS journals the rename itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,65 @@
+"""Receipts: what each tier held of each table and UTC day when it was last written. `store` is their one writer."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import astuple
+
+from sql.buckets import Buckets, day_of, measures, total
+from sql.tables import RECEIPTS, Receipt, Table, Tier
+from sql.warm import Cursor
+
+
+def of_days(table: Table, tier: Tier, buckets: Buckets, days: Iterable[dt.date]) -> list[Receipt]:
+    """The receipts of `days`, a day without rows included."""
+    made_at = dt.datetime.now(dt.UTC)
+    found: list[Receipt] = []
+    for day in sorted(set(days)):
+        sums = total({hour: sums for hour, sums in buckets.items() if day_of(hour) == day}, table)
+        found.append(receipt(table, tier, day, sums, made_at))
+    return found
+
+
+def receipt(
+    table: Table,
+    tier: Tier,
+    day: dt.date,
+    sums: Sequence[int],
+    made_at: dt.datetime,
+    *,
+    file: str | None = None,
+    file_sha256: str | None = None,
+) -> Receipt:
+    """A receipt from a fingerprint."""
+    text = json.dumps(dict(zip(measures(table), sums, strict=True)))
+    return Receipt(
+        table_name=table.name,
+        day=day,
+        tier=tier,
+        rows=sums[0],
+        sums=text,
+        digest=hashlib.blake2b(text.encode(), digest_size=32).hexdigest(),
+        file=file,
+        file_sha256=file_sha256,
+        made_at=made_at,
+    )
+
+
+def store(cursor: Cursor, receipts: Iterable[Receipt]) -> None:
+    """Keep the newest receipt of each (table, day, tier); one of zero rows removes it. In the caller's transaction."""
+    names, key = RECEIPTS.names, RECEIPTS.key
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    insert = (
+        f"INSERT INTO receipts ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {replaced}"
+    )
+    for each in receipts:
+        if each.rows:
+            cursor.execute(insert, astuple(each))
+        else:
+            cursor.execute(
+                "DELETE FROM receipts WHERE table_name = %s AND day = %s AND tier = %s",
+                (each.table_name, each.day, each.tier),
+            )
