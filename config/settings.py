@@ -63,7 +63,8 @@ class QuestDB(Struct, frozen=True, kw_only=True):
     def pg_dsn(self, *, reader: bool = False) -> str:
         """libpq DSN of the PG wire; `reader` may only select."""
         user, password = (self.reader_user, self.reader_password) if reader else (self.user, self.password)
-        return f"postgresql://{quote(user)}:{quote(password or 'quest')}@{self.pg_host}:{self.pg_port}/qdb"
+        credentials = f"{quote(user, safe='')}:{quote(password or 'quest', safe='')}"
+        return f"postgresql://{credentials}@{self.pg_host}:{self.pg_port}/qdb"
 
 
 class Postgres(Struct, frozen=True, kw_only=True):
@@ -100,7 +101,7 @@ class Postgres(Struct, frozen=True, kw_only=True):
             parts = urlsplit(self.admin_url)
             host, port = parts.hostname or host, parts.port or 5432
         password = self.passwords.get(role)
-        credentials = quote(role) + (f":{quote(password, safe='')}" if password else "")
+        credentials = quote(role, safe="") + (f":{quote(password, safe='')}" if password else "")
         return urlunsplit(("postgresql", f"{credentials}@{host}:{port}", f"/{database}", "", ""))
 
 

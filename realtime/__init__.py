@@ -1,0 +1,1 @@
+"""The capture and order process: market data in, orders out."""

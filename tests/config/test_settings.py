@@ -1,0 +1,118 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from config import manifest, secrets
+from config.settings import LAYERS, ROOT, SettingsError, load, variables
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    return tmp_path
+
+
+def test_later_layers_win(checkout):
+    for level, layer in enumerate(LAYERS, start=1):
+        lines = "\n".join(f"{name}={level}" for name in ("A_1", "A_2", "A_3", "A_4")[level - 1 :])
+        names = {"A_1": "QUESTDB_HTTP_PORT", "A_2": "QUESTDB_PG_PORT", "A_3": "API_GATEWAY_PORT", "A_4": "DAGSTER_PORT"}
+        for short, name in names.items():
+            lines = lines.replace(short, name)
+        (checkout / layer).write_text(lines, encoding="utf-8")
+
+    settings = load({"ORDER_MANAGER_PORT": "5", "DAGSTER_PORT": "5"}, root=checkout)
+
+    assert settings.questdb.http_port == 1
+    assert settings.questdb.pg_port == 2
+    assert settings.ports["api-gateway"] == 3
+    assert settings.ports["dagster"] == 5
+    assert settings.ports["order-manager"] == 5
+
+
+def test_an_empty_value_is_no_value(checkout):
+    assert load({"QUESTDB_REST_URL": ""}, root=checkout).questdb.external is False
+
+
+def test_an_unknown_name_of_ours_stops_the_process_named(checkout):
+    (checkout / ".env").write_text("TRADINGSYSTEM_ACESS=required\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="TRADINGSYSTEM_ACESS"):
+        load({}, root=checkout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUESTDB_PG_PORT", "70000"),
+        ("API_GATEWAY_PORT", "eight"),
+        ("TRADINGSYSTEM_ACCESS", "maybe"),
+        ("DISABLE_CORS", "perhaps"),
+        ("QUESTDB_HEAP", "much"),
+        ("TRADINGSYSTEM_B3_TIMEOUT_SECONDS", "0"),
+    ],
+)
+def test_a_value_that_does_not_fit_stops_the_process_named(checkout, name, value):
+    with pytest.raises(SettingsError, match=rf"{name}='{value}'"):
+        load({name: value}, root=checkout)
+
+
+def test_a_layer_that_is_not_utf8_is_named(checkout):
+    (checkout / ".env.local").write_bytes(b"LOG_LEVEL=\xff\xfe")
+
+    with pytest.raises(SettingsError, match=r"\.env\.local"):
+        load({}, root=checkout)
+
+
+def test_lowdb_names_the_command_that_brings_its_files_in(checkout):
+    with pytest.raises(SettingsError, match="tradingsystem import lowdb"):
+        load({"LIBRARY_DB_STRATEGY": "lowdb"}, root=checkout)
+
+
+def test_any_other_bind_asks_every_caller_for_a_key(checkout):
+    assert load({}, root=checkout).access.key_needed is False
+    assert load({"TRADINGSYSTEM_BIND": "0.0.0.0"}, root=checkout).access.key_needed is True
+    assert load({"TRADINGSYSTEM_ACCESS": "required"}, root=checkout).access.key_needed is True
+
+
+def test_a_password_with_any_letters_survives_its_dsn(checkout, monkeypatch):
+    data = checkout / "data"
+    monkeypatch.setattr(secrets.random, "token_urlsafe", lambda _: "p@ss/w:rd%?#é")
+    secrets.ensure(data)
+    settings = load({"TRADINGSYSTEM_DATA_DIR": str(data)}, root=checkout)
+
+    from psycopg.conninfo import conninfo_to_dict
+
+    for dsn in (settings.postgres.dsn("tape_reader", "tradingsystem"), settings.questdb.pg_dsn(reader=True)):
+        assert conninfo_to_dict(dsn)["password"] == "p@ss/w:rd%?#é"
+
+
+def test_secrets_are_made_once_and_are_the_owners_alone(tmp_path):
+    first = secrets.ensure(tmp_path)
+
+    assert secrets.ensure(tmp_path) == first
+    assert set(first) == set(secrets.NAMES)
+    assert len(set(first.values())) == len(first)
+    if hasattr(__import__("os"), "getuid"):
+        assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_the_example_names_every_variable_and_no_other():
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    named = {match[1] for line in lines if (match := re.match(r"^([A-Z0-9_]+)=", line))}
+
+    assert named == set(variables())
+
+
+def test_ports_are_equal_in_manifest_defaults_and_example():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("config/.env.defaults", ".env.example")]
+    for service in manifest.services():
+        for variable in service.port_variables[:1]:
+            for text in texts:
+                assert re.search(rf"^{variable}={service.port}\b", text, re.MULTILINE), variable
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [s.id for s in manifest.services() if s.port and str(s.port) not in readme] == []
+
+
+def test_the_tracked_layers_load_as_they_are():
+    assert load({"TRADINGSYSTEM_DATA_DIR": "elsewhere"}).data_dir == ROOT / "elsewhere"
