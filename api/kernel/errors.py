@@ -1,0 +1,124 @@
+"""The one place where an exception becomes a status. Bodies carry `success: false`, `error` and RFC 9457's members.
+
+InvalidRequestError   400, the caller's values; `errors` names each of them
+sql.errors            503 for a store that is away, 500 for the rest: their words go to the log, not to the caller
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import UNSET, Struct, UnsetType, to_builtins
+
+from sql.errors import StoreUnavailableError, SuspendedError
+
+RETRY_AFTER_SECONDS = 5
+PROBLEM = "application/problem+json"
+INTERNAL = "Internal server error"
+
+logger = structlog.get_logger("api.errors")
+
+
+class FieldError(Struct, frozen=True):
+    """One value of a request that was not understood."""
+
+    field: str
+    message: str
+
+
+class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """Body of every error."""
+
+    success: bool = False
+    error: str
+    message: str
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    correlation_id: str | None
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+class InvalidRequestError(Exception):
+    """The caller's values cannot be used; `errors` has one entry for each of them."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = list(errors)
+
+
+def invalid(field: str, message: str) -> InvalidRequestError:
+    """The error for one value of a request."""
+    return InvalidRequestError(FieldError(field, message))
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer to `request` for `error`. An unforeseen error is logged and tells the caller nothing but its id."""
+    status, detail, errors, headers = _verdict(request, error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("unhandled_error", method=request.method, path=request.url.path, exc_info=error)
+    elif isinstance(error, StoreUnavailableError | SuspendedError):
+        logger.warning("store_unavailable", path=request.url.path, reason=str(error))
+    body = Problem(
+        error=detail,
+        message=detail,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        correlation_id=request.scope.get("state", {}).get("correlation_id"),
+        errors=errors or UNSET,
+    )
+    media_type = PROBLEM if PROBLEM in request.headers.get("accept", "") else "application/json"
+    return Response(to_builtins(body), status_code=status, media_type=media_type, headers=headers)
+
+
+def responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """What a handler's OpenAPI entry says about these error statuses."""
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description=HTTPStatus(status).phrase)
+        for status in statuses
+    }
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {Exception: problem_of}
+
+Verdict = tuple[int, str, list[FieldError], dict[str, str]]
+
+
+def _verdict(request: Request[Any, Any, Any], error: Exception) -> Verdict:
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    match error:
+        case InvalidRequestError():
+            return 400, str(error), error.errors, {}
+        case StoreUnavailableError():
+            return 503, "a data store does not answer; try again shortly", [], retry
+        case SuspendedError():
+            return 503, "a data store takes rows but does not show them; see the log of this service", [], retry
+        case ValidationException():
+            errors = _fields(error)
+            return 400, "; ".join(f"{e.field}: {e.message}" for e in errors) or error.detail, errors, {}
+        case HTTPException() if error.status_code < 500 or error.status_code == 503:
+            return error.status_code, _detail(request, error), [], dict(error.headers or {})
+    return 500, INTERNAL, [], {}
+
+
+def _fields(error: ValidationException) -> list[FieldError]:
+    entries = error.extra if isinstance(error.extra, list) else []
+    return [FieldError(str(e.get("key", "body")), str(e.get("message", ""))) for e in entries if isinstance(e, dict)]
+
+
+def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    if error.detail and error.detail != HTTPStatus(error.status_code).phrase:
+        return error.detail
+    if error.status_code == 404:
+        return f"{request.method} {request.url.path} does not exist here"
+    if error.status_code == 405:
+        return f"{request.url.path} does not take {request.method}"
+    return HTTPStatus(error.status_code).phrase

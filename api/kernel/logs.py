@@ -1,0 +1,95 @@
+"""Logs on stderr: one JSON object a line, in colour on a terminal in development. No secret reaches a line."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.settings import Settings
+
+SECRET_NAME = re.compile(r"password|secret|token|authorization|api_?key|dsn|cookie", re.IGNORECASE)
+URL_CREDENTIALS = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
+HIDDEN = "***"
+
+
+def configure(settings: Settings, service: str) -> None:
+    """Send the records of structlog and of the standard library to stderr. Called once, by a process's main."""
+    people = settings.environment == "development" and sys.stderr.isatty()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Named(service),
+        structlog.processors.format_exc_info,
+        Redaction(secrets_of(settings)),
+    ]
+    render: Processor = structlog.dev.ConsoleRenderer() if people else json_line
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel({"warn": "WARNING"}.get(settings.log_level, settings.log_level.upper()))
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def secrets_of(settings: Settings) -> frozenset[str]:
+    """Every password and key that the settings hold."""
+    hot, warm = settings.questdb, settings.postgres
+    known = [settings.access.api_key, hot.password, hot.reader_password, *warm.passwords.values()]
+    return frozenset(value for value in known if value and len(value) >= 6)
+
+
+class Redaction:
+    """Processor that blanks values under secret names, credentials in URLs and the secrets it knows, at any depth."""
+
+    def __init__(self, secrets: frozenset[str]) -> None:
+        self._secrets = secrets
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {name: self._clean(name, value) for name, value in event.items()}
+
+    def _clean(self, name: str, value: Any) -> Any:
+        if SECRET_NAME.search(name) and value is not None:
+            return HIDDEN
+        if isinstance(value, dict):
+            return {key: self._clean(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple) and not name.startswith("_"):
+            return [self._clean("", inner) for inner in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def text(self, value: str) -> str:
+        """`value` without secrets."""
+        for secret in self._secrets:
+            value = value.replace(secret, HIDDEN)
+        return URL_CREDENTIALS.sub(rf"\1:{HIDDEN}@", value)
+
+
+def json_line(_: WrappedLogger, __: str, event: EventDict) -> str:
+    """Renderer: one JSON object, the fields every line has first."""
+    first = {name: event.pop(name) for name in ("timestamp", "level", "service", "event") if name in event}
+    return msgspec.json.encode(first | dict(event), enc_hook=repr).decode()
+
+
+class _Named:
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.setdefault("service", self._service)
+        return event

@@ -1,0 +1,73 @@
+"""Serves one application on the ports of one or several services; the port a request came in by tells the service."""
+
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+from litestar import Litestar
+
+from config import manifest
+from config.settings import Settings
+
+STOP_SECONDS = 10
+
+
+class PortTakenError(Exception):
+    """A port cannot be listened on. The message names the port, the setting and the remedy."""
+
+
+def serve(app: Litestar, settings: Settings, services: Sequence[str]) -> None:
+    """Answer on the port of each service until SIGTERM or SIGINT, then finish what is being answered and return.
+
+    Answers still going after ten seconds are cut off. Raises PortTakenError before anything is answered.
+    """
+    sockets = listening(settings, services)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # a header must not decide who is on loopback
+            timeout_graceful_shutdown=STOP_SECONDS,
+            lifespan="on",
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again after a clean stop; a stop that was asked for is a success.
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=sockets)
+
+
+def listening(settings: Settings, services: Sequence[str]) -> list[socket.socket]:
+    """Sockets bound to the ports of the services; all of them or none."""
+    sockets: list[socket.socket] = []
+    try:
+        for service in services:
+            sockets.append(_bound(settings.access.bind, settings.ports[service], service))
+    except PortTakenError:
+        for bound in sockets:
+            bound.close()
+        raise
+    return sockets
+
+
+def _bound(host: str, port: int, service: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    # Windows' SO_REUSEADDR lets two programs share a port; elsewhere it only skips the wait after a restart.
+    exclusive = "SO_EXCLUSIVEADDRUSE" if sys.platform == "win32" else "SO_REUSEADDR"
+    bound.setsockopt(socket.SOL_SOCKET, getattr(socket, exclusive), 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError as error:
+        bound.close()
+        variable = (manifest.service(service).port_variables or ["its port"])[0]
+        raise PortTakenError(
+            f"{service} cannot listen on {host}:{port} ({error.strerror}); "
+            f"stop the program that has the port, or set {variable} to a free one"
+        ) from error
+    return bound

@@ -1,0 +1,135 @@
+"""The outermost layer of an application: correlation id, request log, metrics, HEAD and hardening headers.
+
+It wraps the whole application and not each route, so that unknown paths and refused requests are seen as well.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+
+import structlog
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+
+CORRELATION = "x-correlation-id"
+CORRELATION_SHAPE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+QUIET = frozenset({"/health", "/metrics", "/api/v1/live"})  # asked every second or so: logged at debug
+HARDENING = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+}
+
+logger = structlog.get_logger("api.requests")
+
+
+class Metrics:
+    """The HTTP metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self.requests = Counter(
+            "tradingsystem_http_requests_total",
+            "Requests answered",
+            ["service", "method", "route", "status"],
+            registry=self.registry,
+        )
+        self.durations = Histogram(
+            "tradingsystem_http_request_duration_seconds",
+            "Time from the request's first byte to the answer's last",
+            ["service", "method", "route"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+
+
+class Telemetry:
+    """ASGI layer. `services` maps a port to the service that answers there; any other port means `default`."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, default: str, services: Mapping[int, str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._default = default
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        service = self._service(scope)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=service)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except Exception:
+            exchange.status = exchange.status or 500
+            logger.exception("answer_broken_off", method=exchange.method, path=exchange.path)
+            raise
+        finally:
+            self._record(exchange, service)
+
+    def _service(self, scope: Scope) -> str:
+        server = scope.get("server")
+        return self._services.get(server[1] or 0, self._default) if server else self._default
+
+    def _record(self, exchange: "_Exchange", service: str) -> None:
+        seconds = time.perf_counter() - exchange.began
+        method = exchange.method if exchange.method in METHODS else "OTHER"
+        route = route_of(exchange.scope)
+        self._metrics.requests.labels(service, method, route, str(exchange.status)).inc()
+        self._metrics.durations.labels(service, method, route).observe(seconds)
+        log = logger.debug if exchange.path in QUIET and exchange.status < 400 else logger.info
+        log(
+            "request",
+            method=exchange.method,
+            route=route,
+            path=exchange.path,
+            status=exchange.status,
+            duration_ms=round(seconds * 1000, 2),
+        )
+
+
+class _Exchange:
+    """One request and its answer, as the outermost layer sees them. HEAD runs as GET and its body is dropped here."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.began = time.perf_counter()
+        self.method: str = scope["method"]  # type: ignore[typeddict-item]
+        self.path: str = scope["path"]
+        self.status = 0
+        self._send = send
+        sent = Headers.from_scope(scope).get(CORRELATION, "")
+        self.correlation_id = sent if CORRELATION_SHAPE.fullmatch(sent) else str(uuid.uuid4())
+        state = scope.setdefault("state", {})
+        state["correlation_id"] = self.correlation_id
+        state["head"] = self.method == "HEAD"
+        if self.method == "HEAD":
+            scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableScopeHeaders.from_message(message)
+            headers[CORRELATION] = self.correlation_id
+            for name, value in HARDENING.items():
+                headers.setdefault(name, value)
+        elif message["type"] == "http.response.body" and self.method == "HEAD":
+            message["body"] = b""
+        await self._send(message)
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern of the route that was found, such as `/api/items/{id}`; `unmatched` where there is none."""
+    return PARAMETER_TYPE.sub(r"{\1}", scope.get("path_template") or "") or "unmatched"
