@@ -1,0 +1,1 @@
+"""The `tradingsystem` command line: engines, supervision of processes, and one module per command."""

@@ -1,0 +1,93 @@
+"""Processes by identity: a pid alone may belong to somebody else by now, a pid with its start time does not."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+from msgspec import Struct
+
+CLOCK_SLACK_SECONDS = 2.0  # a stepped clock moves the start times that are computed from the boot time
+
+
+class Mark(Struct, frozen=True):
+    """A process that was running: enough to find it again, and no other."""
+
+    name: str
+    pid: int
+    started: float
+    stop_signal: int = signal.SIGTERM
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The very process, or None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < CLOCK_SLACK_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def mark(name: str, pid: int, stop_signal: int = signal.SIGTERM) -> Mark | None:
+    """Identity of a running process; None when it is gone already."""
+    try:
+        return Mark(name, pid, psutil.Process(pid).create_time(), stop_signal)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """What descends from `pid`, also after `pid` itself has ended: its session (POSIX), its children (Windows)."""
+    found: dict[int, psutil.Process] = {}
+    with suppress(psutil.NoSuchProcess):
+        found |= {child.pid: child for child in psutil.Process(pid).children(recursive=True)}
+    for process in psutil.process_iter():
+        try:
+            if _leader(process) == pid and process.pid != pid:
+                found[process.pid] = process
+        except (OSError, psutil.Error):
+            continue
+    return list(found.values())
+
+
+def end(processes: Iterable[psutil.Process], seconds: float, stop_signal: int = signal.SIGTERM) -> None:
+    """Ask all to end, kill what is left after `seconds`; returns when none is left."""
+    asked = list(processes)
+    for process in asked:
+        with suppress(psutil.Error):
+            process.send_signal(stop_signal)
+    _, left = psutil.wait_procs(asked, timeout=seconds)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=10)
+
+
+def listener(port: int) -> str | None:
+    """Who listens on `port` of this machine, as far as we may know."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return None
+    for connection in connections:
+        local = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+            return description(connection.pid)
+    return None
+
+
+def description(pid: int) -> str:
+    """`name (process 123)`."""
+    try:
+        return f"{psutil.Process(pid).name()} (process {pid})"
+    except psutil.Error:
+        return f"process {pid}"
+
+
+def _leader(process: psutil.Process) -> int:
+    if sys.platform == "win32":
+        return process.ppid()
+    return os.getsid(process.pid)

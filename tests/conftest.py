@@ -1,0 +1,66 @@
+"""What tests of every room may ask for: real engines of their own, on free ports, in a directory that goes away."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from config import settings as configuration
+from config.settings import ROOT, Settings
+from launcher import engines as embedded
+from launcher import instance, migrations
+from launcher.report import Silent
+
+PORTS = (
+    "QUESTDB_HTTP_PORT",
+    "QUESTDB_PG_PORT",
+    "FRONTEND_APPS_DB_PORT",
+    "API_GATEWAY_PORT",
+    "ORDER_MANAGER_PORT",
+    "DAGSTER_PORT",
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on; all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@pytest.fixture(scope="session")
+def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
+    """Makes Settings of a data directory with ports of its own; no `.env` file of this checkout is read."""
+    downloads = Path(os.environ.get("TRADINGSYSTEM_DOWNLOADS_DIR", ROOT / ".data" / "downloads"))
+
+    def make(data_dir: Path, **variables: str) -> Settings:
+        environ = {
+            "TRADINGSYSTEM_DATA_DIR": str(data_dir),
+            "TRADINGSYSTEM_DOWNLOADS_DIR": str(downloads),
+            **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
+            **variables,
+        }
+        made = configuration.load(environ, root=tmp_path_factory.mktemp("layers"))
+        return msgspec.structs.replace(made, root=ROOT)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of running, migrated engines that the whole session shares. A missing engine is a failure."""
+    with embedded.running(settings_in(tmp_path_factory.mktemp("engines")), Silent()) as settings:
+        migrations.apply(settings, Silent())
+        yield settings
+
+
+@pytest.fixture
+def process_environment() -> Callable[[Settings], dict[str, str]]:
+    """Makes the environment in which `python -m ROOM` finds the engines of these settings."""
+    return instance.child_environment
