@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 
 from sql.buckets import Buckets, day_of, measures, total
 from sql.tables import RECEIPTS, Receipt, Table, Tier
-from sql.warm import Cursor
+from sql.warm import Cursor, WarmStore
 
 
 def of_days(table: Table, tier: Tier, buckets: Buckets, days: Iterable[dt.date]) -> list[Receipt]:
@@ -45,6 +45,21 @@ def receipt(
         file_sha256=file_sha256,
         made_at=made_at,
     )
+
+
+def stored(cursor: Cursor, table: Table, tier: Tier, day: dt.date) -> Receipt | None:
+    """The receipt that is kept; None for a day without rows or one that never was written."""
+    row = cursor.execute(
+        f"SELECT {', '.join(RECEIPTS.names)} FROM receipts WHERE table_name = %s AND day = %s AND tier = %s",
+        (table.name, day, tier),
+    ).fetchone()
+    return Receipt(**row) if row else None
+
+
+def days(warm: WarmStore, table: Table, tier: Tier) -> list[dt.date]:
+    """The UTC days of which a tier holds rows, in order."""
+    statement = "SELECT day FROM receipts WHERE table_name = %s AND tier = %s ORDER BY day"
+    return [row["day"] for row in warm.rows(statement, (table.name, tier))]
 
 
 def store(cursor: Cursor, receipts: Iterable[Receipt]) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ class SyncResult(Struct, frozen=True, kw_only=True):
     rows_copied: int = 0
     rows_deleted: int = 0
     rows_agree: bool = True
+    days: tuple[dt.date, ...] = ()  # UTC days that were written, in order
     hot_txn: int | None = None
     last_synced: dt.datetime | None = None
     seconds: float = 0.0
@@ -85,7 +87,17 @@ def sync_table(
         rows_copied=copied,
         rows_deleted=deleted,
         rows_agree=agree,
+        days=tuple(sorted(touched)),
     )
+
+
+def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
+    """Whether the last whole pass saw every transaction that hot took: two small queries, no row is read."""
+    state = hot.wal(table)
+    with warm.connect() as connection:
+        statement = "SELECT hot_txn, hot_incarnation FROM sync_control WHERE stream = %s"
+        row = connection.execute(statement, (table.name,)).fetchone()
+    return row is not None and (row["hot_txn"], row["hot_incarnation"]) == (state.taken, state.incarnation)
 
 
 def differing(hot: Buckets, warm: Buckets, floor: dt.datetime | None) -> list[Window]:
@@ -212,11 +224,11 @@ def _write_receipts(cursor: Cursor, table: Table, days: set[dt.date]) -> None:
         receipts.store(cursor, receipts.of_days(table, "warm", buckets, [day]))
 
 
-def _result(table: Table, control: SyncControl, started: float, **done: int | bool) -> SyncResult:
+def _result(table: Table, control: SyncControl, started: float, **done: Any) -> SyncResult:
     return SyncResult(
         table=table.name,
         hot_txn=control.hot_txn,
         last_synced=control.last_synced,
         seconds=time.monotonic() - started,
-        **done,  # type: ignore[arg-type]
+        **done,
     )

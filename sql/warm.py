@@ -5,7 +5,6 @@ Lazy: making a WarmStore opens nothing. Rows go in by COPY and come out as Arrow
 
 import contextlib
 import datetime as dt
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,12 +14,12 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from sql.binary_copy import encoded
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import shaped
 from sql.tables import Table
 
 Cursor = psycopg.Cursor[dict[str, Any]]
-NULL = r"\N"  # an empty field is an empty text, not a null
 
 
 class WarmStore:
@@ -64,6 +63,20 @@ class WarmStore:
             reader = cursor.fetch_record_batch()
             yield (batch.select(table.names).cast(table.arrow) for batch in reader)
 
+    def rows_of(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
+        """How many rows of each UTC day there are."""
+        time = sql.Identifier(str(table.time))
+        count = sql.SQL("SELECT count(*) AS rows FROM {} WHERE {} >= %s AND {} < %s").format(
+            sql.Identifier(table.name), time, time
+        )
+        found = {}
+        with self.connect() as connection:
+            for day in days:
+                since = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+                row = connection.execute(count, (since, since + dt.timedelta(days=1))).fetchone()
+                found[day] = int(row["rows"]) if row else 0
+        return found
+
     def hypertable(self, table: Table) -> bool:
         """Whether the table was made a hypertable, once and for all, at its creation."""
         with self.connect() as connection:
@@ -86,19 +99,11 @@ def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Con
 def copy(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame], into: str | None = None) -> int:
     """COPY frames into `table`, or `into` a table of the same columns; the rows. Part of the caller's transaction."""
     columns = sql.SQL(", ").join(map(sql.Identifier, table.names))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL {})").format(
-        sql.Identifier(into or table.name), columns, sql.Literal(NULL)
-    )
-    rows = 0
-    with cursor.copy(statement) as pipe:
-        for frame in frames:
-            text = io.BytesIO()
-            shaped(frame, table).write_csv(
-                text, include_header=False, null_value=NULL, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"
-            )
-            pipe.write(text.getbuffer())
-            rows += frame.height
-    return rows
+    target = sql.Identifier(into or table.name)
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns)) as pipe:
+        for block in encoded((shaped(frame, table) for frame in frames), table):
+            pipe.write(block)
+    return cursor.rowcount
 
 
 def upsert(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame]) -> int:

@@ -1,0 +1,48 @@
+"""Warm to cold as assets: the Parquet file of each UTC day."""
+
+import dagster as dg
+
+from assets.contract import check_result, checked_days, key_of, spec_of
+from assets.sessions import day_of, open_day
+from sql.agreement import cold_agrees
+from sql.archive import archive_day
+from sql.cold import ColdStore
+from sql.tables import MOVING, Table
+from sql.warm import WarmStore
+
+
+def archived(table: Table) -> dg.AssetsDefinition:
+    """Asset that writes the file of a day of `table`; safe to run again, the file appears whole or not at all."""
+
+    @dg.multi_asset(name=f"archive_{table.name}", specs=[spec_of(table, "cold", after="warm")])
+    def archive(
+        context: dg.AssetExecutionContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
+    ) -> dg.MaterializeResult[None]:
+        day = day_of(context.partition_key)
+        result = archive_day(table, day, warm, cold)
+        file = {"file": dg.MetadataValue.path(cold.path(table, day))} if result.file else {}
+        return dg.MaterializeResult(metadata={"dagster/row_count": result.rows, "bytes": result.bytes, **file})
+
+    return archive
+
+
+def cold_check(table: Table) -> dg.AssetChecksDefinition:
+    """Check that the file holds what warm holds; what comes after waits for it."""
+
+    @dg.asset_check(
+        asset=key_of(table, "cold"),
+        name="rows_agree",
+        description="The file holds the rows of warm, value by value; on the open day, the rows of its own receipt.",
+        blocking=True,
+    )
+    def rows_agree(
+        context: dg.AssetCheckExecutionContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
+    ) -> dg.AssetCheckResult:
+        days = checked_days(context, table, "cold", warm)
+        return check_result(cold_agrees(table, day, warm, cold, today=open_day()) for day in days)
+
+    return rows_agree
+
+
+assets = [archived(table) for table in MOVING]
+checks = [cold_check(table) for table in MOVING]

@@ -1,0 +1,65 @@
+"""What Dagster shows of a contract in each tier: key, kind, group, owner, columns with their stored types, verdicts."""
+
+import datetime as dt
+import inspect
+from collections.abc import Iterable
+
+import dagster as dg
+
+from assets.sessions import day_of, trading_day
+from sql import receipts
+from sql.agreement import Agreement
+from sql.columns import Column
+from sql.tables import Table, Tier
+from sql.warm import WarmStore
+
+KINDS: dict[Tier, str] = {"hot": "questdb", "warm": "postgres", "cold": "parquet"}
+OWNERS = ["team:data"]
+
+
+def key_of(table: Table, tier: Tier) -> dg.AssetKey:
+    """`[tier, table]`."""
+    return dg.AssetKey([tier, table.name])
+
+
+def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetSpec:
+    """The asset of `table` in `tier`, one partition a UTC day, made from the tier `after`."""
+    return dg.AssetSpec(
+        key_of(table, tier),
+        deps=[key_of(table, after)] if after else [],
+        description=f"{inspect.getdoc(table.row)} In the {tier} tier.",
+        group_name=tier,
+        kinds={KINDS[tier]},
+        owners=OWNERS,
+        partitions_def=trading_day,
+        metadata={
+            "dagster/column_schema": dg.TableSchema([_column(table, column, tier) for column in table.columns]),
+            "dagster/table_name": f"{tier}.{table.name}",
+            "key": ", ".join(table.key),
+        },
+    )
+
+
+def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tier, warm: WarmStore) -> list[dt.date]:
+    """The day of the run; a check that is run alone, without a partition, looks at every day that has a receipt."""
+    return [day_of(context.partition_key)] if context.has_partition_key else receipts.days(warm, table, tier)
+
+
+def check_result(found: Iterable[Agreement]) -> dg.AssetCheckResult:
+    """The verdict of `sql.agreement` on some days, as Dagster keeps it."""
+    days = list(found)
+    rows, before = sum(day.rows for day in days), sum(day.rows_before for day in days)
+    reasons = [day.reason for day in days if not day.agree]
+    return dg.AssetCheckResult(
+        passed=not reasons,
+        description="; ".join(reasons[:5]) or "both tiers hold the same rows",
+        metadata={"days": len(days), "rows": rows, "rows_before": before, "rows_behind": before - rows},
+    )
+
+
+def _column(table: Table, column: Column, tier: Tier) -> dg.TableColumn:
+    kind = {"hot": column.kind.hot, "warm": column.kind.warm, "cold": str(column.kind.arrow)}[tier]
+    in_key = "part of the key" if column.name in table.key else None
+    return dg.TableColumn(
+        column.name, kind, description=in_key, constraints=dg.TableColumnConstraints(nullable=column.nullable)
+    )

@@ -1,0 +1,82 @@
+"""Hot to warm as assets.
+
+The open day's partition stands for "all that is new": a pass over it brings every late row of every day along, because
+transaction numbers belong to the hot table and not to a day. Any other partition compares and mends its own day.
+"""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.contract import check_result, checked_days, key_of, spec_of
+from assets.sessions import day_of, has_partition, open_day
+from sql.agreement import warm_agrees
+from sql.hot import HotStore
+from sql.sync import SyncResult, sync_table
+from sql.tables import MOVING, Table
+from sql.warm import WarmStore
+
+
+def synced(table: Table) -> dg.AssetsDefinition:
+    """Asset that makes warm equal to hot for a day of `table`; safe to run again, to kill and to start twice."""
+
+    @dg.multi_asset(name=f"sync_{table.name}", specs=[spec_of(table, "warm", after="hot")])
+    def sync(
+        context: dg.AssetExecutionContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
+    ) -> dg.MaterializeResult[None]:
+        day = day_of(context.partition_key)
+        result = pass_over(table, day, hot, warm, today=open_day())
+        rows = warm.rows_of(table, [day, *result.days])
+        for late in result.days:
+            if late != day and has_partition(late):
+                metadata = {"dagster/row_count": rows[late]}
+                context.log_event(
+                    dg.AssetMaterialization(key_of(table, "warm"), metadata=metadata, partition=str(late))
+                )
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows[day], **_metadata(result)})
+
+    return sync
+
+
+def warm_check(table: Table) -> dg.AssetChecksDefinition:
+    """Check that warm holds what hot holds; what comes after waits for it."""
+
+    @dg.asset_check(
+        asset=key_of(table, "warm"),
+        name="rows_agree",
+        description="Warm holds the rows of hot, value by value; on the open day, the rows of its own receipt.",
+        blocking=True,
+    )
+    def rows_agree(
+        context: dg.AssetCheckExecutionContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
+    ) -> dg.AssetCheckResult:
+        days = checked_days(context, table, "warm", warm)
+        return check_result(warm_agrees(table, day, hot, warm, today=open_day()) for day in days)
+
+    return rows_agree
+
+
+def pass_over(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, today: dt.date) -> SyncResult:
+    """One pass: over the whole table on the open day, over the day's hours otherwise or when nothing was new."""
+    if day == today:
+        result = sync_table(table, hot, warm)
+        if result.hours_compared:
+            return result
+    return sync_table(table, hot, warm, day=day)
+
+
+def _metadata(result: SyncResult) -> dict[str, int | float | str | dg.MetadataValue]:
+    newest = result.last_synced
+    return {
+        "rows_copied": result.rows_copied,
+        "rows_deleted": result.rows_deleted,
+        "hours_compared": result.hours_compared,
+        "hours_replaced": result.hours_replaced,
+        "days_written": len(result.days),
+        "seconds": round(result.seconds, 3),
+        **({"newest_row_at": dg.MetadataValue.timestamp(newest)} if newest else {}),
+    }
+
+
+assets = [synced(table) for table in MOVING]
+checks = [warm_check(table) for table in MOVING]

@@ -1,0 +1,87 @@
+"""When data moves on. A tick asks two small questions first, so that an idle platform makes no runs, and it waits for
+the run before it instead of queueing another.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.contract import key_of
+from assets.sessions import has_partition, open_day
+from sql.archive import stale_days
+from sql.cold import ColdStore
+from sql.hot import HotStore
+from sql.sync import in_step
+from sql.tables import MOVING
+from sql.warm import WarmStore
+
+SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some minutes longer
+    "*/2 9-18 * * 1-5",
+    "*/5 0-8,19-23 * * 1-5",
+    "*/5 * * * 0,6",
+]
+ARCHIVE_CRON = "*/5 * * * *"
+DAYS_A_TICK = 4  # archive runs that one tick may ask for; the newest days first
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+GIVEN_UP_AFTER = dt.timedelta(minutes=30)  # a run whose process was killed says STARTED until its time limit
+
+sync = dg.define_asset_job("sync", dg.AssetSelection.groups("warm"), description="Hot to warm, one exact pass.")
+archive = dg.define_asset_job("archive", dg.AssetSelection.groups("cold"), description="Warm to Parquet files.")
+
+
+@dg.schedule(
+    job=sync,
+    cron_schedule=SYNC_CRONS,
+    execution_timezone="America/Sao_Paulo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every 2 minutes in market hours, every 5 otherwise; late rows of older days come along.",
+)
+def sync_schedule(
+    context: dg.ScheduleEvaluationContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
+) -> dg.RunRequest | dg.SkipReason:
+    if reason := unfinished(context.instance, "sync"):
+        return dg.SkipReason(reason)
+    behind = [table for table in MOVING if not in_step(table, hot, warm)]
+    if not behind:
+        return dg.SkipReason("warm has seen every transaction of hot")
+    return dg.RunRequest(
+        partition_key=open_day().isoformat(), asset_selection=[key_of(table, "warm") for table in behind]
+    )
+
+
+@dg.schedule(
+    job=archive,
+    cron_schedule=ARCHIVE_CRON,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="The files of days that changed in warm; the open day's too, to be written again.",
+)
+def archive_schedule(
+    context: dg.ScheduleEvaluationContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    if reason := unfinished(context.instance, "archive"):
+        yield dg.SkipReason(reason)
+        return
+    stale: dict[dt.date, list[dg.AssetKey]] = {}
+    with warm.connect() as connection:
+        for table in MOVING:
+            for day in filter(has_partition, stale_days(connection.cursor(), table, cold)):
+                stale.setdefault(day, []).append(key_of(table, "cold"))
+    if not stale:
+        yield dg.SkipReason("every file holds what warm held when it was last written")
+    for day in sorted(stale, reverse=True)[:DAYS_A_TICK]:
+        yield dg.RunRequest(partition_key=day.isoformat(), asset_selection=stale[day])
+
+
+def unfinished(instance: dg.DagsterInstance, job: str) -> str:
+    """Why a tick waits: the run of `job` that is queued or in progress; empty when there is none."""
+    since = dt.datetime.now(dt.UTC) - GIVEN_UP_AFTER
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED, created_after=since), limit=1)
+    return f"run {runs[0].run_id} of {job} is not finished ({runs[0].status.value})" if runs else ""

@@ -1,0 +1,84 @@
+"""Whether two neighbouring tiers hold the same rows of one UTC day: read again from both, nothing is changed.
+
+The open day still moves, so there a tier is held against its own receipt only; the rest is lag, given as a number.
+"""
+
+import datetime as dt
+
+from msgspec import Struct
+
+from sql import receipts
+from sql.archive import file_fingerprint
+from sql.buckets import HOUR, Buckets, hot_buckets, start_of, total, warm_buckets
+from sql.cold import ColdStore, sha256_of
+from sql.errors import DamagedError
+from sql.hot import HotStore
+from sql.tables import Receipt, Table, Tier
+from sql.warm import WarmStore
+
+
+class Agreement(Struct, frozen=True, kw_only=True):
+    """`agree` is the verdict, `reason` says in words what does not hold; empty when all does."""
+
+    agree: bool
+    rows_before: int  # in the tier that the rows come from
+    rows: int  # in the tier that was asked about
+    reason: str = ""
+
+
+def warm_agrees(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, today: dt.date) -> Agreement:
+    """Warm against hot for one UTC day; below the hot floor hot is not complete and proves nothing.
+
+    Raises SuspendedError and StoreUnavailableError as `sync_table` does.
+    """
+    hot.wait_applied(table)
+    since, until = start_of(day), start_of(day) + 24 * HOUR
+    with warm.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # rows and receipt of one moment
+        theirs = warm_buckets(cursor, table, since, until)
+        receipt = receipts.stored(cursor, table, "warm", day)
+        control = cursor.execute("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
+    ours = hot_buckets(hot, table, since, until)
+    held = total(theirs, table)
+    reason = _altered("warm", table, day, held, receipt)
+    if not reason and day < today:
+        hours = _different(ours, theirs, control["hot_from"] if control else None)
+        if hours:
+            named = ", ".join(f"{hour:%H}h" for hour in hours)
+            reason = f"hot and warm differ on {day} in the hours (UTC) {named}: sync the day"
+    return Agreement(agree=not reason, rows_before=total(ours, table)[0], rows=held[0], reason=reason)
+
+
+def cold_agrees(table: Table, day: dt.date, warm: WarmStore, cold: ColdStore, *, today: dt.date) -> Agreement:
+    """The Parquet file of one UTC day against its receipt, and against warm once the day is over."""
+    with warm.connect() as connection:
+        cursor = connection.cursor()
+        # An archive pass replaces file and receipt under this lock.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"archive {table.name} {day}",))
+        receipt = receipts.stored(cursor, table, "cold", day)
+        theirs = total(warm_buckets(cursor, table, start_of(day), start_of(day) + 24 * HOUR), table)
+        path = cold.path(table, day)
+        try:
+            held = file_fingerprint(table, day, cold) if path.is_file() else total({}, table)
+        except DamagedError as error:
+            return Agreement(agree=False, rows_before=theirs[0], rows=0, reason=str(error))
+        reason = _altered("cold", table, day, held, receipt)
+        if not reason and receipt is not None and sha256_of(path) != receipt.file_sha256:
+            reason = f"{path} is not the file that was written: its SHA-256 is another"
+    if not reason and day < today and held != theirs:
+        reason = f"warm holds {theirs[0]} rows of {day} and the file {held[0]}, or others: archive the day"
+    return Agreement(agree=not reason, rows_before=theirs[0], rows=held[0], reason=reason)
+
+
+def _altered(tier: Tier, table: Table, day: dt.date, held: tuple[int, ...], receipt: Receipt | None) -> str:
+    if receipt is None:
+        return f"{tier}.{table.name} holds {held[0]} rows of {day} without a receipt" if held[0] else ""
+    if receipt.digest == receipts.receipt(table, tier, day, held, receipt.made_at).digest:
+        return ""
+    return f"{tier}.{table.name} on {day} was altered since it was written: {held[0]} rows, receipt {receipt.rows}"
+
+
+def _different(hot: Buckets, warm: Buckets, floor: dt.datetime | None) -> list[dt.datetime]:
+    hours = sorted(hot.keys() | warm.keys())
+    return [hour for hour in hours if hot.get(hour) != warm.get(hour) and (floor is None or hour >= floor)]
