@@ -1,0 +1,87 @@
+"""Frames as PostgreSQL's binary COPY stream, encoded column by column: Python touches no row.
+
+Rows of one layout (the same nulls, the same text lengths) become one structured array; a batch is a handful of them.
+COPY keeps no order, so rows may leave in another order than they came.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sql.columns import Column
+from sql.tables import Table
+
+HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8  # no flags, no extension
+TRAILER = b"\xff\xff"
+PG_EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970-01-01
+PG_EPOCH_MICROS = PG_EPOCH_DAYS * 86_400_000_000
+FIXED = {"instant": ">i8", "day": ">i4", "long": ">i8", "int": ">i4", "double": ">f8"}
+TEXTS = ("symbol", "text")
+
+
+def encoded(frames: Iterable[pl.DataFrame], table: Table) -> Iterator[bytes | memoryview]:
+    """The whole stream: header, rows, trailer. Frames have the columns and types of the contract."""
+    yield HEADER
+    for frame in frames:
+        yield from (rows.data.cast("B") for rows in _layouts(frame, table.columns))
+    yield TRAILER
+
+
+def _layouts(frame: pl.DataFrame, columns: tuple[Column, ...]) -> Iterator[np.ndarray]:
+    keys = [_layout(column).alias(f"layout {column.name}") for column in columns if _varies(column)]
+    if not frame.height:
+        return
+    if not keys:
+        yield _rows(frame, columns, {})
+        return
+    names = [f"layout {column.name}" for column in columns if _varies(column)]
+    for key, rows in frame.with_columns(keys).group_by(names):
+        yield _rows(rows, columns, dict(zip((n.removeprefix("layout ") for n in names), key, strict=True)))
+
+
+def _varies(column: Column) -> bool:
+    return column.nullable or column.kind.name in TEXTS
+
+
+def _layout(column: Column) -> pl.Expr:
+    """Bytes of a text, 0 of a number; -1 where there is no value."""
+    width = pl.col(column.name).str.len_bytes().cast(pl.Int32) if column.kind.name in TEXTS else pl.lit(0, pl.Int32)
+    return pl.when(pl.col(column.name).is_null()).then(pl.lit(-1, pl.Int32)).otherwise(width)
+
+
+def _rows(frame: pl.DataFrame, columns: tuple[Column, ...], widths: dict[str, Any]) -> np.ndarray:
+    """All rows of one layout: per row the number of fields, then for each field its length and its bytes."""
+    fields: list[tuple[Any, ...]] = [("fields", ">i2")]
+    for column in columns:
+        fields.append((f"length {column.name}", ">i4"))
+        width = widths.get(column.name, 0)
+        if column.kind.name in TEXTS and width > 0:
+            fields.append((column.name, "u1", (width,)))
+        elif column.kind.name not in TEXTS and width == 0:
+            fields.append((column.name, FIXED[column.kind.name]))
+    rows = np.empty(frame.height, dtype=np.dtype(fields))
+    rows["fields"] = len(columns)
+    for column in columns:
+        width = widths.get(column.name, 0)
+        there = width >= 0
+        length = width if column.kind.name in TEXTS else np.dtype(FIXED[column.kind.name]).itemsize
+        rows[f"length {column.name}"] = length if there else -1
+        if there and column.name in (rows.dtype.names or ()):
+            rows[column.name] = _values(frame[column.name], column, width)
+    return rows
+
+
+def _values(series: pl.Series, column: Column, width: int) -> np.ndarray:
+    kind = column.kind.name
+    if kind == "instant":
+        return series.to_physical().to_numpy() - PG_EPOCH_MICROS
+    if kind == "day":
+        return series.to_physical().to_numpy() - PG_EPOCH_DAYS
+    if kind in TEXTS:
+        texts = series.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = texts.buffers()
+        first = np.frombuffer(offsets, dtype=np.int64)[texts.offset]
+        return np.frombuffer(data, dtype=np.uint8, count=len(series) * width, offset=int(first)).reshape(-1, width)
+    return series.to_numpy()
