@@ -22,12 +22,13 @@ RETRY_SECONDS = 1.0
 
 
 class Progress(Struct):
-    """What the feed has done; read by health and metrics."""
+    """What a source has done; read by health and metrics."""
 
     rows: int = 0
     failures: int = 0
     stored_until: dt.datetime | None = None
     last_error: str | None = None
+    finished: bool = False  # a source that ends, such as files, has given all it had
 
     def lag_seconds(self, now: dt.datetime) -> float | None:
         """Seconds between now and the newest stored tick's due time; None before the first."""
