@@ -104,7 +104,7 @@ class HotStore:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
         try:
             with self.connection(reader=reader) as connection:
-                found = connection.execute(statement, params).fetchall()
+                found = connection.execute(statement, params or None).fetchall()  # without parameters % is a %
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} broke off: {error}") from error
         except psycopg.Error as error:

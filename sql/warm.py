@@ -46,7 +46,9 @@ class WarmStore:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
         try:
             with self.connect(reader=reader) as connection:
-                return connection.execute(statement, params).fetchall()
+                return connection.execute(statement, params or None).fetchall()  # without parameters % is a %
+        except psycopg.errors.QueryCanceled as error:
+            raise StatementError(f"PostgreSQL stopped the statement: {error} (statement: {statement[:200]})") from error
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
         except psycopg.Error as error:
