@@ -9,7 +9,10 @@ LauncherError             something does not hold: exit code 1
 └── UsageError            wrong usage or configuration: exit code 2
 """
 
+import errno
 from pathlib import Path
+
+DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LauncherError(Exception):
@@ -49,7 +52,8 @@ class ChildError(LauncherError):
 
     def __init__(self, name: str, reason: str, log: Path) -> None:
         said = tail(log)
-        super().__init__(f"{name} {reason}; its log is {log}" + (f" and ends with:\n{said}" if said else ""))
+        self.summary = f"{reason}; its log is {log}"
+        super().__init__(f"{name} {self.summary}" + (f" and ends with:\n{said}" if said else ""))
         self.name = name
         self.log = log
 
@@ -58,6 +62,14 @@ class UsageError(LauncherError):
     """Wrong usage or configuration."""
 
     exit_code = 2
+
+
+def explained(error: OSError, place: Path | str) -> DirectoryError:
+    """What an error of the file system means for the operator."""
+    where = error.filename or place
+    if error.errno in DISK:
+        return DirectoryError(f"no space left on the disk of {where}: free some, then start again; nothing is lost")
+    return DirectoryError(f"{where} cannot be used ({error.strerror}): fix its owner, or use another --data")
 
 
 def tail(log: Path, lines: int = 15) -> str:

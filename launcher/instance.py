@@ -1,6 +1,5 @@
 """One start of the platform on one data directory: its lock, its state file, and what a start before it left behind."""
 
-import errno
 import os
 import shutil
 import socket
@@ -11,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import psutil
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from config import manifest, secrets
 from config.settings import Settings
 from launcher import processes
-from launcher.errors import DirectoryError, PortTakenError
+from launcher.errors import DirectoryError, PortTakenError, explained
 from launcher.processes import Mark
 from launcher.report import Report
 
@@ -72,6 +72,17 @@ def running(data_dir: Path) -> State | None:
     return state if state and state.alive else None
 
 
+def ended(state: State, seconds: float) -> bool:
+    """Wait until the start that `state` tells of has ended; False when it runs on after `seconds`."""
+    process = Mark("tradingsystem", state.pid, state.started).process
+    try:
+        if process is not None:
+            process.wait(seconds)
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
 def write(data_dir: Path, state: State) -> None:
     """Replace the state file; a reader sees the old one or the new one."""
     path = data_dir / "run" / "state.json"
@@ -116,14 +127,6 @@ def _by(data_dir: Path) -> str:
     since = datetime.fromtimestamp(state.started, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     who = processes.description(state.pid)
     return f" by {who}, started {since}: stop it with `tradingsystem down --data {data_dir}`, or use another --data"
-
-
-def explained(error: OSError, data_dir: Path) -> DirectoryError:
-    """What an error of the file system means for the operator."""
-    where = error.filename or data_dir
-    if error.errno == errno.ENOSPC:
-        return DirectoryError(f"no space left on the disk of {where}: free some, then start again; nothing is lost")
-    return DirectoryError(f"{where} cannot be used ({error.strerror}): fix its owner, or use another --data")
 
 
 def check_disk(data_dir: Path, least: int = LEAST_FREE_BYTES) -> None:

@@ -1,5 +1,7 @@
 """The stores as the settings name them; opening nothing until they are used."""
 
+from pathlib import Path
+
 from config.settings import Settings
 from sql.cold import ColdStore
 from sql.hot import HotStore
@@ -31,3 +33,10 @@ def cold(settings: Settings) -> ColdStore:
 def cluster(settings: Settings) -> Cluster:
     """The PostgreSQL cluster as its administrator sees it: migrations only."""
     return Cluster(settings.postgres.admin_dsn, settings.postgres.passwords)
+
+
+def work_dir(settings: Settings) -> Path:
+    """Where a movement keeps a file for a moment: on the disk of the data, not on the system's."""
+    folder = settings.data_dir / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

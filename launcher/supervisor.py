@@ -82,6 +82,7 @@ class Runner:
     needs: list["Runner"] = field(default_factory=list)
     state: str = "down"
     detail: str = ""
+    error: Exception | None = None  # the last one that kept it from running
     restarts: int = 0
     life: Life | None = None
     settled: threading.Event = field(default_factory=threading.Event)  # ready, or given up waiting for the first time
@@ -137,7 +138,8 @@ class Runner:
                 self._await_ready(life)
                 self._watch(life)
         except (LauncherError, OSError) as error:
-            self.detail = str(error)
+            self.error = error
+            self.detail = error.summary if isinstance(error, ChildError) else str(error)
         self.ready.clear()
         self._bury()
         if self._stopping:
@@ -263,21 +265,27 @@ class Supervisor:
         for name in names:
             self.runners[name].start()
 
-    def await_settled(self, names: Iterable[str], report_each: bool = True) -> None:
-        """Wait until each is ready or has shown that it will not be soon."""
+    def await_settled(self, names: Iterable[str], stopping: threading.Event | None = None) -> None:
+        """Wait until each is ready, or has shown that it will not be soon, or all shall stop."""
         for name in names:
             runner = self.runners[name]
-            runner.settled.wait(runner.child.ready_seconds * (FAILING_AFTER + 1))
-            if report_each:
-                self._report(f"{name}: {runner.state}" + (f" at {runner.child.url}" if runner.ready.is_set() else ""))
+            deadline = time.monotonic() + runner.child.ready_seconds * (FAILING_AFTER + 1)
+            while not runner.settled.wait(0.2) and time.monotonic() < deadline:
+                if stopping is not None and stopping.is_set():
+                    return
+            self._report(f"{name}: {runner.state}" + (f" at {runner.child.url}" if runner.child.url else ""))
 
-    def require(self, names: Iterable[str]) -> None:
+    def require(self, names: Iterable[str], stopping: threading.Event | None = None) -> None:
         """Wait for them and raise what kept the first one from being ready."""
         wanted = list(names)
-        self.await_settled(wanted)
+        self.await_settled(wanted, stopping)
+        if stopping is not None and stopping.is_set():
+            return
         for name in wanted:
             runner = self.runners[name]
             if not runner.ready.is_set():
+                if isinstance(runner.error, LauncherError):
+                    raise runner.error
                 raise LauncherError(runner.detail or f"{name} is {runner.state}; its log is {runner.log}")
 
     def stop(self, names: Iterable[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Real questions to what runs: a statement over the wire with the password, an HTTP request to the health address."""
 
 import http.client
+from typing import Any
 from urllib.parse import urlsplit
 
 from launcher.supervisor import NotReadyError
@@ -26,12 +27,33 @@ def http_answers(url: str) -> None:
 
 def sql_answers(dsn: str) -> None:
     """`SELECT 1` over the PostgreSQL wire; raises NotReadyError unless 1 comes back."""
-    import psycopg  # 0.1 s that only engines pay
+    value = sql_value(dsn, "SELECT 1")
+    if value != 1:
+        raise NotReadyError(f"SELECT 1 answered {value}")
+
+
+def sql_value(dsn: str, statement: str) -> Any:
+    """The one value of a statement; raises NotReadyError when it cannot be had."""
+    import psycopg  # 0.1 s that only those pay who ask
 
     try:
         with psycopg.connect(dsn, connect_timeout=SECONDS, autocommit=True) as connection:
-            row = connection.execute("SELECT 1").fetchone()
+            row = connection.execute(statement).fetchone()
     except psycopg.Error as error:
         raise NotReadyError(str(error).strip().splitlines()[-1]) from error
-    if row is None or row[0] != 1:
-        raise NotReadyError(f"SELECT 1 answered {row}")
+    return row[0] if row else None
+
+
+def grpc_answers(port: int, service: str) -> None:
+    """The standard health question of gRPC on loopback; raises NotReadyError unless it is serving."""
+    import grpc  # type: ignore[import-untyped]  # stubs would be a dependency for six lines
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            question = health_pb2.HealthCheckRequest(service=service)
+            answer = health_pb2_grpc.HealthStub(channel).Check(question, timeout=SECONDS)
+        except grpc.RpcError as error:
+            raise NotReadyError(f"no gRPC answer from port {port}: {error.code().name}") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise NotReadyError(f"gRPC service {service} is not serving")

@@ -14,7 +14,7 @@ from pathlib import Path
 from config.settings import Settings
 from launcher import instance
 from launcher.engines import health
-from launcher.errors import DownloadError, EngineError
+from launcher.errors import DownloadError, EngineError, explained
 from launcher.report import Report
 from launcher.supervisor import Child
 
@@ -67,7 +67,7 @@ def provide(settings: Settings, report: Report) -> Path:
             fetched = _fetch(Path(folder), settings, report)
             fetched.replace(jar)
     except OSError as error:
-        raise instance.explained(error, settings.downloads_dir) from error
+        raise explained(error, settings.downloads_dir) from error
     return jar
 
 
