@@ -1,6 +1,5 @@
 """The application factory: one Litestar application for one service, with all that the kernel gives."""
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -57,7 +56,6 @@ def create_app(settings: Settings, service: Service, *, metrics: Metrics | None 
             service.title, service.description, {"health": "Is it alive, and how does it feel", **service.tags}
         ),
         request_max_body_size=MAX_BODY_BYTES,
-        type_encoders={dt.datetime: _instant},
         logging_config=None,
         debug=False,
     )
@@ -68,7 +66,3 @@ def create_app(settings: Settings, service: Service, *, metrics: Metrics | None 
 
 def _provided(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
-
-
-def _instant(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -19,6 +19,7 @@ from api.kernel.access import OPEN
 from api.kernel.telemetry import Metrics
 
 Probe = Callable[[], bool]  # blocking; True when the thing answers
+EXPOSITION = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # litestar adds the charset of text itself
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 1.0  # asked more often, the last answer is given: health checks must not load what they watch
 
@@ -102,7 +103,7 @@ def health_handlers(service: str, probes: Mapping[str, Probe], metrics: Metrics)
     @get("/metrics", tags=["health"], media_type="text/plain", summary="Prometheus metrics", sync_to_thread=True)
     def exposition() -> Response[bytes]:
         """Metrics of this process in Prometheus' text format."""
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(metrics.registry), media_type=EXPOSITION)
 
     handlers: list[Any] = [health, exposition]
     return handlers

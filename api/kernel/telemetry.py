@@ -71,7 +71,7 @@ class Telemetry:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=service)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(exchange.scope, receive, exchange.send)
         except Exception:
             exchange.status = exchange.status or 500
             logger.exception("answer_broken_off", method=exchange.method, path=exchange.path)
@@ -104,7 +104,8 @@ class _Exchange:
     """One request and its answer, as the outermost layer sees them. HEAD runs as GET and its body is dropped here."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope = scope
+        # A copy: the server must go on knowing that it was HEAD.
+        self.scope: Scope = {**scope}  # type: ignore[assignment]
         self.began = time.perf_counter()
         self.method: str = scope["method"]  # type: ignore[typeddict-item]
         self.path: str = scope["path"]
@@ -112,11 +113,11 @@ class _Exchange:
         self._send = send
         sent = Headers.from_scope(scope).get(CORRELATION, "")
         self.correlation_id = sent if CORRELATION_SHAPE.fullmatch(sent) else str(uuid.uuid4())
-        state = scope.setdefault("state", {})
+        state = self.scope["state"] = {**scope.get("state", {})}
         state["correlation_id"] = self.correlation_id
         state["head"] = self.method == "HEAD"
         if self.method == "HEAD":
-            scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]
+            self.scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,0 +1,203 @@
+"""`/api/v1/live`: the platform's pulse for the live page. One set of questions a second, however many watch."""
+
+import asyncio
+import datetime as dt
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio.to_thread
+import httpx
+from litestar import Response, get
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from api.catalog import TierEntry, tiers_of
+from api.kernel.errors import responses
+from api.kernel.limits import FREE
+from config import manifest
+from config.settings import Settings
+from sql.errors import StoreError
+from sql.queries import statement
+from sql.tables import Flag
+from sql.tape import Tape
+
+BEAT_SECONDS = 1.0
+IDLE_SECONDS = 10.0  # nobody watched for so long: a rate over the pause would be wrong
+HISTORY = 120
+TRADES = 15
+SYMBOLS = 24
+SCAN = dt.timedelta(days=1)
+
+
+class Trade(Struct, frozen=True, kw_only=True):
+    """One of the newest trades."""
+
+    ts: dt.datetime
+    symbol: str
+    trade_id: int
+    price: float
+    quantity: int
+    aggressor: str | None
+    cancelled: bool
+
+
+class LastPrice(Struct, frozen=True, kw_only=True):
+    """Last valid price of a symbol."""
+
+    symbol: str
+    ts: dt.datetime
+    price: float
+    quantity: int
+
+
+class Engine(Struct, frozen=True, kw_only=True):
+    """An engine or service of the manifest: `state` is up, down or ill (answers, but not well)."""
+
+    id: str
+    title: str
+    state: str
+    detail: str
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """The platform now. `rates`: rows that became visible in hot in each of the last seconds, oldest first."""
+
+    made_at: dt.datetime
+    ticks_per_second: float | None
+    rates: list[float]
+    rows: int | None
+    last_ts: dt.datetime | None
+    trades: list[Trade] | None
+    prices: list[LastPrice] | None
+    tiers: list[TierEntry]
+    engines: list[Engine]
+
+
+class PulseAnswer(Struct, frozen=True, kw_only=True):
+    """The pulse."""
+
+    success: bool = True
+    data: Pulse
+
+
+class Watch:
+    """Takes the pulse when somebody asks and the last one is older than a second."""
+
+    def __init__(
+        self, settings: Settings, tape: Tape, own: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._tape = tape
+        self._own = own
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._client: httpx.AsyncClient | None = None
+        self._rates: deque[float] = deque(maxlen=HISTORY)
+        self._seen: tuple[float, int] | None = None  # when, rows
+        self._services: tuple[float, list[Engine]] = (float("-inf"), [])
+        self._pulse: tuple[float, Pulse] | None = None
+
+    async def pulse(self) -> Pulse:
+        """The pulse, at most a second old."""
+        async with self._lock:
+            if self._pulse is None or self._clock() - self._pulse[0] >= BEAT_SECONDS:
+                self._pulse = (self._clock(), await self._take())
+            return self._pulse[1]
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _take(self) -> Pulse:
+        tape, services = await asyncio.gather(anyio.to_thread.run_sync(self._tape_now), self._services_now())
+        found = await anyio.to_thread.run_sync(self._tape.coverage)
+        rows = tape.get("rows")
+        self._measure(rows)
+        engines = [_engine("questdb", found.away.get("hot")), _engine("postgres", found.away.get("warm")), *services]
+        return Pulse(
+            made_at=dt.datetime.now(dt.UTC),
+            ticks_per_second=self._rates[-1] if self._rates and rows is not None else None,
+            rates=list(self._rates),
+            rows=rows,
+            last_ts=tape.get("last_ts"),
+            trades=tape.get("trades"),
+            prices=tape.get("prices"),
+            tiers=tiers_of(found, dt.datetime.now(dt.UTC)),
+            engines=engines,
+        )
+
+    def _measure(self, rows: int | None) -> None:
+        now, before = self._clock(), self._seen
+        self._seen = None if rows is None else (now, rows)
+        if rows is None or before is None:
+            return
+        seconds = now - before[0]
+        if seconds > IDLE_SECONDS:
+            self._rates.clear()
+        elif seconds > 0:
+            self._rates.append(round(max(0, rows - before[1]) / seconds, 1))
+
+    def _tape_now(self) -> dict[str, Any]:
+        hot = self._tape.hot
+        try:
+            state = hot.rows(statement("hot", "select_transaction"), reader=True)
+            newest = state[0]["last_ts"] if state else None
+            if newest is None:
+                return {"rows": 0, "last_ts": None, "trades": [], "prices": []}
+            trades = hot.rows(statement("hot", "select_last_trades"), (TRADES,), reader=True)
+            prices = hot.rows(statement("hot", "select_last_prices"), (newest - SCAN,), reader=True)
+        except StoreError:
+            return {}  # the tier says that it is away
+        prices.sort(key=lambda row: row["ts"], reverse=True)
+        return {
+            "rows": state[0]["rows"],
+            "last_ts": newest,
+            "trades": [_trade(row) for row in trades],
+            "prices": [LastPrice(**row) for row in sorted(prices[:SYMBOLS], key=lambda row: row["symbol"])],
+        }
+
+    async def _services_now(self) -> list[Engine]:
+        asked_at, engines = self._services
+        if self._clock() - asked_at > 5 * BEAT_SECONDS:
+            others = [s for s in manifest.services() if s.start and s.health and s.id != self._own]
+            engines = [_up(manifest.service(self._own), "answers you now")]
+            engines += await asyncio.gather(*(self._ask(service) for service in others))
+            self._services = (self._clock(), engines)
+        return engines
+
+    async def _ask(self, service: manifest.Service) -> Engine:
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=1.0, trust_env=False)
+        try:
+            answer = await self._client.get(self._settings.url(service.id, service.health or "/"))
+        except httpx.HTTPError:
+            return Engine(id=service.id, title=service.title, state="down", detail="does not answer")
+        if answer.status_code >= 400:
+            detail = f"answers with status {answer.status_code}"
+            return Engine(id=service.id, title=service.title, state="ill", detail=detail)
+        return _up(service, "answers")
+
+
+@get("/api/v1/live", tags=["tape"], summary="The pulse of the platform", opt=FREE, responses=responses(401, 403))
+async def live(watch: NamedDependency[Watch]) -> Response[PulseAnswer]:
+    """What the live page shows; made at most once a second. What a store that is away would tell is null."""
+    return Response(PulseAnswer(data=await watch.pulse()), headers={"Cache-Control": "no-store"})
+
+
+def _engine(service_id: str, away: str | None) -> Engine:
+    service = manifest.service(service_id)
+    if away is None:
+        return _up(service, "answers")
+    return Engine(id=service.id, title=service.title, state="down", detail=away)
+
+
+def _up(service: manifest.Service, detail: str) -> Engine:
+    return Engine(id=service.id, title=service.title, state="up", detail=detail)
+
+
+def _trade(row: Mapping[str, Any]) -> Trade:
+    kept = {name: row[name] for name in ("ts", "symbol", "trade_id", "price", "quantity", "aggressor")}
+    return Trade(**kept, cancelled=bool(row["flags"] & Flag.CANCELLED))

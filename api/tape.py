@@ -1,0 +1,193 @@
+"""`/api/v1/ticks`, `/api/v1/candles`, `/api/v1/catalog`: the tape as JSON, Arrow or Parquet."""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+from litestar.response import Stream
+from msgspec import Struct
+
+from api.asked import (
+    ARROW,
+    PARQUET,
+    Cursor,
+    Format,
+    continues,
+    cursor_of,
+    form_of,
+    span_of,
+    span_of_cursor,
+    text_of,
+)
+from api.catalog import Catalog, CatalogKeeper
+from api.kernel.errors import invalid, responses
+from api.kernel.limits import FREE
+from api.ranges import begins, file_response
+from api.snapshots import Snapshot, Snapshots
+from sql.coverage import DAY
+from sql.tables import TICKS, Tick, Tier
+from sql.tape import SYMBOL, Candle, Interval, Span, Tape, seconds_of
+
+DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
+MAX_CANDLES = 100_000
+MAX_FILE_DAYS = 31
+BATCH_ROWS = 65_536
+VARY = "Accept, Range, User-Agent"
+CANDLE_SCHEMA = pa.schema(
+    [
+        ("ts", pa.timestamp("us", "UTC")),
+        *((name, pa.float64()) for name in ("open", "high", "low", "close")),
+        *((name, pa.int64()) for name in ("volume", "trades")),
+    ]
+)
+
+
+class Ticks(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of trades in the order (ts, symbol, session, trade_id); `nextCursor` is null at the end of the range."""
+
+    success: bool = True
+    data: list[Tick]
+    next_cursor: str | None = None
+
+
+class CandleList(Struct, frozen=True, kw_only=True):
+    """Candles by time; `ts` is the first instant of each. Cancelled trades are left out."""
+
+    success: bool = True
+    data: list[Candle]
+
+
+class CatalogAnswer(Struct, frozen=True, kw_only=True):
+    """The catalog."""
+
+    success: bool = True
+    data: Catalog
+
+
+SYMBOL_TEXT = "Exchange code, such as WINZ26"
+FROM = QueryParameter(
+    query="from",
+    description="First instant: ISO 8601 instant or date, UTC without a zone. Default: the last day that has rows.",
+    examples=[Example(summary="a day", value="2026-11-19"), Example(summary="an instant", value="2026-11-19T13:00Z")],
+)
+TO = QueryParameter(
+    query="to", description="End of the range, not part of it. Default: the end of today, or of the day of `from`."
+)
+FORMAT = QueryParameter(
+    query="format",
+    description="Overrides `Accept`. Without either, a byte range or a Parquet reader (polars, DuckDB) gets Parquet.",
+)
+ERRORS = responses(400, 401, 403, 429, 503)
+PART = {206: ResponseSpec(bytes, generate_examples=False, description="Part of the file", media_type=PARQUET)}
+
+
+@get(
+    "/api/v1/ticks",
+    tags=["tape"],
+    summary="Trades in exact order",
+    opt={"free_when": continues},
+    responses={**ERRORS, **PART, **responses(412, 416)},
+    sync_to_thread=True,
+)
+def ticks(
+    *,
+    request: Request[Any, Any, Any],
+    tape: NamedDependency[Tape],
+    snapshots: NamedDependency[Snapshots],
+    symbol: Annotated[str | None, QueryParameter(description=f"{SYMBOL_TEXT}; all when left out.")] = None,
+    since: Annotated[str | None, FROM] = None,
+    until: Annotated[str | None, TO] = None,
+    limit: Annotated[int | None, QueryParameter(ge=1, le=MAX_LIMIT, description="Rows of a page.")] = None,
+    cursor: Annotated[str | None, QueryParameter(description="`nextCursor` of the page before.")] = None,
+    form: Annotated[Format | None, FORMAT] = None,
+) -> Response[Ticks]:
+    """JSON comes in pages of `limit` rows. Arrow and Parquet hold the whole range unless a `limit` is given; Parquet
+    supports byte ranges, so that `polars.read_parquet(url)` reads a day. `X-Tier` says which tiers gave the rows."""
+    place = cursor_of(cursor) if cursor else None
+    span = span_of_cursor(place, symbol, since, until) if place else span_of(tape, symbol, since, until)
+    form = form or form_of(request)
+    if form == "json" or limit or place:
+        return _page(tape, span, limit or DEFAULT_LIMIT, place, form)
+    return _whole(request, snapshots, span, form)
+
+
+@get("/api/v1/candles", tags=["tape"], summary="Candles of one symbol", responses=ERRORS, sync_to_thread=True)
+def candles(
+    *,
+    request: Request[Any, Any, Any],
+    tape: NamedDependency[Tape],
+    symbol: Annotated[str, QueryParameter(description=f"{SYMBOL_TEXT}.", pattern=f"^{SYMBOL.pattern}$")],
+    interval: Annotated[Interval, QueryParameter(description="Length; all divide a UTC day.")] = "1m",
+    since: Annotated[str | None, FROM] = None,
+    until: Annotated[str | None, TO] = None,
+    form: Annotated[Format | None, FORMAT] = None,
+) -> Response[CandleList]:
+    """Open, high, low, close, volume and number of trades, aligned to UTC midnight; an interval without a trade has
+    no candle. Open and close follow time and trade number. `X-Tier` says which tiers gave the rows."""
+    span = span_of(tape, symbol, since, until)
+    if (span.until - span.since).total_seconds() / seconds_of(interval) > MAX_CANDLES:
+        raise invalid("interval", f"this range has more than {MAX_CANDLES:,} candles of {interval}; ask for less")
+    found = tape.candles(span, interval)
+    return _rows(CandleList(data=found.rows), found.rows, CANDLE_SCHEMA, form or form_of(request), found.tiers)
+
+
+@get("/api/v1/catalog", tags=["tape"], summary="What there is", opt=FREE, responses=ERRORS, sync_to_thread=True)
+def catalog(keeper: NamedDependency[CatalogKeeper]) -> CatalogAnswer:
+    """Contracts with their columns, what each tier holds and how far it lags, and the symbols in hot."""
+    return CatalogAnswer(data=keeper.current())
+
+
+def _page(tape: Tape, span: Span, limit: int, place: Cursor | None, form: Format) -> Response[Any]:
+    page = tape.page(span, limit, place.after if place else None)
+    following = text_of(Cursor(1, span, page.after)) if page.after else None
+    answer = _rows(Ticks(data=page.rows, next_cursor=following), page.rows, TICKS.arrow, form, page.tiers)
+    if following:
+        answer.headers["X-Next-Cursor"] = following
+    return answer
+
+
+def _rows(
+    body: Struct, rows: Sequence[Struct], schema: pa.Schema, form: Format, tiers: tuple[Tier, ...]
+) -> Response[Any]:
+    headers = {"X-Tier": ",".join(tiers), "Vary": VARY, "Cache-Control": "no-cache"}
+    if form == "json":
+        return Response(body, media_type="application/json", headers=headers)
+    table = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=schema)
+    sink = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(table, sink, compression="zstd")
+        return Response(sink.getvalue(), media_type=PARQUET, headers=headers)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(table)
+    return Response(sink.getvalue(), media_type=ARROW, headers=headers)
+
+
+def _whole(request: Request[Any, Any, Any], snapshots: Snapshots, span: Span, form: Format) -> Response[Any]:
+    if span.until - span.since > MAX_FILE_DAYS * DAY:
+        raise invalid("to", f"a file holds at most {MAX_FILE_DAYS} days; ask for less, or for pages with `limit`")
+    snapshot = snapshots.of(span, starts=begins(request.headers))
+    headers = {"X-Tier": ",".join(snapshot.tiers), "Vary": VARY}
+    if form == "arrow":
+        return Stream(_arrow(snapshot), media_type=ARROW, headers=headers)
+    name = f"{span.symbol or 'ticks'}-{span.since:%Y%m%d}.parquet".replace("/", "_")
+    headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return file_response(request, snapshot.path, etag=snapshot.etag, media_type=PARQUET, headers=headers)
+
+
+def _arrow(snapshot: Snapshot) -> Iterator[bytes]:
+    sink = io.BytesIO()
+    with pq.ParquetFile(snapshot.path) as file, pa.ipc.new_stream(sink, TICKS.arrow) as writer:
+        for batch in file.iter_batches(BATCH_ROWS):
+            writer.write_batch(batch.cast(TICKS.arrow))
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
