@@ -1,0 +1,67 @@
+"""Which B3 files are on the tape, and whether a file is older than what is there. Times are UTC."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from sql.warm import WarmStore
+
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+ALL = "*"
+SNAPSHOT = re.compile(r"_([01]\d|2[0-3])([0-5]\d)(?:\.(?:txt|zip|csv))?$", re.IGNORECASE)
+
+
+class Edition(Struct, frozen=True):
+    """How much of a session a file shows. `scope` is an instrument or ALL; `as_of` is null for a final file."""
+
+    session: dt.date
+    scope: str
+    final: bool
+    as_of: dt.datetime | None
+
+
+class Imported(Struct, frozen=True):
+    """A file that is on the tape."""
+
+    file: str
+    final: bool
+    as_of: dt.datetime
+
+
+def edition_of(session: dt.date, scope: str, names: Iterable[str], now: dt.datetime) -> Edition:
+    """What the names of a file and of the text inside say: `…_HHMM` is a snapshot of that minute in São Paulo.
+
+    Without it the file is final, unless its session is still today's.
+    """
+    for name in names:
+        if found := SNAPSHOT.search(name):
+            clock = dt.time(int(found[1]), int(found[2]))
+            return Edition(session, scope, False, dt.datetime.combine(session, clock, SAO_PAULO).astimezone(dt.UTC))
+    if now.astimezone(SAO_PAULO).date() <= session:
+        return Edition(session, scope, False, now)
+    return Edition(session, scope, True, None)
+
+
+def newer(warm: WarmStore, edition: Edition) -> Imported | None:
+    """The file on the tape that shows more of the session than `edition` does, if there is one."""
+    if edition.final:
+        return None
+    rows = warm.rows(
+        "SELECT file, final, as_of FROM imports WHERE session = %s AND scope IN (%s, %s) "
+        "AND (final OR as_of > %s) ORDER BY final DESC, as_of DESC LIMIT 1",
+        (edition.session, edition.scope, ALL, edition.as_of),
+    )
+    return Imported(**rows[0]) if rows else None
+
+
+def record(warm: WarmStore, edition: Edition, *, sha256: str, file: str, lines: int, at: dt.datetime) -> None:
+    """Write down that a file is on the tape; importing it again changes nothing."""
+    with warm.connect() as connection:
+        connection.execute(
+            "INSERT INTO imports (session, scope, sha256, as_of, final, file, lines, imported_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (edition.session, edition.scope, sha256, edition.as_of or at, edition.final, file, lines, at),
+        )

@@ -1,0 +1,221 @@
+"""From the staged rows of a B3 file to the tape: what is reported once and unknown goes in as whole Parquet files,
+the rest (a trade and its cancellation, repeats, what is stored already) through `ticks.store`, folded.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct, field
+from pyroaring import BitMap
+
+from sql import ticks
+from sql.b3_stage import SCHEMA, Staged
+from sql.folding import IDENTITY
+from sql.hot import HotStore
+from sql.tables import TICKS
+from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
+
+SOURCE = "b3"
+SEGMENT_ROWS = 1_000_000
+FOLDED_ROWS = 250_000
+REPEATED_ROWS = 250_000
+
+
+class Load(Struct):
+    """Lines by what became of them; `conflicts` has the numbers of those that contradict a trade, by its source."""
+
+    new: int = 0
+    repeated: int = 0
+    cancelled: int = 0
+    edited: int = 0
+    refused: int = 0
+    conflicts: dict[str, BitMap] = field(default_factory=dict)
+
+
+def load(
+    hot: HotStore, staged: Staged, known: Known, folder: Path, *, at: dt.datetime, advance: Callable[[int], None]
+) -> Load:
+    """Store everything that is staged; not all of it is visible yet when this returns. The caller holds `writing`."""
+    done = Load()
+    sessions = {session for _, session in known.pairs}
+    if sessions:
+        known.load(hot, sessions, {symbol for symbol, _ in known.pairs})
+    rows = _Rows(known, at)
+    aside = _Aside(folder / "aside.arrow")
+    with ThreadPoolExecutor(1, thread_name_prefix="insert") as pool:
+        segments = _Segments(hot, folder, pool, done, advance)
+        repeats: list[pa.RecordBatch] = []
+        for batch in staged.batches():
+            keys: Keys = batch.column("key").to_numpy()
+            special = member(keys, staged.special)
+            there = known.touched(keys) & ~special
+            aside.add(_where(batch, special))
+            repeats.append(_where(batch, there))
+            segments.add(rows.table(_where(batch, ~(special | there))))
+            if sum(part.num_rows for part in repeats) >= REPEATED_ROWS:
+                _store(hot, rows, repeats, known=known, done=done, advance=advance)
+                repeats = []
+        _store(hot, rows, repeats, known=known, done=done, advance=advance)
+        segments.close()
+    for part in aside.parts():
+        _store(hot, rows, [part], known=known, done=done, advance=advance)
+    return done
+
+
+class _Rows:
+    """Turns staged batches into rows of the contract."""
+
+    def __init__(self, known: Known, at: dt.datetime) -> None:
+        self._symbols = pa.array([symbol for symbol, _ in known.pairs], pa.string())
+        self._sessions = np.array([(session - EPOCH).days for _, session in known.pairs], dtype=np.int32)
+        self._at = pa.scalar(at, pa.timestamp("us", "UTC"))
+
+    def table(self, batch: pa.RecordBatch) -> pa.Table:
+        keys: Keys = batch.column("key").to_numpy()
+        pairs = (keys >> ID_BITS).astype(np.int32)
+        size = len(keys)
+        columns = {
+            "ts": batch.column("ts").cast(pa.timestamp("us", "UTC")),
+            "symbol": pa.DictionaryArray.from_arrays(pa.array(pairs), self._symbols),
+            "session": pa.array(self._sessions[pairs]).cast(pa.date32()),
+            "trade_id": pa.array(keys & ticks.MAX_TRADE_ID),
+            "price": batch.column("price"),
+            "quantity": batch.column("quantity"),
+            "aggressor": pa.nulls(size, pa.string()),
+            "buyer": batch.column("buyer"),
+            "seller": batch.column("seller"),
+            "flags": batch.column("flags"),
+            "received_at": pa.repeat(self._at, size),
+            "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, dtype=np.int8)), pa.array([SOURCE])),
+        }
+        return pa.table([columns[name] for name in TICKS.names], names=list(TICKS.names))
+
+
+class _Segments:
+    """Parquet files of about a million rows, each inserted while the next one is written."""
+
+    def __init__(
+        self, hot: HotStore, folder: Path, pool: ThreadPoolExecutor, done: Load, advance: Callable[[int], None]
+    ) -> None:
+        self._hot, self._folder, self._pool, self._done, self._advance = hot, folder, pool, done, advance
+        self._writer: pq.ParquetWriter | None = None
+        self._path = folder
+        self._rows = self._number = 0
+        self._running: Future[None] | None = None
+
+    def add(self, table: pa.Table) -> None:
+        if not table.num_rows:
+            return
+        if self._writer is None:
+            self._path = self._folder / f"{self._number}.parquet"
+            self._writer = pq.ParquetWriter(
+                self._path,
+                table.schema,
+                compression="none",
+                use_dictionary=["symbol", "session", "flags", "received_at", "source"],
+                write_statistics=False,
+            )
+        self._writer.write_table(table)
+        self._rows += table.num_rows
+        if self._rows >= SEGMENT_ROWS:
+            self._insert()
+
+    def close(self) -> None:
+        self._insert()
+        if self._running:
+            self._running.result()
+
+    def _insert(self) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        self._writer = None
+        if self._running:
+            self._running.result()
+        self._running = self._pool.submit(self._store, self._path, self._rows)
+        self._number, self._rows = self._number + 1, 0
+
+    def _store(self, path: Path, rows: int) -> None:
+        ticks.store_new(self._hot, path, rows)
+        path.unlink()
+        self._done.new += rows
+        self._advance(rows)
+
+
+class _Aside:
+    """Rows of trades that the file reports more than once, on disk; given back with all reports of a trade together."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = 0
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        if self._writer is None:
+            self._writer = pa.ipc.new_stream(str(self._path), SCHEMA)
+        self._writer.write_batch(batch)
+        self._rows += batch.num_rows
+
+    def parts(self) -> Iterator[pa.RecordBatch]:
+        if self._writer is None:
+            return
+        self._writer.close()
+        count = -(-self._rows // FOLDED_ROWS)
+        for number in range(count):
+            with pa.OSFile(str(self._path)) as file, pa.ipc.open_stream(file) as reader:
+                chosen = [
+                    _where(batch, _scattered(batch.column("key").to_numpy(), count) == number) for batch in reader
+                ]
+            yield pa.Table.from_batches(chosen, SCHEMA).combine_chunks().to_batches()[0]
+
+
+def _scattered(keys: Keys, count: int) -> Keys:
+    mixed: Keys = (keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)).view(np.int64) % count
+    return mixed
+
+
+def _store(
+    hot: HotStore,
+    rows: _Rows,
+    batches: list[pa.RecordBatch],
+    *,
+    known: Known,
+    done: Load,
+    advance: Callable[[int], None],
+) -> None:
+    parts = [batch for batch in batches if batch.num_rows]
+    if not parts:
+        return
+    frame = pl.concat([pl.DataFrame(rows.table(part)).with_columns(pl.col("symbol").cast(pl.String)) for part in parts])
+    lines = pl.concat([pl.Series(part.column("line")) for part in parts])
+    stored = ticks.store(hot, frame.with_columns(pl.col("source").cast(pl.String)), known)
+    done.new += stored.new
+    done.repeated += stored.repeated
+    done.cancelled += stored.cancelled
+    done.edited += stored.edited
+    done.refused += stored.refused
+    if stored.refused:
+        _note(stored.conflicts, frame.with_columns(line=lines), done)
+    advance(frame.height)
+
+
+def _note(conflicts: pl.DataFrame, frame: pl.DataFrame, done: Load) -> None:
+    contradicted = (*IDENTITY, "ts", "price", "quantity", "flags")
+    against = conflicts.unique(contradicted).select(*contradicted, "source_stored")
+    found = frame.join(against, on=contradicted, how="inner")
+    for (source,), rows in found.group_by("source_stored"):
+        done.conflicts.setdefault(str(source), BitMap()).update(rows["line"].to_list())
+
+
+def _where(batch: pa.RecordBatch, mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> pa.RecordBatch:
+    if mask.all():
+        return batch
+    return batch.filter(pa.array(mask)) if mask.any() else batch.slice(0, 0)

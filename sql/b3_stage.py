@@ -1,0 +1,161 @@
+"""A B3 file on its way to the tape: all lines are read into one Arrow file on disk, trades that are reported more than
+once are noted, and only then anything is stored. Memory stays that of a few blocks and a bit per trade.
+"""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from pyroaring import BitMap64
+
+from sql.b3_layout import Layout, Lines, Refused, clock_of, layout_of, read
+from sql.b3_source import Block, Excess, RefusedFileError, Source
+from sql.tables import Flag
+from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
+
+AHEAD = 3  # blocks being read while one is staged
+SCHEMA = pa.schema(
+    [
+        ("key", pa.int64()),
+        ("line", pa.int64()),
+        ("ts", pa.int64()),
+        ("price", pa.float64()),
+        ("quantity", pa.int64()),
+        ("buyer", pa.int32()),
+        ("seller", pa.int32()),
+        ("flags", pa.int32()),
+    ]
+)
+
+
+class Staged(Struct):
+    """What a whole file holds. `special` are the keys that are reported more than once or cancelled."""
+
+    path: Path
+    lines: int = 0
+    empty: int = 0
+    refused: int = 0
+    columns: int = 0
+    references: set[dt.date] = set()
+    special: BitMap64 = BitMap64()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The staged rows in the order of the file."""
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
+
+
+def stage(
+    source: Source, known: Known, folder: Path, refuse: Callable[[Refused], None], advance: Callable[[int], None]
+) -> Staged:
+    """Read `source` to its end. Raises RefusedFileError for another layout or a damaged container."""
+    staged = Staged(folder / "rows.arrow", references=set(), special=BitMap64())
+    seen = BitMap64()
+    with pa.OSFile(str(staged.path), "wb") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
+        for found in _read_ahead(source, staged, advance):
+            for bad in found.refused:
+                refuse(bad)
+            staged.refused += len(found.refused)
+            staged.empty += found.empty
+            for table in found.tables:
+                writer.write_batch(_staged(table, known, staged, seen))
+    if not staged.columns:
+        raise RefusedFileError(source.path, "it is empty: expected a header line and trades")
+    return staged
+
+
+def _read_ahead(source: Source, staged: Staged, advance: Callable[[int], None]) -> Iterator[Lines]:
+    layout: Layout | None = None
+    pending: deque[Future[Lines]] = deque()
+    with ThreadPoolExecutor(2, thread_name_prefix="b3") as pool:
+        for found in source.blocks(advance):
+            piece = found
+            if layout is None:
+                layout, piece = _headed(source, staged, found)
+            if isinstance(piece, Excess):
+                staged.lines += 1
+                pending.append(pool.submit(_excess, piece, layout, source.zipped))
+            elif piece.data:
+                staged.lines += piece.data.count(b"\n")
+                pending.append(pool.submit(read, piece.data, piece.first, layout))
+            if len(pending) >= AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _headed(source: Source, staged: Staged, piece: Block | Excess) -> tuple[Layout, Block]:
+    data = piece.data if isinstance(piece, Block) else piece.text
+    end = data.find(b"\n") + 1 or len(data)
+    try:
+        layout = layout_of(data[:end])
+    except ValueError as error:
+        raise RefusedFileError(source.path, str(error)) from error
+    staged.columns = len(layout.names)
+    return layout, Block(2, data[end:])
+
+
+def _excess(piece: Excess, layout: Layout, proven: bool) -> Lines:
+    """A line without an end is whole where the zip's checksum says so; a text file may have been cut in a number."""
+    if not piece.ended and proven and piece.length == len(piece.text):
+        return read(piece.text + b"\n", piece.line, layout)
+    if piece.ended or piece.length > len(piece.text):
+        return Lines([], [Refused(piece.line, f"the line has {piece.length:,} characters", piece.text)], 0)
+    return Lines([], [Refused(piece.line, "the line has no end: the file may have been cut here", piece.text)], 0)
+
+
+def _staged(table: pa.Table, known: Known, staged: Staged, seen: BitMap64) -> pa.RecordBatch:
+    ts, session, flags = clock_of(table)
+    staged.references |= set(table["DataReferencia"].chunk(0).unique().to_pylist())
+    keys = _keys(table, session, known)
+    _note(keys, flags, staged, seen)
+    plain = {
+        "price": "PrecoNegocio",
+        "quantity": "QuantidadeNegociada",
+        "buyer": "CodigoParticipanteComprador",
+        "seller": "CodigoParticipanteVendedor",
+    }
+    columns = {
+        "key": pa.array(keys),
+        "line": table["line"].chunk(0),
+        "ts": pa.array(ts),
+        **{name: table[column].chunk(0) for name, column in plain.items()},
+        "flags": pa.array(flags.astype(np.int32)),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _keys(table: pa.Table, session: Keys, known: Known) -> Keys:
+    symbols = table["CodigoInstrumento"].chunk(0)
+    names = symbols.dictionary.to_pylist()
+    pairs = np.zeros(len(session), dtype=np.int64)
+    days = [int(session[0])] if session.min() == session.max() else np.unique(session).tolist()
+    for day in days:
+        date = EPOCH + dt.timedelta(days=day)
+        codes = symbols.indices.to_numpy()
+        used = np.unique(codes[session == day]).tolist() if len(days) > 1 else range(len(names))
+        numbers = np.zeros(len(names), dtype=np.int64)
+        for code in used:
+            numbers[code] = known.pair(names[code], date)
+        pairs = np.where(session == day, numbers[codes], pairs) if len(days) > 1 else numbers[codes]
+    ids: Keys = table["CodigoIdentificadorNegocio"].chunk(0).to_numpy()
+    return (pairs << ID_BITS) | ids
+
+
+def _note(keys: Keys, flags: Keys, staged: Staged, seen: BitMap64) -> None:
+    cancelled = keys[(flags & int(Flag.CANCELLED)) != 0]
+    if len(cancelled):
+        staged.special |= BitMap64(cancelled.view(np.uint64))
+    fresh = BitMap64(keys.view(np.uint64))
+    if len(fresh) < len(keys):
+        values, counts = np.unique(keys, return_counts=True)
+        staged.special |= BitMap64(values[counts > 1].view(np.uint64))
+    if not fresh.isdisjoint(seen):
+        again = member(keys, seen)
+        staged.special |= BitMap64(np.unique(keys[again]).view(np.uint64))
+    seen |= fresh

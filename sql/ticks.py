@@ -1,0 +1,253 @@
+"""The one writer of `ticks`. A trade is (symbol, session, trade_id), and that is settled here, before the store:
+QuestDB's own key contains the time, so it would take a repeat with another time for a second trade.
+
+One writer per session at a time: whoever writes holds `writing`, or is the only process that can write that session.
+"""
+
+import contextlib
+import datetime as dt
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import psycopg
+import pyarrow.parquet as pq
+from msgspec import Struct
+from pyroaring import BitMap64
+
+from sql.errors import StoreError
+from sql.folding import IDENTITY, settled
+from sql.hot import HotStore, instant_literal, shaped
+from sql.tables import TICKS
+from sql.warm import WarmStore
+
+ID_BITS = 44
+MAX_TRADE_ID = (1 << ID_BITS) - 1
+EPOCH = dt.date(1970, 1, 1)
+EARLIEST = dt.timedelta(days=-1)  # a row's ts lies in its session's days; look-ups read no other partition
+LATEST = dt.timedelta(days=4)
+SMALL_ROWS = 10_000
+RANGES_PER_QUERY = 100
+SYMBOLS_PER_QUERY = 500
+LOCK_CLASS = 7741
+Keys = npt.NDArray[np.int64]
+
+
+class BusyError(StoreError):
+    """Another process writes the same session."""
+
+
+class Stored(Struct, frozen=True):
+    """What a batch of reports did; each report is counted once.
+
+    `refused` of them contradict a trade of another source; `conflicts` has these, with `price_stored`,
+    `quantity_stored` and `source_stored`.
+    """
+
+    new: int
+    repeated: int
+    cancelled: int
+    edited: int
+    refused: int
+    conflicts: pl.DataFrame
+
+
+class Known:
+    """Which trades hot holds of the sessions that were loaded: a bit each, so that only repeats are looked up.
+
+    A trade's key is its number of (symbol, session) here, shifted, plus its id.
+    """
+
+    def __init__(self) -> None:
+        self.pairs: dict[tuple[str, dt.date], int] = {}
+        self.keys = BitMap64()
+
+    def pair(self, symbol: str, session: dt.date) -> int:
+        """The number of a symbol's session."""
+        return self.pairs.setdefault((symbol, session), len(self.pairs))
+
+    def keys_of(self, frame: pl.DataFrame) -> Keys:
+        """The key of every row. Raises ValueError for an id above MAX_TRADE_ID."""
+        beyond = frame.filter(~pl.col("trade_id").is_between(0, MAX_TRADE_ID))
+        if beyond.height:
+            raise ValueError(f"trade id: expected 0 to {MAX_TRADE_ID}, found {beyond.row(0, named=True)}")
+        pairs = frame.select("symbol", "session").unique()
+        numbers = pairs.with_columns(pair=pl.Series([self.pair(*row) for row in pairs.iter_rows()], dtype=pl.Int64))
+        joined = frame.select(IDENTITY).join(numbers, on=("symbol", "session"), how="left", maintain_order="left")
+        keys: Keys = joined.select(pl.col("pair") * (MAX_TRADE_ID + 1) + pl.col("trade_id")).to_series().to_numpy()
+        return keys
+
+    def load(self, hot: HotStore, sessions: Iterable[dt.date], symbols: Iterable[str]) -> int:
+        """Learn what hot holds of these sessions; how many rows. Waits until all that was taken is visible."""
+        hot.wait_applied(TICKS)
+        found = 0
+        for session in sorted(set(sessions)):
+            where = _where([session], list(symbols))
+            if hot.execute(f"SELECT count() FROM ticks WHERE {where}")["dataset"][0][0] == 0:
+                continue
+            for batch in _exported(hot, f"SELECT symbol, session, trade_id FROM ticks WHERE {where}"):
+                identities = batch.with_columns(pl.col("session").cast(pl.Date))
+                self.keys |= BitMap64(self.keys_of(identities).view(np.uint64))
+                found += batch.height
+        return found
+
+    def touched(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Which of these keys are known."""
+        return member(keys, self.keys)
+
+    def add(self, keys: Keys) -> None:
+        """Remember keys that were written."""
+        self.keys |= BitMap64(keys.view(np.uint64))
+
+
+def member(keys: Keys, of: BitMap64) -> npt.NDArray[np.bool_]:
+    """Which of `keys` are in the set."""
+    if not len(of) or not len(keys):
+        return np.zeros(len(keys), dtype=np.bool_)
+    hits = of & BitMap64(keys.view(np.uint64))
+    if not len(hits):
+        return np.zeros(len(keys), dtype=np.bool_)
+    return np.isin(keys, np.frombuffer(hits.to_array(), dtype=np.int64))
+
+
+def store(hot: HotStore, reports: pl.DataFrame, known: Known | None = None) -> Stored:
+    """Write reports of trades; what is there already costs no transaction. Repeatable.
+
+    `reports` has the columns of `TICKS` in the order of arrival and one source; a row flagged CANCELLED is a
+    cancellation. A long-lived writer passes the `Known` that it loaded for its sessions, then only repeats are looked
+    up. Raises ValueError for a `ts` outside the days of its session, StoreError when hot cannot be asked or written.
+    """
+    frame = shaped(reports, TICKS)
+    _check(frame)
+    if known is None and frame.height > SMALL_ROWS:
+        known = Known()
+        known.load(hot, frame["session"].unique(), frame["symbol"].unique())
+    keys = known.keys_of(frame) if known else None
+    wanted = frame.filter(pl.Series(known.touched(keys))) if known and keys is not None else frame
+    outcome = settled(frame, look_up(hot, wanted))
+    if outcome.rows.height:
+        hot.insert(TICKS, outcome.rows)
+    if known and keys is not None:
+        known.add(keys)
+    return Stored(
+        outcome.new,
+        outcome.repeated,
+        outcome.cancelled,
+        outcome.edited,
+        outcome.conflicts.height,
+        outcome.conflicts,
+    )
+
+
+def store_new(hot: HotStore, path: Path, rows: int) -> None:
+    """Write a Parquet file of trades that are known to be new, each once: the fast way of a bulk import.
+
+    `path` has the columns of `TICKS` and lies below hot's import directory where it has one. The caller holds
+    `writing` and has a `Known` that says so.
+    """
+    if hot.import_dir is not None:
+        hot.insert_file(TICKS, path, rows)
+        return
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=100_000):
+            hot.insert(TICKS, pl.DataFrame(batch))
+
+
+def look_up(hot: HotStore, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The stored rows of the identities of `wanted`, whatever their time. Waits until all that was taken is visible."""
+    if not wanted.height:
+        return pl.DataFrame(schema=TICKS.polars)
+    hot.wait_applied(TICKS)
+    wanted = wanted.unique(IDENTITY)
+    found = _near(hot, wanted) if wanted.height > SMALL_ROWS else []
+    left = wanted.join(pl.concat(found), on=IDENTITY, how="anti") if found else wanted
+    return pl.concat([*found, *_by_id(hot, left), pl.DataFrame(schema=TICKS.polars)])
+
+
+@contextlib.contextmanager
+def writing(warm: WarmStore, sessions: Iterable[dt.date], wait_seconds: float = 600.0) -> Iterator[None]:
+    """Be the only writer of these sessions, among all processes that use the same PostgreSQL.
+
+    Waits for others; raises BusyError after `wait_seconds`. A killed process lets go by itself.
+    """
+    with warm.connect() as connection:
+        connection.autocommit = True
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_seconds * 1000)}ms",))
+        for session in sorted(set(sessions)):
+            try:
+                connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_CLASS, (session - EPOCH).days))
+            except psycopg.errors.LockNotAvailable as error:
+                raise BusyError(
+                    f"session {session} is being written by another process for more than {wait_seconds:.0f} s; "
+                    "try again when it has ended"
+                ) from error
+        yield
+
+
+def _check(frame: pl.DataFrame) -> None:
+    day = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    outside = frame.filter((pl.col("ts") < day + EARLIEST) | (pl.col("ts") >= day + LATEST))
+    if outside.height:
+        row = outside.row(0, named=True)
+        raise ValueError(f"{row['symbol']} {row['trade_id']}: {row['ts']} cannot be a time of session {row['session']}")
+    if frame["source"].n_unique() > 1:
+        raise ValueError(f"reports of one source expected, found {frame['source'].unique().to_list()}")
+
+
+def _near(hot: HotStore, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+    """Those stored at about the time the reports say: nearly all, in one scan of few rows."""
+    first, last = wanted["ts"].min(), wanted["ts"].max()
+    assert isinstance(first, dt.datetime)
+    assert isinstance(last, dt.datetime)
+    times = f"ts BETWEEN {instant_literal(first)} AND {instant_literal(last)}"
+    return _matching(hot, f"{times} AND {_where(wanted['session'].unique(), wanted['symbol'].unique())}", wanted)
+
+
+def _by_id(hot: HotStore, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+    found = []
+    ranges = wanted.group_by("symbol", "session").agg(low=pl.col("trade_id").min(), high=pl.col("trade_id").max())
+    for part in ranges.iter_slices(RANGES_PER_QUERY):
+        asked = " OR ".join(
+            f"(symbol = {_text(symbol)} AND session = '{session}' AND trade_id BETWEEN {low} AND {high})"
+            for symbol, session, low, high in part.iter_rows()
+        )
+        found += _matching(hot, f"{_days(part['session'])} AND ({asked})", wanted)
+    return found
+
+
+def _matching(hot: HotStore, where: str, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+    batches = _exported(hot, f"SELECT {', '.join(TICKS.names)} FROM ticks WHERE {where}")
+    return [shaped(batch, TICKS).join(wanted, on=IDENTITY, how="semi") for batch in batches]
+
+
+def _exported(hot: HotStore, statement: str) -> Iterator[pl.DataFrame]:
+    with tempfile.TemporaryDirectory(prefix="ticks-") as folder:
+        path = Path(folder) / "rows.parquet"
+        hot.export(statement, path)
+        if not path.stat().st_size:
+            return
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=100_000):
+                yield pl.DataFrame(batch)
+
+
+def _where(sessions: Iterable[dt.date], symbols: Iterable[str]) -> str:
+    days, names = list(sessions), list(symbols)
+    chosen = f"{_days(days)} AND session IN ({', '.join(repr(day.isoformat()) for day in days)})"
+    if len(names) > SYMBOLS_PER_QUERY:
+        return chosen
+    return f"{chosen} AND symbol IN ({', '.join(map(_text, names))})"
+
+
+def _days(sessions: Iterable[dt.date]) -> str:
+    days = list(sessions)
+    since = dt.datetime.combine(min(days) + EARLIEST, dt.time(), dt.UTC)
+    until = dt.datetime.combine(max(days) + LATEST, dt.time(), dt.UTC)
+    return f"ts >= {instant_literal(since)} AND ts < {instant_literal(until)}"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
