@@ -4,15 +4,17 @@ import datetime as dt
 import threading
 import time
 
+import msgspec
 from msgspec import Struct
 
 from sql.coverage import Coverage
 from sql.errors import StoreError
 from sql.queries import statement
-from sql.tables import TABLES, TICKS, Table
+from sql.tables import TABLES, Table
 from sql.tape import Tape
 
 FRESH_SECONDS = 5.0
+LATE_SECONDS = 600.0  # twice the slowest schedule: until then, rows that are still to come are the normal lag
 
 
 class ColumnEntry(Struct, frozen=True, kw_only=True):
@@ -90,16 +92,23 @@ class CatalogKeeper:
                 self._made = Catalog(
                     made_at=dt.datetime.now(dt.UTC),
                     tables=[entry_of(table) for table in TABLES.values()],
-                    tiers=tiers_of(self._tape.coverage(), dt.datetime.now(dt.UTC), self._cold_bytes()),
+                    tiers=[self._bounded(tier) for tier in tiers_of(self._tape.coverage(), dt.datetime.now(dt.UTC))],
                     symbols=self._symbols(),
                 )
                 self._at = time.monotonic()
             return self._made
 
-    def _cold_bytes(self) -> int:
-        cold = self._tape.cold
-        paths = (cold.path(TICKS, day) for day in cold.days(TICKS))
-        return sum(path.stat().st_size for path in paths if path.exists())
+    def _bounded(self, tier: TierEntry) -> TierEntry:
+        if tier.tier == "hot" or not tier.days:
+            return tier
+        try:
+            if tier.tier == "warm":
+                found = self._tape.warm.rows(statement("warm", "select_bounds"), reader=True)
+            else:
+                found = self._tape.cold.query(statement("cold", "select_bounds"), (tier.first_day, tier.last_day))
+        except StoreError:
+            return tier
+        return msgspec.structs.replace(tier, **found[0])
 
     def _symbols(self) -> list[SymbolEntry] | None:
         try:
@@ -125,9 +134,9 @@ def entry_of(table: Table) -> TableEntry:
     )
 
 
-def tiers_of(found: Coverage, now: dt.datetime, cold_bytes: int | None = None) -> list[TierEntry]:
-    """The three tiers in words and numbers. `cold_bytes`: size of the cold files, where known."""
-    return [_hot(found), _warm(found, now), _cold(found, now.date(), cold_bytes)]
+def tiers_of(found: Coverage, now: dt.datetime) -> list[TierEntry]:
+    """The three tiers in words and numbers."""
+    return [_hot(found), _warm(found, now), _cold(found, now.date())]
 
 
 def _hot(found: Coverage) -> TierEntry:
@@ -160,13 +169,12 @@ def _warm(found: Coverage, now: dt.datetime) -> TierEntry:
         return TierEntry(tier="warm", state="away", detail=found.away.get("warm", "does not answer"))
     age = round((now - warm.synced_at).total_seconds(), 1) if warm.synced_at else None
     missing = missing_rows(found.hot.rows, warm.rows) if found.hot else None
-    state, detail = "ok", "has every row of hot"
-    if age is None:
-        state, detail = "behind" if missing else "ok", "no synchronisation yet"
-    elif missing is None:
-        state, detail = "ok", "hot is away, so the lag is not known"
+    late = age is None or age > LATE_SECONDS
+    state, detail = "behind" if late and missing else "ok", "has every row of hot"
+    if missing is None:
+        detail = "hot is away, so the lag is not known"
     elif missing:
-        state, detail = "behind", f"{missing:,} rows to come"
+        detail = f"{missing:,} rows to come" + ("; never synchronised" if age is None else "")
     return TierEntry(
         tier="warm",
         state=state,
@@ -180,7 +188,7 @@ def _warm(found: Coverage, now: dt.datetime) -> TierEntry:
     )
 
 
-def _cold(found: Coverage, today: dt.date, size: int | None) -> TierEntry:
+def _cold(found: Coverage, today: dt.date) -> TierEntry:
     receipts = found.warm.cold_rows if found.warm else None
     closed = {day: rows for day, rows in found.warm.rows.items() if day < today} if found.warm else None
     missing = missing_rows(closed, receipts) if closed is not None and receipts is not None else None
@@ -197,7 +205,7 @@ def _cold(found: Coverage, today: dt.date, size: int | None) -> TierEntry:
         days=len(found.cold),
         first_day=min(found.cold, default=None),
         last_day=max(found.cold, default=None),
-        bytes=size,
+        bytes=found.cold_bytes,
         lag_rows=missing,
     )
 

@@ -53,9 +53,9 @@ def file_response(
     """The file at `path`, or the part of it that was asked for, streamed in blocks of a mebibyte."""
     headers = {**headers, "ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
     if _matches(request.headers.get("if-none-match"), etag):
-        return Response(None, status_code=304, headers=headers)
+        return Response(b"", status_code=304, headers=headers)
     if "if-match" in request.headers and not _matches(request.headers["if-match"], etag):
-        return Response(None, status_code=412, headers=headers)
+        return Response(b"", status_code=412, headers=headers)
     file = path.open("rb")
     try:
         size = os.fstat(file.fileno()).st_size
@@ -70,7 +70,7 @@ def file_response(
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     if request.scope["state"].get("head"):
         file.close()
-        return Response(None, status_code=206 if part else 200, headers=headers, media_type=media_type)
+        return Response(b"", status_code=206 if part else 200, headers=headers, media_type=media_type)
     return Stream(
         _blocks(file, first, last - first + 1),
         status_code=206 if part else 200,

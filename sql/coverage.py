@@ -57,6 +57,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     hot: HotDays | None
     warm: WarmDays | None
     cold: frozenset[dt.date]
+    cold_bytes: int
     away: Mapping[str, str]
 
     def tier_of(self, day: dt.date, today: dt.date) -> Tier:
@@ -109,10 +110,12 @@ class Coverage(Struct, frozen=True, kw_only=True):
 def coverage(hot: HotStore, warm: WarmStore, cold: ColdStore) -> Coverage:
     """Ask all tiers. Cheap: metadata of hot, receipts in warm, file names of cold."""
     away: dict[str, str] = {}
+    days = cold.days(TICKS)
     return Coverage(
         hot=_or_away("hot", away, lambda: _hot_days(hot)),
         warm=_or_away("warm", away, lambda: _warm_days(warm)),
-        cold=frozenset(cold.days(TICKS)),
+        cold=frozenset(days),
+        cold_bytes=sum(path.stat().st_size for day in days if (path := cold.path(TICKS, day)).exists()),
         away=away,
     )
 

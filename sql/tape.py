@@ -88,8 +88,11 @@ class Source(Struct, frozen=True, kw_only=True):
 class Tape:
     """The tape over its three tiers. Every method blocks; raises StoreUnavailableError when a needed tier is away."""
 
-    def __init__(self, hot: HotStore, warm: WarmStore, cold: ColdStore) -> None:
+    def __init__(
+        self, hot: HotStore, warm: WarmStore, cold: ColdStore, survey: Callable[..., Coverage] = coverage
+    ) -> None:
         self.hot, self.warm, self.cold = hot, warm, cold
+        self._survey = survey
         self._lock = threading.Lock()
         self._coverage: Coverage | None = None
         self._asked = float("-inf")
@@ -98,7 +101,7 @@ class Tape:
         """What the tiers hold, at most two seconds old."""
         with self._lock:
             if self._coverage is None or time.monotonic() - self._asked > FRESH_SECONDS:
-                self._coverage = coverage(self.hot, self.warm, self.cold)
+                self._coverage = self._survey(self.hot, self.warm, self.cold)
                 self._asked = time.monotonic()
             return self._coverage
 
