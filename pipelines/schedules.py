@@ -77,7 +77,9 @@ def archive_schedule(
     if not stale:
         yield dg.SkipReason("every file holds what warm held when it was last written")
     for day in sorted(stale, reverse=True)[:DAYS_A_TICK]:
-        yield dg.RunRequest(partition_key=day.isoformat(), asset_selection=stale[day])
+        # Dagster wants a key where a tick asks for several runs, and drops one it has seen: a tick tried twice.
+        key = f"archive {day} {context.scheduled_execution_time.isoformat()}"
+        yield dg.RunRequest(run_key=key, partition_key=day.isoformat(), asset_selection=stale[day])
 
 
 def unfinished(instance: dg.DagsterInstance, job: str) -> str:

@@ -30,10 +30,11 @@ class ColdFile(Struct, frozen=True):
 
 
 class ColdStore:
-    """Parquet files below `root`."""
+    """Parquet files below `root`; a query sees `tables` as views."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tables: Iterable[Table] = MOVING) -> None:
         self.root = root
+        self.tables = tuple(tables)
 
     def path(self, table: Table, day: dt.date) -> Path:
         """Where the file of a UTC day stands, or would."""
@@ -92,7 +93,7 @@ class ColdStore:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'")
-        for table in MOVING:
+        for table in self.tables:
             connection.execute(self._view(table))
         # From here on the statement can read below the root and nothing else, and cannot change that.
         self.root.mkdir(parents=True, exist_ok=True)
