@@ -5,7 +5,7 @@ import datetime as dt
 from msgspec import Struct
 
 from sql import receipts
-from sql.buckets import HOUR, buckets_of, expressions, start_of, total
+from sql.buckets import HOUR, buckets_of, select, start_of, total
 from sql.cold import ColdStore
 from sql.errors import StoreError
 from sql.tables import Table
@@ -83,9 +83,5 @@ def file_fingerprint(table: Table, day: dt.date, cold: ColdStore) -> tuple[int, 
     """The fingerprint of a day's file, computed from what it holds on disk."""
     if not cold.path(table, day).is_file():
         raise StoreError(f"{cold.path(table, day)}: expected the file of {table.name} for {day}, found none")
-    rows = cold.query(
-        f"SELECT date_trunc('hour', {table.time}) AS hour, {expressions(table, 'cold')} "
-        f"FROM {table.name} WHERE day = ? GROUP BY hour",
-        [day],
-    )
+    rows = cold.query(select(table, "cold", " WHERE day = ?"), [day])
     return total(buckets_of(rows), table)
