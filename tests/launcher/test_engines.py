@@ -1,6 +1,5 @@
 """The embedded engines, for real."""
 
-
 import psycopg
 
 from config.settings import Settings

@@ -1,0 +1,19 @@
+"""Bounded waiting for what another process does."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Returns when a condition is true; AssertionError when it is not within the given seconds."""
+
+    def wait(holds: Callable[[], object], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"still not true after {seconds:g} s"
+            time.sleep(0.02)
+
+    return wait

@@ -1,0 +1,215 @@
+"""Supervision, with small stand-in children."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from launcher import supervisor
+from launcher.errors import ChildError, LauncherError
+from launcher.report import Silent
+from launcher.supervisor import Child, NotReadyError, Supervisor
+
+SLEEPER = "import time; time.sleep(600)"
+PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+SLOW_END = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit()))
+print("ready", flush=True)
+time.sleep(600)
+"""
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(tmp_path, Silent(), lambda _: None)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Callable[..., Child]:
+    def make(name: str, code: str = SLEEPER, **options: object) -> Child:
+        given = {"ready": lambda: None, "environment": dict(os.environ), "directory": tmp_path, **options}
+        return Child(name=name, command=lambda: [sys.executable, "-c", code], **given)
+
+    return make
+
+
+def pid_of(supervised: Supervisor, name: str) -> int:
+    return supervised.runners[name].life.process.pid
+
+
+def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, child, until, tmp_path):
+    order: list[str] = []
+    first_may, log = threading.Event(), tmp_path / "second.log"
+
+    def ready_first() -> None:
+        if not first_may.is_set():
+            raise NotReadyError("not yet")
+        order.append("first ready")
+
+    def ready_second() -> None:
+        if "ready" not in log.read_text(encoding="utf-8"):
+            raise NotReadyError("not yet")
+
+    supervised.add([child("first", ready=ready_first)])
+    supervised.add(
+        [child("second", SLOW_END, needs=("first",), prepare=lambda: order.append("prepared"), ready=ready_second)]
+    )
+    supervised.start(["second", "first"])
+    until(lambda: supervised.runners["first"].state == "starting")
+    first_may.set()
+    supervised.require(["first", "second"])
+    processes = [psutil.Process(pid_of(supervised, name)) for name in ("first", "second")]
+    stopping = threading.Thread(target=supervised.stop)
+    stopping.start()
+    psutil.wait_procs(processes[1:], timeout=10)
+    first_outlived_second = processes[0].is_running()
+    stopping.join()
+
+    assert order.index("first ready") < order.index("prepared")
+    assert first_outlived_second
+    assert not processes[0].is_running()
+
+
+def test_a_killed_child_is_started_again(supervised, child, until):
+    supervised.add([child("one")])
+    supervised.start(["one"])
+    supervised.require(["one"])
+    before = pid_of(supervised, "one")
+    os.kill(before, signal.SIGKILL)
+    until(lambda: supervised.runners["one"].restarts == 1 and supervised.runners["one"].state == "ok")
+
+    assert pid_of(supervised, "one") != before
+
+
+def test_what_a_killed_child_started_ends_with_it(supervised, child, until):
+    supervised.add([child("parent", PARENT + SLEEPER)])
+    supervised.start(["parent"])
+    supervised.require(["parent"])
+    parent = psutil.Process(pid_of(supervised, "parent"))
+    until(parent.children)
+    orphan = parent.children()[0]
+    parent.kill()
+    until(lambda: supervised.runners["parent"].restarts == 1)
+
+    until(lambda: not orphan.is_running())
+
+
+def test_a_child_that_crashes_again_and_again_is_failing_and_still_retried(supervised, child, until, monkeypatch):
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_SECONDS", 0.01)
+    supervised.add([child("broken", "import sys; print('why it broke'); sys.exit(3)", ready=never)])
+    supervised.start(["broken"])
+    until(lambda: supervised.runners["broken"].state == "failing")
+    seen = supervised.runners["broken"].restarts
+    until(lambda: supervised.runners["broken"].restarts > seen)
+
+    with pytest.raises(ChildError, match=r"(?s)exit code 3.*broken\.log.*why it broke"):
+        supervised.require(["broken"])
+
+
+def never() -> None:
+    raise NotReadyError("never")
+
+
+def test_a_child_that_never_becomes_ready_is_given_up_after_its_time(supervised, child):
+    supervised.add([child("mute", ready=never, ready_seconds=0.3, tries=1)])
+    supervised.start(["mute"])
+
+    with pytest.raises(ChildError, match=r"was not ready after 0.3 s \(never\)"):
+        supervised.require(["mute"])
+
+
+def test_an_error_while_preparing_is_told_as_it_is(supervised, child):
+    def prepare() -> None:
+        raise LauncherError("port 1 is taken")
+
+    supervised.add([child("blocked", prepare=prepare, tries=1)])
+    supervised.start(["blocked"])
+
+    with pytest.raises(LauncherError, match="port 1 is taken"):
+        supervised.require(["blocked"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to ignore")
+def test_a_child_that_ignores_the_request_to_end_is_killed(supervised, child, tmp_path, until):
+    supervised.add([child("deaf", STUBBORN, stop_seconds=0.5)])
+    supervised.start(["deaf"])
+    supervised.require(["deaf"])
+    until(lambda: "deaf" in (tmp_path / "deaf.log").read_text(encoding="utf-8"))
+    process = psutil.Process(pid_of(supervised, "deaf"))
+    supervised.stop()
+
+    assert not process.is_running()
+    assert supervised.runners["deaf"].state == "down"
+
+
+def test_a_child_that_runs_but_does_not_answer_is_failing_until_it_answers(supervised, child, until, monkeypatch):
+    monkeypatch.setattr(supervisor, "WATCH_SECONDS", 0.02)
+    answers = threading.Event()
+    answers.set()
+
+    def ready() -> None:
+        if not answers.is_set():
+            raise NotReadyError("silence")
+
+    supervised.add([child("one", ready=ready)])
+    supervised.start(["one"])
+    supervised.require(["one"])
+    answers.clear()
+    until(lambda: supervised.runners["one"].state == "failing")
+    detail = supervised.runners["one"].detail
+    answers.set()
+
+    until(lambda: supervised.runners["one"].state == "ok")
+    assert "silence" in detail
+    assert supervised.runners["one"].restarts == 0
+
+
+def test_a_stopped_child_can_be_started_again(supervised, child):
+    supervised.add([child("one")])
+    supervised.start(["one"])
+    supervised.require(["one"])
+    supervised.stop(["one"])
+    supervised.start(["one"])
+    supervised.require(["one"])
+
+    assert psutil.pid_exists(pid_of(supervised, "one"))
+
+
+def test_stopping_does_not_wait_for_a_need_that_never_comes(supervised, child):
+    supervised.add([child("absent", ready=never), child("waiting", needs=("absent",))])
+    supervised.start(["absent", "waiting"])
+    supervised.stop()
+
+    assert {runner.state for runner in supervised.runners.values()} == {"down"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sessions are POSIX; Windows has process groups")
+def test_ctrl_c_in_the_terminal_does_not_reach_a_child(supervised, child):
+    supervised.add([child("one")])
+    supervised.start(["one"])
+    supervised.require(["one"])
+    pid = pid_of(supervised, "one")
+
+    assert os.getsid(pid) == pid != os.getsid(0)
+
+
+def test_a_log_stays_bounded_and_keeps_its_last_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "LOG_BYTES", 10)
+    log = tmp_path / "one.log"
+    for number in range(6):
+        log.write_text(f"part {number} of the log", encoding="utf-8")
+        supervisor.rotate(log)
+
+    kept = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert kept == {f"one.log.{n}": f"part {6 - n} of the log" for n in (1, 2, 3)}
