@@ -57,6 +57,7 @@ class Feed:
         self._instruments = instruments
         self._seed = seed
         self._now = now
+        self._known = ticks.Known()  # what is stored of the sessions fed, so that no step asks the store for it
         self._day: tuple[dt.date, pl.DataFrame] | None = None
 
     def run(self) -> None:
@@ -76,7 +77,9 @@ class Feed:
 
     def resume_point(self) -> dt.datetime:
         """Where to go on: after the newest invented tick that is stored, but not further back than CATCH_UP."""
-        earliest = self._now() - CATCH_UP
+        now, symbols = self._now(), [instrument.symbol for instrument in self._instruments]
+        earliest = now - CATCH_UP
+        self._known.load(self._hot, {earliest.date(), now.date()}, symbols)
         found = self._hot.rows("SELECT max(ts) AS newest FROM ticks WHERE source = %s", (generated.SOURCE,))
         newest = found[0]["newest"] if found else None
         # The newest instant itself again: some of its ticks may not have been stored yet.
@@ -90,8 +93,8 @@ class Feed:
         for date in sorted({since.date(), until.date()}):
             due = self._ticks(date).filter(pl.col("ts").is_between(since, until, closed="left"))
             if due.height:
-                ticks.store(self._hot, due.with_columns(received_at=pl.lit(until).cast(pl.Datetime("us", "UTC"))))
-                self.progress.rows += due.height
+                due = due.with_columns(received_at=pl.lit(until).cast(pl.Datetime("us", "UTC")))
+                self.progress.rows += ticks.store(self._hot, due, self._known).new
         self.progress.stored_until = until
         self.progress.last_error = None
         return until
