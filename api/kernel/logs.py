@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -16,9 +16,10 @@ URL_CREDENTIALS = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 HIDDEN = "***"
 
 
-def configure(settings: Settings, service: str) -> None:
-    """Send the records of structlog and of the standard library to stderr. Called once, by a process's main."""
-    people = settings.environment == "development" and sys.stderr.isatty()
+def configure(settings: Settings, service: str, stream: TextIO | None = None) -> None:
+    """Send the records of structlog and of the standard library to `stream` (stderr). Called once, by a main."""
+    stream = stream or sys.stderr
+    people = settings.environment == "development" and stream.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -34,7 +35,7 @@ def configure(settings: Settings, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

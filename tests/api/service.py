@@ -1,0 +1,71 @@
+"""A small service on the kernel, for tests that need no stores."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import get, post, websocket
+from litestar.connection import WebSocket
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.testing import TestClient
+
+from api.kernel.access import needs_key
+from api.kernel.application import Service, create_app
+from api.kernel.limits import FREE
+from config.settings import Settings
+from sql.errors import StatementError, StoreUnavailableError, SuspendedError
+
+ERRORS = {
+    "away": StoreUnavailableError("postgresql://timescale:hidden-word@10.0.0.1 does not answer"),
+    "suspended": SuspendedError("ticks is suspended"),
+    "refused": StatementError("password=hidden-word"),
+    "bug": RuntimeError("hidden-word"),
+}
+
+
+@get("/api/items/{number:int}")
+async def item(number: FromPath[int], times: FromQuery[int] = 1) -> dict[str, int]:
+    return {"number": number * times}
+
+
+@post("/api/items")
+async def create(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
+    return data
+
+
+@post("/api/orders", guards=[needs_key])
+async def order() -> dict[str, bool]:
+    return {"sent": True}
+
+
+@get("/api/errors/{name:str}")
+async def fail(name: FromPath[str]) -> None:
+    raise ERRORS[name]
+
+
+@get("/api/free", opt=FREE)
+async def free() -> None:
+    return None
+
+
+@get("/api/slow")
+async def slow() -> dict[str, bool]:
+    await asyncio.sleep(1)
+    return {"done": True}
+
+
+@websocket("/ws")
+async def stream(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    await socket.send_json({"hello": True})
+    await socket.close()
+
+
+HANDLERS = [item, create, order, fail, free, slow, stream]
+
+
+def client(settings: Settings, host: str = "127.0.0.1:8000", **values: Any) -> TestClient[Any]:
+    """A client of the service; `values` go to the Service."""
+    probes: Mapping[str, Any] = values.pop("probes", {})
+    service = Service(id="api-gateway", title="Test", description="A test.", handlers=HANDLERS, probes=probes, **values)
+    return TestClient(create_app(settings, service), base_url=f"http://{host}", raise_server_exceptions=False)
