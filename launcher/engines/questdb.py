@@ -43,7 +43,7 @@ def child(settings: Settings) -> Child:
 
     return Child(
         name="questdb",
-        command=lambda: _command(settings.downloads_dir / JAR, root, hot.heap),
+        command=lambda: command(settings.downloads_dir / JAR, root, hot.heap),
         prepare=prepare,
         ready=ready,
         environment=_environment(settings, root),
@@ -165,7 +165,8 @@ def _ask_version(executable: Path) -> str:
     return done.stderr + done.stdout
 
 
-def _command(jar: Path, root: Path, heap: str) -> list[str]:
+def command(jar: Path, root: Path, heap: str) -> list[str]:
+    """The command line of the server."""
     executable, version = java()
     flags = [f"-Xmx{heap}", "-XX:+UseParallelGC", f"-XX:ErrorFile={root / 'java_error_%p.log'}"]
     if version >= UNSAFE_FLAG_SINCE:

@@ -1,5 +1,6 @@
 """Bounded waiting for what another process does."""
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -17,3 +18,11 @@ def until() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
