@@ -1,0 +1,87 @@
+import socket
+import threading
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+
+from api.kernel.server import PortTakenError, listening
+from tests.api.conftest import running_api
+from tests.api.service import client
+
+
+def test_a_taken_port_is_named_with_its_setting(settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        other = msgspec.structs.replace(settings, ports={"api-gateway": port})
+
+        with pytest.raises(PortTakenError, match=rf"{port}.*API_GATEWAY_PORT"):
+            listening(other, ["api-gateway"])
+
+
+def test_a_taken_port_leaves_no_other_port_open(settings):
+    with socket.socket() as taken, socket.socket() as probe:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+        probe.close()
+        ports = {"order-manager": free, "api-gateway": taken.getsockname()[1]}
+
+        with pytest.raises(PortTakenError):
+            listening(msgspec.structs.replace(settings, ports=ports), ["order-manager", "api-gateway"])
+
+        with socket.socket() as again:
+            again.bind(("127.0.0.1", free))
+
+
+def test_one_application_on_two_ports_knows_the_service_by_the_port(settings):
+    ports = {"api-gateway": 0, "order-manager": 0}
+    sockets = listening(msgspec.structs.replace(settings, ports=ports), list(ports))
+    numbers = {name: bound.getsockname()[1] for name, bound in zip(ports, sockets, strict=True)}
+    app = client(msgspec.structs.replace(settings, ports=numbers)).app
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
+    thread.start()
+    try:
+        for port in numbers.values():
+            assert httpx.get(f"http://127.0.0.1:{port}/api/items/1", timeout=10).status_code == 200
+        text = httpx.get(f"http://127.0.0.1:{numbers['api-gateway']}/metrics", timeout=10).text
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+    assert 'route="/api/items/{number}",service="order-manager",status="200"} 1.0' in text
+    assert 'route="/api/items/{number}",service="api-gateway",status="200"} 1.0' in text
+
+
+def test_the_process_ends_by_sigterm_with_zero(settings_in, tmp_path, process_environment_of):
+    settings = settings_in(tmp_path)
+    running = running_api(settings, process_environment_of(settings))
+    with running:
+        assert running.stop() == 0
+
+
+def test_the_process_names_a_taken_port_and_ends_with_two(settings_in, tmp_path, process_environment_of):
+    import subprocess
+    import sys
+
+    settings = settings_in(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", settings.ports["api-gateway"]))
+        taken.listen()
+        ended = subprocess.run(
+            [sys.executable, "-m", "api"],
+            env=process_environment_of(settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert ended.returncode == 2
+    assert "API_GATEWAY_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
