@@ -56,7 +56,8 @@ def load(
             special = member(keys, staged.special)
             there = known.touched(keys) & ~special
             aside.add(_where(batch, special))
-            repeats.append(_where(batch, there))
+            if there.any():
+                repeats.append(_where(batch, there))
             segments.add(rows.table(_where(batch, ~(special | there))))
             if sum(part.num_rows for part in repeats) >= REPEATED_ROWS:
                 _store(hot, rows, repeats, known=known, done=done, advance=advance)
@@ -218,4 +219,4 @@ def _note(conflicts: pl.DataFrame, frame: pl.DataFrame, done: Load) -> None:
 def _where(batch: pa.RecordBatch, mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> pa.RecordBatch:
     if mask.all():
         return batch
-    return batch.filter(pa.array(mask)) if mask.any() else batch.slice(0, 0)
+    return batch.filter(pa.array(mask))  # never an empty slice: it would keep the whole batch alive

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sql.errors import StoreError
 
 PIECE = 1 << 20
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 MAX_LINE = 64 << 10  # a trade takes about 75 bytes
 KEPT_OF_LONG_LINE = 1 << 10
 MAX_BYTES = 64 << 30  # a whole day of all instruments takes about one
@@ -74,7 +74,7 @@ class Source:
         return self.member is not None
 
     def pieces(self, advance: Advance) -> Iterator[bytes]:
-        """The text, about a megabyte at a time. Raises RefusedFileError, at the latest at the end, when it is damaged."""
+        """The text by megabytes. Raises RefusedFileError, at the latest at the end, when the file is damaged."""
         try:
             with self.path.open("rb") as file:
                 if self.member:
@@ -88,38 +88,35 @@ class Source:
 
     def blocks(self, advance: Advance, size: int = BLOCK) -> Iterator[Block | Excess]:
         """Header and lines in blocks of about `size` bytes."""
-        line, held = 1, bytearray()
-        skipped = 0  # bytes of a line that is too long
-        for piece in self.pieces(advance):
-            held += piece
-            if skipped:
-                end = held.find(b"\n") + 1
-                if not end:
-                    skipped += len(held) - KEPT_OF_LONG_LINE
-                    del held[KEPT_OF_LONG_LINE:]
-                    continue
-                yield Excess(line, skipped + end, bytes(held[: min(end, KEPT_OF_LONG_LINE)]), ended=True)
-                line, skipped = line + 1, 0
-                del held[:end]
-            if len(held) >= size:
-                end = held.rfind(b"\n") + 1
-                if end:
-                    yield Block(line, bytes(held[:end]))
-                    line += held.count(b"\n", 0, end)
-                    del held[:end]
-            if len(held) > MAX_LINE and b"\n" not in held:
-                skipped = len(held) - KEPT_OF_LONG_LINE
-                del held[KEPT_OF_LONG_LINE:]
-        yield from _rest(line, bytes(held), skipped)
+        line, held = 1, 0
+        whole: list[bytes] = []  # pieces that end with a line end; `held` bytes
+        tail, dropped = b"", 0  # the line that is not complete yet, and how much of it was let go
+        for raw in self.pieces(advance):
+            piece = raw
+            end = piece.find(b"\n") + 1 if dropped else piece.rfind(b"\n") + 1
+            if dropped and end:
+                yield Excess(line, dropped + len(tail) + end, tail[:KEPT_OF_LONG_LINE], ended=True)
+                line, dropped, tail, piece = line + 1, 0, b"", piece[end:]
+                end = piece.rfind(b"\n") + 1
+            if end:
+                whole += (tail, piece[:end])
+                held, tail = held + len(tail) + end, piece[end:]
+            else:
+                tail += piece
+            too_long = len(tail) > MAX_LINE
+            if held and (held >= size or too_long):
+                yield Block(line, b"".join(whole))
+                line, whole, held = line + _ends(whole), [], 0
+            if too_long:
+                dropped, tail = dropped + len(tail) - KEPT_OF_LONG_LINE, tail[:KEPT_OF_LONG_LINE]
+        if whole:
+            yield Block(line, b"".join(whole))
+        if tail:
+            yield Excess(line + _ends(whole), dropped + len(tail), tail, ended=False)
 
 
-def _rest(line: int, held: bytes, skipped: int) -> Iterator[Block | Excess]:
-    end = held.rfind(b"\n") + 1
-    if end and not skipped:
-        yield Block(line, held[:end])
-        line, held = line + held.count(b"\n"), held[end:]
-    if held:
-        yield Excess(line, skipped + len(held), held[:KEPT_OF_LONG_LINE], ended=False)
+def _ends(parts: list[bytes]) -> int:
+    return sum(part.count(b"\n") for part in parts)
 
 
 def _member(path: Path) -> zipfile.ZipInfo:

@@ -5,7 +5,7 @@ flags, and what is cancelled stays cancelled. Storing reports one by one or all 
 """
 
 import polars as pl
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sql.tables import TICKS, Flag
 
@@ -30,6 +30,29 @@ class Outcome(Struct, frozen=True):
 
 def settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
     """Reports laid over the stored rows of the same identities; both have the columns of `TICKS`."""
+    if not stored.height:
+        return _settled(reports, stored)
+    loud = _loud(reports, stored)
+    outcome = _settled(loud, stored.join(loud, on=IDENTITY, how="semi"))
+    return structs.replace(outcome, repeated=outcome.repeated + reports.height - loud.height)
+
+
+def _loud(reports: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """All reports of the trades of which any report says something new: usually none, and then nothing is folded."""
+    names = (*VALUES, *MAY_BE_SILENT, "flags", "source")
+    known = stored.select(*IDENTITY, *(pl.col(name).alias(f"{name}_stored") for name in names))
+    against = reports.join(known, on=IDENTITY, how="left", maintain_order="left")
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in VALUES)
+    silent = pl.all_horizontal(
+        pl.col(name).is_null() | pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in MAY_BE_SILENT
+    )
+    foreign = pl.col("source") != pl.col("source_stored")
+    strikes = (pl.col("flags") & ~pl.col("flags_stored") & int(Flag.CANCELLED)) != 0
+    news = against.filter(~(same & (silent | foreign) & ~strikes).fill_null(value=False)).select(IDENTITY)
+    return reports.join(news, on=IDENTITY, how="semi", maintain_order="left") if news.height else reports.clear()
+
+
+def _settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
     known = stored.select(*IDENTITY, *(pl.col(name).alias(f"{name}_stored") for name in (*VALUES, "source")))
     against = reports.join(known, on=IDENTITY, how="left", maintain_order="left")
     foreign = (pl.col("source") != pl.col("source_stored")).fill_null(value=False)
