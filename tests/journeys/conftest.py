@@ -1,0 +1,24 @@
+"""A platform of its own for the journeys, with other ports."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from config.settings import Settings
+from launcher import instance
+from tests.journeys.running import Platform
+
+
+@pytest.fixture(scope="module")
+def platform(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A demo platform with everything, ready."""
+    folder = tmp_path_factory.mktemp("journey")
+    settings = settings_in(folder / "data")
+    environ = {**os.environ, **instance.environment(settings), "TRADINGSYSTEM_API_KEY": "a-key-for-the-journeys"}
+    running = Platform(folder, environ, [])
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
