@@ -85,22 +85,37 @@ class ColdStore:
                 cursor = connection.execute(parsed[0], list(params))
                 names = [column[0] for column in cursor.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as error:
-                raise DamagedError(f"a Parquet file below {self.root} cannot be read: {error}") from error
             except duckdb.Error as error:
+                # DuckDB has no class for a damaged file: it names the file, or throws what Thrift threw.
+                of_files = (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException)
+                named = isinstance(error, of_files) and self.root.as_posix() in str(error)
+                if named or type(error) is duckdb.Error:
+                    raise self._damaged(error) from error
                 raise StatementError(f"DuckDB refused: {error}") from error
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'")
         for table in self.tables:
-            connection.execute(self._view(table))
+            try:
+                connection.execute(self._view(table))
+            except duckdb.Error as error:
+                raise self._damaged(error) from error
         # From here on the statement can read below the root and nothing else, and cannot change that.
         self.root.mkdir(parents=True, exist_ok=True)
         connection.execute(f"SET allowed_directories = ['{_quoted(self.root)}']")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
+
+    def _damaged(self, error: duckdb.Error) -> DamagedError:
+        for table in self.tables:
+            for day in self.days(table):
+                try:
+                    pq.read_metadata(self.path(table, day))
+                except (pa.ArrowException, OSError) as reason:
+                    return DamagedError(f"{self.path(table, day)} cannot be read: {reason}")
+        return DamagedError(f"a Parquet file below {self.root} cannot be read: {error}")
 
     def _view(self, table: Table) -> str:
         if self.days(table):
