@@ -37,7 +37,7 @@ def live_page() -> Response[bytes]:
 
 def gateway(settings: Settings, tape: Tape) -> Litestar:
     """The application of the gateway. Its probes are the stores of `tape`."""
-    snapshots, watch = Snapshots(tape), Watch(settings, tape, ID)
+    snapshots, watch = Snapshots(), Watch(settings, tape, ID)
 
     @asynccontextmanager
     async def parts(_: Litestar) -> AsyncIterator[None]:
@@ -45,6 +45,7 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             yield
         finally:
             snapshots.close()
+            tape.hot.close()
             await watch.close()
 
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -31,10 +32,10 @@ from api.catalog import Catalog, CatalogKeeper
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from api.ranges import begins, file_response
-from api.snapshots import Snapshot, Snapshots
+from api.snapshots import Answer, Snapshot, Snapshots
 from sql.coverage import DAY
 from sql.tables import TICKS, Tick, Tier
-from sql.tape import SYMBOL, Candle, Interval, Span, Tape, seconds_of
+from sql.tape import SYMBOL, Candle, Interval, Source, Span, Tape, seconds_of
 
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
 MAX_CANDLES = 100_000
@@ -87,6 +88,7 @@ FORMAT = QueryParameter(
 )
 ERRORS = responses(400, 401, 403, 429, 503)
 PART = {206: ResponseSpec(bytes, generate_examples=False, description="Part of the file", media_type=PARQUET)}
+FILE_ERRORS = {**ERRORS, **PART, **responses(412, 416)}
 
 
 @get(
@@ -94,7 +96,7 @@ PART = {206: ResponseSpec(bytes, generate_examples=False, description="Part of t
     tags=["tape"],
     summary="Trades in exact order",
     opt={"free_when": continues},
-    responses={**ERRORS, **PART, **responses(412, 416)},
+    responses=FILE_ERRORS,
     sync_to_thread=True,
 )
 def ticks(
@@ -116,14 +118,15 @@ def ticks(
     form = form or form_of(request)
     if form == "json" or limit or place:
         return _page(tape, span, limit or DEFAULT_LIMIT, place, form)
-    return _whole(request, snapshots, span, form)
+    return _whole(request, snapshots, tape, span, form)
 
 
-@get("/api/v1/candles", tags=["tape"], summary="Candles of one symbol", responses=ERRORS, sync_to_thread=True)
+@get("/api/v1/candles", tags=["tape"], summary="Candles of one symbol", responses=FILE_ERRORS, sync_to_thread=True)
 def candles(
     *,
     request: Request[Any, Any, Any],
     tape: NamedDependency[Tape],
+    snapshots: NamedDependency[Snapshots],
     symbol: Annotated[str, QueryParameter(description=f"{SYMBOL_TEXT}.", pattern=f"^{SYMBOL.pattern}$")],
     interval: Annotated[Interval, QueryParameter(description="Length; all divide a UTC day.")] = "1m",
     since: Annotated[str | None, FROM] = None,
@@ -135,8 +138,11 @@ def candles(
     span = span_of(tape, symbol, since, until)
     if (span.until - span.since).total_seconds() / seconds_of(interval) > MAX_CANDLES:
         raise invalid("interval", f"this range has more than {MAX_CANDLES:,} candles of {interval}; ask for less")
+    form = form or form_of(request)
+    if form == "parquet":
+        return _file(request, snapshots, _candle_file(tape, span, interval), f"{symbol}-{interval}")
     found = tape.candles(span, interval)
-    return _rows(CandleList(data=found.rows), found.rows, CANDLE_SCHEMA, form or form_of(request), found.tiers)
+    return _rows(CandleList(data=found.rows), found.rows, CANDLE_SCHEMA, form, found.tiers)
 
 
 @get("/api/v1/catalog", tags=["tape"], summary="What there is", opt=FREE, responses=ERRORS, sync_to_thread=True)
@@ -160,8 +166,7 @@ def _rows(
     headers = {"X-Tier": ",".join(tiers), "Vary": VARY, "Cache-Control": "no-cache"}
     if form == "json":
         return Response(body, media_type="application/json", headers=headers)
-    table = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=schema)
-    sink = io.BytesIO()
+    table, sink = _table(rows, schema), io.BytesIO()
     if form == "parquet":
         pq.write_table(table, sink, compression="zstd")
         return Response(sink.getvalue(), media_type=PARQUET, headers=headers)
@@ -170,16 +175,41 @@ def _rows(
     return Response(sink.getvalue(), media_type=ARROW, headers=headers)
 
 
-def _whole(request: Request[Any, Any, Any], snapshots: Snapshots, span: Span, form: Format) -> Response[Any]:
+def _whole(
+    request: Request[Any, Any, Any], snapshots: Snapshots, tape: Tape, span: Span, form: Format
+) -> Response[Any]:
     if span.until - span.since > MAX_FILE_DAYS * DAY:
         raise invalid("to", f"a file holds at most {MAX_FILE_DAYS} days; ask for less, or for pages with `limit`")
-    snapshot = snapshots.of(span, starts=begins(request.headers))
-    headers = {"X-Tier": ",".join(snapshot.tiers), "Vary": VARY}
-    if form == "arrow":
-        return Stream(_arrow(snapshot), media_type=ARROW, headers=headers)
-    name = f"{span.symbol or 'ticks'}-{span.since:%Y%m%d}.parquet".replace("/", "_")
-    headers["Content-Disposition"] = f'inline; filename="{name}"'
+    answer = Answer(
+        key=span, source=lambda: tape.source(span), write=lambda source, path: tape.write(span, source, path)
+    )
+    if form == "parquet":
+        return _file(request, snapshots, answer, f"{span.symbol or 'ticks'}-{span.since:%Y%m%d}")
+    snapshot = snapshots.of(answer, starts=True)
+    return Stream(_arrow(snapshot), media_type=ARROW, headers={"X-Tier": ",".join(snapshot.tiers), "Vary": VARY})
+
+
+def _candle_file(tape: Tape, span: Span, interval: Interval) -> Answer:
+    def write(_: Source, path: Path) -> None:
+        pq.write_table(_table(tape.candles(span, interval).rows, CANDLE_SCHEMA), path, compression="zstd")
+
+    return Answer(
+        key=(span, interval), source=lambda: msgspec.structs.replace(tape.source(span), file=None), write=write
+    )
+
+
+def _file(request: Request[Any, Any, Any], snapshots: Snapshots, answer: Answer, name: str) -> Response[Any]:
+    snapshot = snapshots.of(answer, starts=begins(request.headers))
+    headers = {
+        "X-Tier": ",".join(snapshot.tiers),
+        "Vary": VARY,
+        "Content-Disposition": f'inline; filename="{name.replace("/", "_")}.parquet"',
+    }
     return file_response(request, snapshot.path, etag=snapshot.etag, media_type=PARQUET, headers=headers)
+
+
+def _table(rows: Sequence[Struct], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=schema)
 
 
 def _arrow(snapshot: Snapshot) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ InvalidRequestError   400, the caller's values; `errors` names each of them
 sql.errors            503 for a store that is away, 500 for the rest: their words go to the log, not to the caller
 """
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,7 @@ from sql.errors import StoreUnavailableError, SuspendedError
 RETRY_AFTER_SECONDS = 5
 PROBLEM = "application/problem+json"
 INTERNAL = "Internal server error"
+MISSING = re.compile(r"^Missing required \w+ parameter '([^']+)'")
 
 logger = structlog.get_logger("api.errors")
 
@@ -102,16 +104,25 @@ def _verdict(request: Request[Any, Any, Any], error: Exception) -> Verdict:
         case SuspendedError():
             return 503, "a data store takes rows but does not show them; see the log of this service", [], retry
         case ValidationException():
-            errors = _fields(error)
+            errors = _fields(request, error)
             return 400, "; ".join(f"{e.field}: {e.message}" for e in errors) or error.detail, errors, {}
         case HTTPException() if error.status_code < 500 or error.status_code == 503:
             return error.status_code, _detail(request, error), [], dict(error.headers or {})
     return 500, INTERNAL, [], {}
 
 
-def _fields(error: ValidationException) -> list[FieldError]:
-    entries = error.extra if isinstance(error.extra, list) else []
-    return [FieldError(str(e.get("key", "body")), str(e.get("message", ""))) for e in entries if isinstance(e, dict)]
+def _fields(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldError]:
+    if missing := MISSING.search(error.detail):
+        return [FieldError(missing[1], "is needed")]
+    entries = [entry for entry in error.extra if isinstance(entry, dict)] if isinstance(error.extra, list) else []
+    return [FieldError(_sent_as(request, str(e.get("key", "body"))), str(e.get("message", ""))) for e in entries]
+
+
+def _sent_as(request: Request[Any, Any, Any], argument: str) -> str:
+    """The name that the caller knows a handler's argument by."""
+    known = request.route_handler.parsed_fn_signature.parameters.get(argument)
+    definition = known.kwarg_definition if known else None
+    return getattr(definition, "query", None) or getattr(definition, "header", None) or argument
 
 
 def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:

@@ -71,12 +71,15 @@ def tape_engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.
         sync_table(TICKS, hot, warm)
         archive_table(TICKS, warm, cold)
         put(hot, a_day(DAY + dt.timedelta(days=2)))
+        hot.close()
         yield settings
 
 
 @pytest.fixture(scope="session")
-def tape(tape_engines: Settings) -> Tape:
-    return Tape(stores.hot(tape_engines), stores.warm(tape_engines), stores.cold(tape_engines))
+def tape(tape_engines: Settings) -> Iterator[Tape]:
+    hot = stores.hot(tape_engines)
+    yield Tape(hot, stores.warm(tape_engines), stores.cold(tape_engines))
+    hot.close()
 
 
 @pytest.fixture(scope="session")
