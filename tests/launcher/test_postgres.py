@@ -83,11 +83,16 @@ def test_a_pid_file_whose_number_another_process_has_now_does_not_keep_it_from_s
     settings, supervisor = alone()
     supervisor.stop()
     stale = settings.data_dir / "postgres" / "postmaster.pid"
-    stale.write_text(f"{os.getpid()}\n{settings.data_dir}\n", encoding="utf-8")
-    supervisor.start(["postgres"])
-    supervisor.require(["postgres"])
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
+        try:
+            stale.write_text(f"{stranger.pid}\n{settings.data_dir}\n", encoding="utf-8")
+            supervisor.start(["postgres"])
+            supervisor.require(["postgres"])
 
-    assert answers(settings)
+            assert answers(settings)
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 def test_stopping_leaves_no_process_and_no_pid_file(alone):
