@@ -187,19 +187,18 @@ def _sound(table: pa.Table) -> bool:
 
 
 def _plain(data: bytes, table: pa.Table) -> bool:
-    """Whether only symbols hold characters above the digits and no blanks or signs occur.
+    """Whether only symbols hold characters above the digits, and no blanks or signs occur.
 
-    Arrow reads " 5", "1e5", "nan" and "0x1F" as numbers; we do not.
+    Arrow reads " 5", "-0", "1e5", "nan" and "0x1F" as numbers; we do not.
     """
     raw = np.frombuffer(data, dtype=np.uint8)
     symbols = table["CodigoInstrumento"].chunk(0)
     letters = np.array([sum(c > ";" for c in symbol) for symbol in symbols.dictionary.to_pylist()], dtype=np.int64)
     expected = int(np.bincount(symbols.indices.to_numpy(), minlength=len(letters)) @ letters)
-    return (
+    return bool(
         np.count_nonzero(raw > 0x3B) == expected
         and np.count_nonzero(raw < 0x2C) == table.num_rows
         and np.count_nonzero(raw == 0x2D) == 4 * table.num_rows
-        and not np.count_nonzero((raw == 0x2E) | (raw == 0x2F) | (raw == 0x3A))
     )
 
 

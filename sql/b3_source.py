@@ -15,6 +15,7 @@ from msgspec import Struct
 from sql.errors import StoreError
 
 PIECE = 1 << 20
+COMPRESSED_PIECE = 128 << 10
 BLOCK = 4 << 20
 MAX_LINE = 64 << 10  # a trade takes about 75 bytes
 KEPT_OF_LONG_LINE = 1 << 10
@@ -40,6 +41,7 @@ class Block(Struct, frozen=True):
 
     first: int
     data: bytes
+    lines: int
 
 
 class Excess(Struct, frozen=True):
@@ -105,18 +107,22 @@ class Source:
                 tail += piece
             too_long = len(tail) > MAX_LINE
             if held and (held >= size or too_long):
-                yield Block(line, b"".join(whole))
-                line, whole, held = line + _ends(whole), [], 0
+                block = _block(line, whole)
+                yield block
+                line, whole, held = line + block.lines, [], 0
             if too_long:
                 dropped, tail = dropped + len(tail) - KEPT_OF_LONG_LINE, tail[:KEPT_OF_LONG_LINE]
-        if whole:
-            yield Block(line, b"".join(whole))
+        if held:
+            block = _block(line, whole)
+            yield block
+            line += block.lines
         if tail:
-            yield Excess(line + _ends(whole), dropped + len(tail), tail, ended=False)
+            yield Excess(line, dropped + len(tail), tail, ended=False)
 
 
-def _ends(parts: list[bytes]) -> int:
-    return sum(part.count(b"\n") for part in parts)
+def _block(first: int, parts: list[bytes]) -> Block:
+    data = b"".join(parts)
+    return Block(first, data, data.count(b"\n"))
 
 
 def _member(path: Path) -> zipfile.ZipInfo:
@@ -151,11 +157,11 @@ def _inflated(path: Path, file: IO[bytes], member: zipfile.ZipInfo, advance: Adv
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.compress_type == zipfile.ZIP_DEFLATED else None
     left, size, checksum = member.compress_size, 0, 0
     try:
-        while left and (raw := file.read(min(PIECE // 4, left))):
+        while left and (raw := file.read(min(COMPRESSED_PIECE, left))):
             left -= len(raw)
             advance(len(raw))
             while raw:
-                piece = inflate.decompress(raw, PIECE) if inflate else raw
+                piece = inflate.decompress(raw, 2 * PIECE) if inflate else raw
                 raw = inflate.unconsumed_tail if inflate else b""
                 size, checksum = size + len(piece), zlib.crc32(piece, checksum)
                 if size > member.file_size:

@@ -1,5 +1,5 @@
 """A B3 file on its way to the tape: all lines are read into one Arrow file on disk, trades that are reported more than
-once are noted, and only then anything is stored. Memory stays that of a few blocks and a bit per trade.
+once are noted, and only then anything is stored. Memory stays that of a few blocks.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from pyroaring import BitMap64
 from sql.b3_layout import Layout, Lines, Refused, clock_of, layout_of, read
 from sql.b3_source import Block, Excess, RefusedFileError, Source
 from sql.tables import Flag
-from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
+from sql.ticks import EPOCH, ID_BITS, Keys, Known
 
 AHEAD = 3  # blocks being read while one is staged
 SCHEMA = pa.schema(
@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 
 
 class Staged(Struct):
-    """What a whole file holds. `special` are the keys that are reported more than once or cancelled."""
+    """What a whole file holds. `special` has every key that is cancelled or reported more than once."""
 
     path: Path
     lines: int = 0
@@ -55,7 +55,7 @@ def stage(
 ) -> Staged:
     """Read `source` to its end. Raises RefusedFileError for another layout or a damaged container."""
     staged = Staged(folder / "rows.arrow", references=set(), special=BitMap64())
-    seen = BitMap64()
+    greatest: dict[int, int] = {}
     with pa.OSFile(str(staged.path), "wb") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
         for found in _read_ahead(source, staged, advance):
             for bad in found.refused:
@@ -63,7 +63,7 @@ def stage(
             staged.refused += len(found.refused)
             staged.empty += found.empty
             for table in found.tables:
-                writer.write_batch(_staged(table, known, staged, seen))
+                writer.write_batch(_staged(table, known, staged, greatest))
     if not staged.columns:
         raise RefusedFileError(source.path, "it is empty: expected a header line and trades")
     return staged
@@ -81,7 +81,7 @@ def _read_ahead(source: Source, staged: Staged, advance: Callable[[int], None]) 
                 staged.lines += 1
                 pending.append(pool.submit(_excess, piece, layout, source.zipped))
             elif piece.data:
-                staged.lines += piece.data.count(b"\n")
+                staged.lines += piece.lines
                 pending.append(pool.submit(read, piece.data, piece.first, layout))
             if len(pending) >= AHEAD:
                 yield pending.popleft().result()
@@ -97,7 +97,8 @@ def _headed(source: Source, staged: Staged, piece: Block | Excess) -> tuple[Layo
     except ValueError as error:
         raise RefusedFileError(source.path, str(error)) from error
     staged.columns = len(layout.names)
-    return layout, Block(2, data[end:])
+    lines = piece.lines - 1 if isinstance(piece, Block) else 0
+    return layout, Block(2, data[end:], lines)
 
 
 def _excess(piece: Excess, layout: Layout, proven: bool) -> Lines:
@@ -109,11 +110,11 @@ def _excess(piece: Excess, layout: Layout, proven: bool) -> Lines:
     return Lines([], [Refused(piece.line, "the line has no end: the file may have been cut here", piece.text)], 0)
 
 
-def _staged(table: pa.Table, known: Known, staged: Staged, seen: BitMap64) -> pa.RecordBatch:
+def _staged(table: pa.Table, known: Known, staged: Staged, greatest: dict[int, int]) -> pa.RecordBatch:
     ts, session, flags = clock_of(table)
     staged.references |= set(table["DataReferencia"].chunk(0).unique().to_pylist())
     keys = _keys(table, session, known)
-    _note(keys, flags, staged, seen)
+    _note(keys, flags, staged, greatest)
     plain = {
         "price": "PrecoNegocio",
         "quantity": "QuantidadeNegociada",
@@ -147,15 +148,27 @@ def _keys(table: pa.Table, session: Keys, known: Known) -> Keys:
     return (pairs << ID_BITS) | ids
 
 
-def _note(keys: Keys, flags: Keys, staged: Staged, seen: BitMap64) -> None:
-    cancelled = keys[(flags & int(Flag.CANCELLED)) != 0]
-    if len(cancelled):
-        staged.special |= BitMap64(cancelled.view(np.uint64))
-    fresh = BitMap64(keys.view(np.uint64))
-    if len(fresh) < len(keys):
-        values, counts = np.unique(keys, return_counts=True)
-        staged.special |= BitMap64(values[counts > 1].view(np.uint64))
-    if not fresh.isdisjoint(seen):
-        again = member(keys, seen)
-        staged.special |= BitMap64(np.unique(keys[again]).view(np.uint64))
-    seen |= fresh
+def _note(keys: Keys, flags: Keys, staged: Staged, greatest: dict[int, int]) -> None:
+    """Trades that are cancelled, and those whose id is not above all earlier ones of its symbol and session.
+
+    Ids rise in the files that we know. Where they do not, new trades are taken for repeats here and found to be new by
+    `ticks.store`: slower, and as right.
+    """
+    cancels = (flags & int(Flag.CANCELLED)) != 0
+    if cancels.any():
+        staged.special |= BitMap64(keys[cancels].view(np.uint64))
+        keys = keys[~cancels]
+    if not len(keys):
+        return
+    ordered = np.sort(keys)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        staged.special |= BitMap64(twice.view(np.uint64))
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered >> ID_BITS)) + 1])
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(ordered)], strict=True):
+        pair = int(ordered[start]) >> ID_BITS
+        before = greatest.get(pair, -1)
+        if ordered[start] <= before:
+            late = ordered[start : start + int(np.searchsorted(ordered[start:end], before, side="right"))]
+            staged.special |= BitMap64(late.view(np.uint64))
+        greatest[pair] = max(before, int(ordered[end - 1]))

@@ -62,7 +62,7 @@ def _settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
     before = stored.select(*TICKS.names, foreign=pl.lit(value=False), kept=pl.lit(value=True))
     final = _folded(pl.concat([before, accepted]))
     touched = final.filter(pl.col("trades") + pl.col("cancels") > 0)
-    added = touched.filter(~pl.col("was_kept") & (pl.col("trades") > 0)).height
+    added = touched.filter(~pl.col("was_kept") & pl.col("begins")).height
     struck = touched.filter((pl.col("cancels") > 0) & ~pl.col("was_cancelled")).height
     edited = int(touched["edits"].sum())
     return Outcome(
@@ -88,6 +88,7 @@ def _folded(reports: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).filter(said).drop_nulls().last() for name in MAY_BE_SILENT),
         flags=pl.col("flags").first() | (pl.col("cancels").any().cast(pl.Int32) * int(Flag.CANCELLED)),
         was_kept=pl.col("kept").first(),
+        begins=~pl.col("cancels").first(),  # a cancellation of an unknown trade adds a row, not a trade
         was_cancelled=(pl.col("kept") & pl.col("cancels")).any(),
         trades=(~pl.col("kept") & ~pl.col("cancels")).sum(),
         cancels=(~pl.col("kept") & pl.col("cancels")).sum(),

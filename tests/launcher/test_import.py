@@ -1,0 +1,63 @@
+"""`tradingsystem import b3` and `bench`, as an operator calls them."""
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+
+from tests.sql.b3_made import line, text, zipped
+
+
+@pytest.fixture
+def tradingsystem(engines, process_environment):
+    def call(*arguments, seconds=120):
+        return subprocess.run(
+            [sys.executable, "-m", "launcher", *map(str, arguments)],
+            env=process_environment(engines),
+            cwd=engines.root,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    return call
+
+
+def test_import_answers_one_json_object_and_says_what_was_refused(tradingsystem, tmp_path):
+    symbol = f"C{random.randrange(10**9)}"
+    good = zipped(tmp_path / "good.zip", text(line(symbol, 10), line(symbol, 20)))
+    mixed = zipped(tmp_path / "mixed.zip", text(line(symbol, 30), "garbage"))
+    first = tradingsystem("import", "b3", good, "--json")
+    second = tradingsystem("import", "b3", good, mixed, tmp_path, "--json")
+    answer = json.loads(second.stdout)
+
+    assert (first.returncode, second.returncode) == (0, 1), second.stderr
+    assert json.loads(first.stdout)["new"] == 2
+    assert (answer["new"], answer["repeated"], answer["refused"]) == (1, 2, 1)
+    assert "found a directory" in answer["files"][2]["error"]
+    assert "line 3: expected 11 columns, found 1" in second.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--day", "2026-07-14", "a.zip"], ["--fetch"], ["a.zip", "--nonsense"]])
+def test_wrong_usage_ends_with_two(tradingsystem, arguments):
+    assert tradingsystem("import", "b3", *arguments).returncode == 2
+
+
+def test_bench_knows_its_benchmarks(tradingsystem):
+    answer = tradingsystem("bench", "nothing")
+
+    assert answer.returncode == 2
+    assert "import" in answer.stderr
+
+
+@pytest.mark.timeout(300)
+def test_bench_import_measures_a_small_day(tradingsystem):
+    answer = tradingsystem("bench", "import", "--json", "--rounds", 1, "--rows", 20_000, seconds=280)
+    found = json.loads(answer.stdout)
+
+    assert set(found["aims"]) == {"import_vs_read_parquet", "memory_5m_vs_1m"}
+    assert found["figures"]["rows"] == 20_000
+    assert answer.returncode == (0 if all(aim["holds"] for aim in found["aims"].values()) else 1)
