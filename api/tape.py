@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
@@ -73,14 +74,24 @@ class CatalogAnswer(Struct, frozen=True, kw_only=True):
     data: Catalog
 
 
-SYMBOL_TEXT = "Exchange code, such as WINZ26"
+# Patterns are told, not enforced by the framework: our own messages say what was expected.
+SYMBOL_SHAPE = {"pattern": f"^{SYMBOL.pattern}$"}
+INSTANT_SHAPE = {"pattern": r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d:\d\d)?)?$"}
+SOME_SYMBOL = QueryParameter(description="Exchange code, such as WINZ26; all when left out.", schema_extra=SYMBOL_SHAPE)
+ONE_SYMBOL = QueryParameter(description="Exchange code, such as WINZ26.", schema_extra=SYMBOL_SHAPE)
+CURSOR = QueryParameter(
+    description="`nextCursor` of the page before, unchanged.", schema_extra={"pattern": "^[A-Za-z0-9_-]*$"}
+)
 FROM = QueryParameter(
     query="from",
     description="First instant: ISO 8601 instant or date, UTC without a zone. Default: the last day that has rows.",
+    schema_extra=INSTANT_SHAPE,
     examples=[Example(summary="a day", value="2026-11-19"), Example(summary="an instant", value="2026-11-19T13:00Z")],
 )
 TO = QueryParameter(
-    query="to", description="End of the range, not part of it. Default: the end of today, or of the day of `from`."
+    query="to",
+    description="End of the range, not part of it. Default: the end of today, or of the day of `from`.",
+    schema_extra=INSTANT_SHAPE,
 )
 FORMAT = QueryParameter(
     query="format",
@@ -91,12 +102,24 @@ PART = {206: ResponseSpec(bytes, generate_examples=False, description="Part of t
 FILE_ERRORS = {**ERRORS, **PART, **responses(412, 416)}
 
 
+@dataclass
+class InThreeForms(Operation):
+    """OpenAPI entry of a handler that answers in JSON, as an Arrow stream or as a Parquet file."""
+
+    def __post_init__(self) -> None:
+        binary = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream"))
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            answer.content |= {ARROW: binary, PARQUET: binary}
+
+
 @get(
     "/api/v1/ticks",
     tags=["tape"],
     summary="Trades in exact order",
     opt={"free_when": continues},
     responses=FILE_ERRORS,
+    operation_class=InThreeForms,
     sync_to_thread=True,
 )
 def ticks(
@@ -104,11 +127,11 @@ def ticks(
     request: Request[Any, Any, Any],
     tape: NamedDependency[Tape],
     snapshots: NamedDependency[Snapshots],
-    symbol: Annotated[str | None, QueryParameter(description=f"{SYMBOL_TEXT}; all when left out.")] = None,
+    symbol: Annotated[str | None, SOME_SYMBOL] = None,
     since: Annotated[str | None, FROM] = None,
     until: Annotated[str | None, TO] = None,
     limit: Annotated[int | None, QueryParameter(ge=1, le=MAX_LIMIT, description="Rows of a page.")] = None,
-    cursor: Annotated[str | None, QueryParameter(description="`nextCursor` of the page before.")] = None,
+    cursor: Annotated[str | None, CURSOR] = None,
     form: Annotated[Format | None, FORMAT] = None,
 ) -> Response[Ticks]:
     """JSON comes in pages of `limit` rows. Arrow and Parquet hold the whole range unless a `limit` is given; Parquet
@@ -121,13 +144,20 @@ def ticks(
     return _whole(request, snapshots, tape, span, form)
 
 
-@get("/api/v1/candles", tags=["tape"], summary="Candles of one symbol", responses=FILE_ERRORS, sync_to_thread=True)
+@get(
+    "/api/v1/candles",
+    tags=["tape"],
+    summary="Candles of one symbol",
+    responses=FILE_ERRORS,
+    operation_class=InThreeForms,
+    sync_to_thread=True,
+)
 def candles(
     *,
     request: Request[Any, Any, Any],
     tape: NamedDependency[Tape],
     snapshots: NamedDependency[Snapshots],
-    symbol: Annotated[str, QueryParameter(description=f"{SYMBOL_TEXT}.", pattern=f"^{SYMBOL.pattern}$")],
+    symbol: Annotated[str, ONE_SYMBOL],
     interval: Annotated[Interval, QueryParameter(description="Length; all divide a UTC day.")] = "1m",
     since: Annotated[str | None, FROM] = None,
     until: Annotated[str | None, TO] = None,

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,6 +89,22 @@ def url(tape_engines: Settings, process_environment_of: Callable[[Settings], dic
     environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000"}
     with running_api(tape_engines, environment) as address:
         yield address
+
+
+@pytest.fixture
+def gateway_beside(
+    tape_engines: Settings, process_environment_of: Callable[[Settings], dict[str, str]]
+) -> Callable[..., "running_api"]:
+    """Makes a further gateway on the same engines, on a port of its own, with other variables."""
+
+    def make(**variables: str) -> "running_api":
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings = msgspec.structs.replace(tape_engines, ports={**tape_engines.ports, "api-gateway": port})
+        return running_api(settings, process_environment_of(settings) | variables)
+
+    return make
 
 
 @pytest.fixture(scope="session")
