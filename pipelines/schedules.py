@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.contract import key_of
-from assets.sessions import has_partition, open_day
+from assets.sessions import FIRST_DAY
 from sql.archive import stale_days
 from sql.cold import ColdStore
 from sql.hot import HotStore
@@ -29,6 +29,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.SUSPENDED,
 ]
 GIVEN_UP_AFTER = dt.timedelta(minutes=30)  # a run whose process was killed says STARTED until its time limit
 
@@ -52,7 +53,7 @@ def sync_schedule(
     if not behind:
         return dg.SkipReason("warm has seen every transaction of hot")
     return dg.RunRequest(
-        partition_key=open_day().isoformat(), asset_selection=[key_of(table, "warm") for table in behind]
+        partition_key=day_of_tick(context).isoformat(), asset_selection=[key_of(table, "warm") for table in behind]
     )
 
 
@@ -72,14 +73,20 @@ def archive_schedule(
     stale: dict[dt.date, list[dg.AssetKey]] = {}
     with warm.connect() as connection:
         for table in MOVING:
-            for day in filter(has_partition, stale_days(connection.cursor(), table, cold)):
-                stale.setdefault(day, []).append(key_of(table, "cold"))
+            for day in stale_days(connection.cursor(), table, cold):
+                if FIRST_DAY <= day <= day_of_tick(context):
+                    stale.setdefault(day, []).append(key_of(table, "cold"))
     if not stale:
         yield dg.SkipReason("every file holds what warm held when it was last written")
     for day in sorted(stale, reverse=True)[:DAYS_A_TICK]:
         # Dagster wants a key where a tick asks for several runs, and drops one it has seen: a tick tried twice.
         key = f"archive {day} {context.scheduled_execution_time.isoformat()}"
         yield dg.RunRequest(run_key=key, partition_key=day.isoformat(), asset_selection=stale[day])
+
+
+def day_of_tick(context: dg.ScheduleEvaluationContext) -> dt.date:
+    """The UTC day that was open at the tick: Dagster knows no later partition, however late it evaluates the tick."""
+    return context.scheduled_execution_time.astimezone(dt.UTC).date()
 
 
 def unfinished(instance: dg.DagsterInstance, job: str) -> str:

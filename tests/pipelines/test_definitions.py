@@ -1,0 +1,141 @@
+"""Loading the definitions: what they hold, and that it touches no engine and no data."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from config.settings import ROOT, load
+from pipelines import definitions
+from sql.tables import MOVING
+
+SOURCES = sorted([*(ROOT / "assets").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
+
+WITHOUT_CONNECTIONS = """
+import socket
+
+class Blocked(socket.socket):
+    def connect(self, address):
+        raise AssertionError(f"connected to {address}")
+    connect_ex = connect
+
+socket.socket = Blocked
+socket.create_connection = Blocked.connect
+import psycopg
+psycopg.connect = Blocked.connect
+from pipelines.definitions import defs
+names = sorted(job.name for job in defs.get_repository_def().get_all_jobs())
+print(names)
+"""
+
+
+def test_loading_opens_no_connection(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_CONNECTIONS],
+        cwd=ROOT,
+        env={"PATH": "", "TRADINGSYSTEM_DATA_DIR": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert "'archive', 'sync'" in done.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
+    graph = definitions.defs.resolve_asset_graph()
+    wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in ("hot", "warm", "cold")}
+    checks = {(key.asset_key, key.name) for key in graph.asset_check_keys}
+
+    assert set(graph.get_all_asset_keys()) == wanted
+    assert checks == {(key, "rows_agree") for key in wanted if key.path[0] != "hot"}
+    assert all(spec.blocking for check in definitions.defs.asset_checks for spec in check.check_specs)
+    for table in MOVING:
+        assert graph.get(dg.AssetKey(["warm", table.name])).parent_keys == {dg.AssetKey(["hot", table.name])}
+        assert graph.get(dg.AssetKey(["cold", table.name])).parent_keys == {dg.AssetKey(["warm", table.name])}
+
+
+def test_definitions_hold_what_assets_and_schedules_ask_for():
+    dg.Definitions.validate_loadable(definitions.defs)
+
+
+def test_stores_are_those_of_the_settings(tmp_path):
+    settings = load(
+        {"TRADINGSYSTEM_DATA_DIR": str(tmp_path), "QUESTDB_HTTP_PORT": "9123", "FRONTEND_APPS_DB_PORT": "5123"},
+        root=tmp_path,
+    )
+    stores = definitions.stores(settings)
+
+    assert stores["hot"].url == "http://127.0.0.1:9123"
+    assert stores["warm"].dsn.endswith("@127.0.0.1:5123/tradingsystem")
+    assert stores["cold"].root == tmp_path / "cold"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_the_public_part_of_dagster_is_used(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+
+    assert [name for name in names if name.startswith(("dagster.", "dagster_"))] == []
+
+
+def test_the_workspace_file_puts_the_rooms_on_the_path():
+    (entry,) = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))["load_from"]
+
+    assert entry["python_module"]["working_directory"] == "."
+    assert entry["python_module"]["module_name"] == "pipelines.definitions"
+
+
+def test_no_section_of_pyproject_replaces_the_workspace_file():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+    assert "[tool.dg" not in text
+    assert "[tool.dagster" not in text
+
+
+INSTANCE = """
+import json
+import dagster as dg
+with dg.DagsterInstance.get() as instance:
+    print(json.dumps({
+        "storage": type(instance.run_storage).__name__,
+        "runs": instance.get_runs_count(),
+        "telemetry": instance.telemetry_enabled,
+        "monitoring": instance.run_monitoring_enabled,
+    }))
+"""
+
+
+def test_the_instance_of_the_shipped_configuration_works_on_postgres(engines, process_environment, tmp_path):
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "config" / "dagster.yaml").read_bytes())
+    url = engines.postgres.dsn("dagster", "dagster").replace("postgresql://", "postgresql+psycopg2://", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", INSTANCE],
+        cwd=ROOT,
+        env={**process_environment(engines), "DAGSTER_HOME": str(tmp_path), "DAGSTER_POSTGRES_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    said = json.loads(done.stdout)
+
+    assert said["storage"] == "PostgresRunStorage"
+    assert said["runs"] == 0
+    assert (said["telemetry"], said["monitoring"]) == (False, True)
+
+
+def test_the_shipped_configuration_names_no_password():
+    text = Path(ROOT / "config" / "dagster.yaml").read_text(encoding="utf-8")
+
+    assert "env: DAGSTER_POSTGRES_URL" in text
+    assert "://" not in text.replace("postgresql+psycopg2://…", "")
