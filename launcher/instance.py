@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import psutil
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
@@ -75,12 +74,7 @@ def running(data_dir: Path) -> State | None:
 def ended(state: State, seconds: float) -> bool:
     """Wait until the start that `state` tells of has ended; False when it runs on after `seconds`."""
     process = Mark("tradingsystem", state.pid, state.started).process
-    try:
-        if process is not None:
-            process.wait(seconds)
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    return process is None or not processes.await_end([process], seconds)
 
 
 def write(data_dir: Path, state: State) -> None:

@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
 from msgspec import Struct
 
+KILL_SECONDS = 10.0
 CLOCK_SLACK_SECONDS = 2.0  # a stepped clock moves the start times that are computed from the boot time
 
 
@@ -26,9 +28,9 @@ class Mark(Struct, frozen=True):
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < CLOCK_SLACK_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        return process if same and lives(process) else None
 
 
 def mark(name: str, pid: int, stop_signal: int = signal.SIGTERM) -> Mark | None:
@@ -59,11 +61,29 @@ def end(processes: Iterable[psutil.Process], seconds: float, stop_signal: int = 
     for process in asked:
         with suppress(psutil.Error):
             process.send_signal(stop_signal)
-    _, left = psutil.wait_procs(asked, timeout=seconds)
+    left = await_end(asked, seconds)
     for process in left:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=10)
+    await_end(left, KILL_SECONDS)
+
+
+def lives(process: psutil.Process) -> bool:
+    """False for one that has ended, also when nobody has buried it: in a container the first process may never do."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def await_end(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended; those that live on after `seconds`."""
+    deadline = time.monotonic() + seconds
+    left = [process for process in processes if lives(process)]
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        left = [process for process in left if lives(process)]
+    return left
 
 
 def listener(port: int) -> str | None:

@@ -12,7 +12,7 @@ from config.manifest import Service
 from config.settings import Settings
 from launcher import engines, instance, keys, migrations, overview, services, stamp
 from launcher.control import Answer, Overview, Question, Server
-from launcher.engines import Recorder
+from launcher.engines import Recorder, postgres, questdb
 from launcher.errors import UsageError
 from launcher.report import Report
 from launcher.supervisor import Supervisor
@@ -117,7 +117,11 @@ class Start:
 
 
 def _check_ports(settings: Settings, wanted: Sequence[Service]) -> None:
-    """Say it before anything was started."""
+    """Say it before anything is made or started."""
+    if not settings.questdb.external:
+        questdb.check_ports(settings)
+    if not settings.postgres.external:
+        postgres.check_port(settings)
     for service in wanted:
         instance.check_port(service.id, settings.ports[service.id], service.port_variables[0])
 

@@ -229,7 +229,7 @@ class Runner:
             if not life.ended.wait(self.child.stop_seconds):
                 process.kill()
                 life.ended.wait(10)
-        left = {p.pid: p for p in [*family, *processes.family(process.pid)] if p.is_running()}
+        left = {p.pid: p for p in [*family, *processes.family(process.pid)] if processes.lives(p)}
         processes.end(left.values(), 2.0)
 
     def _sleep(self, seconds: float) -> None:

@@ -64,7 +64,7 @@ def child(settings: Settings) -> Child:
         check_version(cluster)
         if not (cluster / "PG_VERSION").is_file():
             initdb(cluster, settings.postgres.passwords[ADMIN], settings.data_dir / "logs" / "initdb.log", runs_as)
-        instance.check_port("PostgreSQL", port, "FRONTEND_APPS_DB_PORT")
+        check_port(settings)
 
     def command() -> list[str]:
         given = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
@@ -86,6 +86,11 @@ def child(settings: Settings) -> Child:
         ready_seconds=120.0,  # crash recovery after a full WAL
         tries=1,
     )
+
+
+def check_port(settings: Settings) -> None:
+    """Raise PortTakenError when somebody listens where the server should."""
+    instance.check_port("PostgreSQL", settings.postgres.port, "FRONTEND_APPS_DB_PORT")
 
 
 def binary(name: str) -> Path:
@@ -149,7 +154,7 @@ def end_leftovers(cluster: Path) -> None:
     if left:
         recorded = pid_file.read_text(encoding="utf-8").partition("\n")[0] if pid_file.is_file() else ""
         processes.end([process for process in left if str(process.pid) == recorded], STOP_SECONDS, FAST_STOP)
-        processes.end([process for process in left if process.is_running()], 1.0)
+        processes.end([process for process in left if processes.lives(process)], 1.0)
     pid_file.unlink(missing_ok=True)
 
 

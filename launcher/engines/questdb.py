@@ -37,14 +37,10 @@ def child(settings: Settings) -> Child:
         health.http_answers(f"{hot.url}/exec?query=select%201")
         health.sql_answers(hot.pg_dsn())
 
-    def prepare() -> None:
-        instance.check_port("QuestDB", hot.http_port, "QUESTDB_HTTP_PORT")
-        instance.check_port("QuestDB", hot.pg_port, "QUESTDB_PG_PORT")
-
     return Child(
         name="questdb",
         command=lambda: command(settings.downloads_dir / JAR, root, hot.heap),
-        prepare=prepare,
+        prepare=lambda: check_ports(settings),
         ready=ready,
         environment=_environment(settings, root),
         directory=root,
@@ -52,6 +48,12 @@ def child(settings: Settings) -> Child:
         ready_seconds=120.0,  # a long write-ahead log is applied before the first answer
         tries=1,
     )
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise PortTakenError when somebody listens where the server should."""
+    instance.check_port("QuestDB", settings.questdb.http_port, "QUESTDB_HTTP_PORT")
+    instance.check_port("QuestDB", settings.questdb.pg_port, "QUESTDB_PG_PORT")
 
 
 def provide(settings: Settings, report: Report) -> Path:

@@ -95,7 +95,7 @@ def test_what_a_killed_child_of_a_killed_start_left_is_stopped_too(settings, unt
         parent.kill()
     dead_start(settings, left)
     with instance.claimed(settings, Silent()):
-        until(lambda: not orphan.is_running())
+        until(lambda: not processes.lives(orphan))
 
 
 def test_a_stranger_with_a_pid_of_ours_is_left_alone(settings, sleeper):

@@ -12,6 +12,7 @@ import pytest
 
 from config.settings import Settings
 from launcher import engines as embedded
+from launcher import processes
 from launcher.engines import health, postgres
 from launcher.errors import EngineError
 from launcher.report import Silent
@@ -76,7 +77,7 @@ def test_a_killed_server_comes_back_with_what_was_committed_while_clients_were_b
         row = connection.execute("SELECT n FROM kept").fetchone()
 
     assert row == (7,)
-    assert not any(backend.is_running() for backend in backends)
+    assert not any(processes.lives(backend) for backend in backends)
 
 
 def test_a_pid_file_whose_number_another_process_has_now_does_not_keep_it_from_starting(alone):

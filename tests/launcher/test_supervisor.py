@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from launcher import supervisor
+from launcher import processes, supervisor
 from launcher.errors import ChildError, LauncherError
 from launcher.report import Silent
 from launcher.supervisor import Child, NotReadyError, Supervisor
@@ -69,16 +69,16 @@ def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, chil
     until(lambda: supervised.runners["first"].state == "starting")
     first_may.set()
     supervised.require(["first", "second"])
-    processes = [psutil.Process(pid_of(supervised, name)) for name in ("first", "second")]
+    pair = [psutil.Process(pid_of(supervised, name)) for name in ("first", "second")]
     stopping = threading.Thread(target=supervised.stop)
     stopping.start()
-    psutil.wait_procs(processes[1:], timeout=10)
-    first_outlived_second = processes[0].is_running()
+    processes.await_end(pair[1:], 10)
+    first_outlived_second = processes.lives(pair[0])
     stopping.join()
 
     assert order.index("first ready") < order.index("prepared")
     assert first_outlived_second
-    assert not processes[0].is_running()
+    assert not processes.lives(pair[0])
 
 
 def test_a_killed_child_is_started_again(supervised, child, until):
@@ -102,7 +102,7 @@ def test_what_a_killed_child_started_ends_with_it(supervised, child, until):
     parent.kill()
     until(lambda: supervised.runners["parent"].restarts == 1)
 
-    until(lambda: not orphan.is_running())
+    until(lambda: not processes.lives(orphan))
 
 
 def test_a_child_that_crashes_again_and_again_is_failing_and_still_retried(supervised, child, until, monkeypatch):
@@ -149,7 +149,7 @@ def test_a_child_that_ignores_the_request_to_end_is_killed(supervised, child, tm
     process = psutil.Process(pid_of(supervised, "deaf"))
     supervised.stop()
 
-    assert not process.is_running()
+    assert not processes.lives(process)
     assert supervised.runners["deaf"].state == "down"
 
 
