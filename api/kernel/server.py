@@ -35,9 +35,10 @@ def serve(app: Litestar, settings: Settings, services: Sequence[str]) -> None:
             lifespan="on",
         )
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         # uvicorn raises the signal again after a clean stop; a stop that was asked for is a success.
-        signal.signal(number, lambda *_: None)
+        if number := getattr(signal, name, None):  # SIGBREAK is Windows' way to ask a child
+            signal.signal(number, lambda *_: None)
     server.run(sockets=sockets)
 
 
