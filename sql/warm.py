@@ -90,8 +90,11 @@ def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Con
     """A connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers."""
     try:
         connection = psycopg.connect(
-            dsn, row_factory=dict_row, connect_timeout=5, options="-c timezone=UTC", autocommit=autocommit
+            dsn, row_factory=dict_row, connect_timeout=5, options="-c timezone=UTC", autocommit=True
         )
+        if connection.info.parameter_status("TimeZone") != "UTC":  # PGTZ of the operator's shell wins over options
+            connection.execute("SET TIME ZONE 'UTC'")
+        connection.autocommit = autocommit
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"PostgreSQL does not answer: {error}") from error
     with connection:
