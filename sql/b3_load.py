@@ -3,9 +3,11 @@ the rest (a trade and its cancellation, repeats, what is stored already) through
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,7 @@ from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
 
 SOURCE = "b3"
 SEGMENT_ROWS = 1_000_000
+INSERTS = 2  # at a time: one alone keeps one core of the server busy
 FOLDED_ROWS = 250_000
 REPEATED_ROWS = 250_000
 
@@ -48,8 +51,8 @@ def load(
         known.load(hot, sessions, {symbol for symbol, _ in known.pairs})
     rows = _Rows(known, at)
     aside = _Aside(folder / "aside.arrow")
-    with ThreadPoolExecutor(1, thread_name_prefix="insert") as pool:
-        segments = _Segments(hot, folder, pool, done, advance)
+    with ThreadPoolExecutor(INSERTS, thread_name_prefix="insert") as pool:
+        segments = _Segments(hot, folder, pool, done, advance=advance, same=rows.same(staged))
         repeats: list[pa.RecordBatch] = []
         for batch in staged.batches():
             keys: Keys = batch.column("key").to_numpy()
@@ -58,7 +61,7 @@ def load(
             aside.add(_where(batch, special))
             if there.any():
                 repeats.append(_where(batch, there))
-            segments.add(rows.table(_where(batch, ~(special | there))))
+            segments.add(rows.table(_where(batch, ~(special | there)), segments.columns))
             if sum(part.num_rows for part in repeats) >= REPEATED_ROWS:
                 _store(hot, rows, repeats, known=known, done=done, advance=advance)
                 repeats = []
@@ -75,40 +78,53 @@ class _Rows:
     def __init__(self, known: Known, at: dt.datetime) -> None:
         self._symbols = pa.array([symbol for symbol, _ in known.pairs], pa.string())
         self._sessions = np.array([(session - EPOCH).days for _, session in known.pairs], dtype=np.int32)
-        self._at = pa.scalar(at, pa.timestamp("us", "UTC"))
+        self._at = at
 
-    def table(self, batch: pa.RecordBatch) -> pa.Table:
+    def same(self, staged: Staged) -> dict[str, Any]:
+        """Columns that are the same in all rows which go in as they are: the server fills them in."""
+        found: dict[str, Any] = {"aggressor": None, "received_at": self._at, "source": SOURCE}
+        sessions = set(self._sessions.tolist())
+        if len(sessions) == 1:
+            found["session"] = EPOCH + dt.timedelta(days=sessions.pop())
+        return found if staged.after_market else {**found, "flags": 0}
+
+    def table(self, batch: pa.RecordBatch, names: Sequence[str] = TICKS.names) -> pa.Table:
+        """The columns `names` of these rows."""
         keys: Keys = batch.column("key").to_numpy()
         pairs = (keys >> ID_BITS).astype(np.int32)
         size = len(keys)
-        columns = {
-            "ts": batch.column("ts").cast(pa.timestamp("us", "UTC")),
-            "symbol": pa.DictionaryArray.from_arrays(pa.array(pairs), self._symbols),
-            "session": pa.array(self._sessions[pairs]).cast(pa.date32()),
-            "trade_id": pa.array(keys & ticks.MAX_TRADE_ID),
-            "price": batch.column("price"),
-            "quantity": batch.column("quantity"),
-            "aggressor": pa.nulls(size, pa.string()),
-            "buyer": batch.column("buyer"),
-            "seller": batch.column("seller"),
-            "flags": batch.column("flags"),
-            "received_at": pa.repeat(self._at, size),
-            "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, dtype=np.int8)), pa.array([SOURCE])),
+        made: dict[str, Callable[[], pa.Array]] = {
+            "ts": lambda: batch.column("ts").cast(pa.timestamp("us", "UTC")),
+            "symbol": lambda: pa.DictionaryArray.from_arrays(pa.array(pairs), self._symbols),
+            "session": lambda: pa.array(self._sessions[pairs]).cast(pa.date32()),
+            "trade_id": lambda: pa.array(keys & ticks.MAX_TRADE_ID),
+            "aggressor": lambda: pa.nulls(size, pa.string()),
+            "received_at": lambda: pa.repeat(pa.scalar(self._at, pa.timestamp("us", "UTC")), size),
+            "source": lambda: pa.repeat(SOURCE, size),
         }
-        return pa.table([columns[name] for name in TICKS.names], names=list(TICKS.names))
+        return pa.table([made[n]() if n in made else batch.column(n) for n in names], names=list(names))
 
 
 class _Segments:
-    """Parquet files of about a million rows, each inserted while the next one is written."""
+    """Parquet files of about a million rows, inserted while the next one is written."""
 
     def __init__(
-        self, hot: HotStore, folder: Path, pool: ThreadPoolExecutor, done: Load, advance: Callable[[int], None]
+        self,
+        hot: HotStore,
+        folder: Path,
+        pool: ThreadPoolExecutor,
+        done: Load,
+        *,
+        advance: Callable[[int], None],
+        same: dict[str, Any],
     ) -> None:
+        self.columns = [name for name in TICKS.names if name not in same]
+        self._same = same
         self._hot, self._folder, self._pool, self._done, self._advance = hot, folder, pool, done, advance
         self._writer: pq.ParquetWriter | None = None
         self._path = folder
         self._rows = self._number = 0
-        self._running: Future[None] | None = None
+        self._running: deque[Future[int]] = deque()
 
     def add(self, table: pa.Table) -> None:
         if not table.num_rows:
@@ -119,7 +135,7 @@ class _Segments:
                 self._path,
                 table.schema,
                 compression="none",
-                use_dictionary=["symbol", "session", "flags", "received_at", "source"],
+                use_dictionary=["symbol", "session", "flags"],
                 write_statistics=False,
             )
         self._writer.write_table(table)
@@ -129,22 +145,26 @@ class _Segments:
 
     def close(self) -> None:
         self._insert()
-        if self._running:
-            self._running.result()
+        while self._running:
+            self._finish()
 
     def _insert(self) -> None:
         if self._writer is None:
             return
         self._writer.close()
         self._writer = None
-        if self._running:
-            self._running.result()
-        self._running = self._pool.submit(self._store, self._path, self._rows)
+        while len(self._running) >= INSERTS:
+            self._finish()
+        self._running.append(self._pool.submit(self._store, self._path, self._rows))
         self._number, self._rows = self._number + 1, 0
 
-    def _store(self, path: Path, rows: int) -> None:
-        ticks.store_new(self._hot, path, rows)
+    def _store(self, path: Path, rows: int) -> int:
+        ticks.store_new(self._hot, path, self._same)
         path.unlink()
+        return rows
+
+    def _finish(self) -> None:
+        rows = self._running.popleft().result()
         self._done.new += rows
         self._advance(rows)
 
@@ -197,7 +217,7 @@ def _store(
         return
     frame = pl.concat([pl.DataFrame(rows.table(part)).with_columns(pl.col("symbol").cast(pl.String)) for part in parts])
     lines = pl.concat([pl.Series(part.column("line")) for part in parts])
-    stored = ticks.store(hot, frame.with_columns(pl.col("source").cast(pl.String)), known)
+    stored = ticks.store(hot, frame, known)
     done.new += stored.new
     done.repeated += stored.repeated
     done.cancelled += stored.cancelled

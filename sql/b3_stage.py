@@ -41,6 +41,7 @@ class Staged(Struct):
     empty: int = 0
     refused: int = 0
     columns: int = 0
+    after_market: bool = False
     references: set[dt.date] = set()
     special: BitMap64 = BitMap64()
 
@@ -113,6 +114,7 @@ def _excess(piece: Excess, layout: Layout, proven: bool) -> Lines:
 def _staged(table: pa.Table, known: Known, staged: Staged, greatest: dict[int, int]) -> pa.RecordBatch:
     ts, session, flags = clock_of(table)
     staged.references |= set(table["DataReferencia"].chunk(0).unique().to_pylist())
+    staged.after_market |= bool((flags & int(Flag.AFTER_MARKET)).any())
     keys = _keys(table, session, known)
     _note(keys, flags, staged, greatest)
     plain = {

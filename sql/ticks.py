@@ -7,8 +7,9 @@ One writer per session at a time: whoever writes holds `writing`, or is the only
 import contextlib
 import datetime as dt
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -146,18 +147,20 @@ def store(hot: HotStore, reports: pl.DataFrame, known: Known | None = None) -> S
     )
 
 
-def store_new(hot: HotStore, path: Path, rows: int) -> None:
+def store_new(hot: HotStore, path: Path, same: Mapping[str, Any]) -> None:
     """Write a Parquet file of trades that are known to be new, each once: the fast way of a bulk import.
 
-    `path` has the columns of `TICKS` and lies below hot's import directory where it has one. The caller holds
-    `writing` and has a `Known` that says so.
+    `path` has the columns of `TICKS` but those of `same`, which are the same in every row, and lies below hot's import
+    directory where it has one. The caller holds `writing` and has a `Known` that says so.
     """
     if hot.import_dir is not None:
-        hot.insert_file(TICKS, path, rows)
+        columns = ", ".join(_literal(same[name]) if name in same else name for name in TICKS.names)
+        file_name = path.relative_to(hot.import_dir).as_posix()
+        hot.execute(f"INSERT INTO ticks ({', '.join(TICKS.names)}) SELECT {columns} FROM read_parquet('{file_name}')")
         return
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=100_000):
-            hot.insert(TICKS, pl.DataFrame(batch))
+            hot.insert(TICKS, pl.DataFrame(batch).with_columns(pl.lit(value).alias(n) for n, value in same.items()))
 
 
 def look_up(hot: HotStore, wanted: pl.DataFrame) -> pl.DataFrame:
@@ -251,6 +254,16 @@ def _days(sessions: Iterable[dt.date]) -> str:
     since = dt.datetime.combine(min(days) + EARLIEST, dt.time(), dt.UTC)
     until = dt.datetime.combine(max(days) + LATEST, dt.time(), dt.UTC)
     return f"ts >= {instant_literal(since)} AND ts < {instant_literal(until)}"
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, dt.datetime):
+        return f"{instant_literal(value)}::timestamp"
+    if isinstance(value, dt.date):
+        return f"'{value.isoformat()}'::date"
+    return _text(value) if isinstance(value, str) else str(value)
 
 
 def _text(value: str) -> str:
