@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets import archived, captured, synced
 from config.settings import Settings, load
-from pipelines import schedules
+from pipelines import schedules, sensors
 from sql.cold import ColdStore
 from sql.hot import HotStore
 from sql.warm import WarmStore
@@ -29,6 +29,7 @@ defs = dg.Definitions(
     asset_checks=[*synced.checks, *archived.checks],
     jobs=[schedules.sync, schedules.archive],
     schedules=[schedules.sync_schedule, schedules.archive_schedule],
+    sensors=[sensors.first_pass],
     resources=stores(load()),
     executor=dg.in_process_executor,  # runs are short: a process per step would cost more than the step
 )
