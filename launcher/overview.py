@@ -60,7 +60,7 @@ def show(overview: Overview, *, stderr: bool) -> None:
     table.add_column("detail", overflow="fold")
     for entry in (*overview.engines, *overview.services):
         colour = COLOURS.get(entry.state, "red")
-        detail = entry.detail or (f"restarted {entry.restarts} times" if entry.restarts else "")
+        detail = entry.detail or (f"restarts: {entry.restarts}" if entry.restarts else "")
         table.add_row(entry.name, f"[{colour}]{entry.state}[/]", entry.url or "", detail)
     console = Console(stderr=stderr)
     if not console.is_terminal:

@@ -22,6 +22,7 @@ def children(settings: Settings, report: Report) -> list[Child]:
     found = []
     if not settings.questdb.external:
         questdb.provide(settings, report)
+        questdb.quicken(settings, report)
         found.append(questdb.child(settings))
     if not settings.postgres.external:
         found.append(postgres.child(settings))
