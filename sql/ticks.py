@@ -108,10 +108,12 @@ def member(keys: Keys, of: BitMap64) -> npt.NDArray[np.bool_]:
     """Which of `keys` are in the set."""
     if not len(of) or not len(keys):
         return np.zeros(len(keys), dtype=np.bool_)
-    asked = BitMap64(keys.view(np.uint64))
-    hits = of & asked
-    if len(hits) in (0, len(asked)):
-        return np.full(len(keys), bool(hits), dtype=np.bool_)
+    hits = of
+    if len(of) > len(keys) // 4:
+        asked = BitMap64(keys.view(np.uint64))
+        hits = of & asked
+        if len(hits) in (0, len(asked)):
+            return np.full(len(keys), bool(hits), dtype=np.bool_)
     found = np.frombuffer(hits.to_array(), dtype=np.int64)
     places = np.minimum(np.searchsorted(found, keys), len(found) - 1)
     there: npt.NDArray[np.bool_] = found[places] == keys
