@@ -211,20 +211,26 @@ class _Quarantine:
 def _staging(parent: Path) -> Iterator[Path]:
     """A directory for one import. What a killed one left behind goes first: its lock is free."""
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{STAGING}*"):
-        with contextlib.suppress(Timeout, OSError), FileLock(left / "lock", timeout=0):
-            for file in left.iterdir():
-                if file.name != "lock":
-                    file.unlink()
-        if left.is_dir() and [file.name for file in left.iterdir()] in ([], ["lock"]):
-            shutil.rmtree(left, ignore_errors=True)
     folder = parent / f"{STAGING}{uuid.uuid4().hex[:12]}"
-    folder.mkdir()
+    lock = FileLock(folder / "lock")
+    with FileLock(parent / "import.lock"):  # nobody sweeps a directory whose owner has not locked it yet
+        for left in parent.glob(f"{STAGING}*"):
+            _sweep(left)
+        folder.mkdir()
+        lock.acquire()
     try:
-        with FileLock(folder / "lock"):
-            yield folder
+        yield folder
     finally:
+        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(left: Path) -> None:
+    lock = FileLock(left / "lock")
+    with contextlib.suppress(Timeout, OSError):
+        lock.acquire(timeout=0)
+        lock.release()
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:
