@@ -64,3 +64,22 @@ def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempP
 def process_environment() -> Callable[[Settings], dict[str, str]]:
     """Makes the environment in which `python -m ROOM` finds the engines of these settings."""
     return instance.child_environment
+
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember the tests that only run where Debian packages are."""
+    for item in items:
+        if item.get_closest_marker("system"):
+            item.config.stash.setdefault(LEFT_OUT, []).append(item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was left out is named, with the way to run it: a silent gap looks like a pass."""
+    left_out = config.stash.get(LEFT_OUT, [])
+    if left_out:
+        terminalreporter.section("left out: they need Debian packages; run with -m system")
+        for node in left_out:
+            terminalreporter.line(node)

@@ -22,6 +22,7 @@ def own_jar(settings_in, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_damaged_cache_does_not_keep_questdb_from_starting(own_jar):
     jar = own_jar.downloads_dir / questdb.JAR
     questdb.quicken(own_jar, Silent())

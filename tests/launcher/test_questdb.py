@@ -174,6 +174,7 @@ def test_no_jre_at_all_is_told_with_the_remedy(tmp_path, monkeypatch):
 
 def test_the_memory_access_flag_is_left_out_for_a_java_that_refuses_it(tmp_path, monkeypatch):
     monkeypatch.setattr(questdb, "java", lambda: (Path("java"), 17))
+    (tmp_path / "jar").touch()
 
     assert not [part for part in questdb.command(tmp_path / "jar", tmp_path, "1g") if "unsafe" in part]
 
