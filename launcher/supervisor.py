@@ -305,7 +305,10 @@ class Supervisor:
         return [r.life.mark for r in self.runners.values() if r.life and r.life.mark]
 
     def _notify(self) -> None:
-        self._changed(self)
+        try:
+            self._changed(self)
+        except OSError as error:  # a full disk must not end supervision; the next change tries again
+            self._report(f"the state could not be noted: {error}")
 
 
 def rotate(log: Path) -> None:

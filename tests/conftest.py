@@ -55,6 +55,9 @@ def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Setti
 @pytest.fixture(scope="session")
 def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of running, migrated engines that the whole session shares. A missing engine is a failure."""
+    for pattern in ("*/engines*", "*/*/data"):
+        for data_dir in tmp_path_factory.getbasetemp().parent.glob(pattern):
+            instance.end_leftovers(data_dir, Silent())  # of a session that was killed
     with embedded.running(settings_in(tmp_path_factory.mktemp("engines")), Silent()) as settings:
         migrations.apply(settings, Silent())
         yield settings

@@ -1,5 +1,6 @@
 """Supervision, with small stand-in children."""
 
+import errno
 import os
 import signal
 import sys
@@ -184,6 +185,21 @@ def test_a_stopped_child_can_be_started_again(supervised, child):
     supervised.require(["one"])
 
     assert psutil.pid_exists(pid_of(supervised, "one"))
+
+
+def test_a_state_that_cannot_be_noted_does_not_end_supervision(tmp_path, child, until):
+    def full(_: Supervisor) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    supervised = Supervisor(tmp_path, Silent(), full)
+    supervised.add([child("one")])
+    supervised.start(["one"])
+    supervised.require(["one"])
+    os.kill(pid_of(supervised, "one"), signal.SIGKILL)
+    until(lambda: supervised.runners["one"].restarts == 1 and supervised.runners["one"].state == "ok")
+    supervised.stop()
+
+    assert supervised.runners["one"].life is None
 
 
 def test_stopping_does_not_wait_for_a_need_that_never_comes(supervised, child):
