@@ -45,7 +45,7 @@ def child(settings: Settings, service: Service, sources: tuple[str, ...]) -> Chi
     )
 
 
-def code_server(settings: Settings) -> Child:
+def code_server(settings: Settings, service: Service) -> Child:
     """Dagster's code server: the one process that imports the pipelines. It needs no engine to start."""
     port = _free_port()
     _write_home(settings, port)
@@ -59,6 +59,7 @@ def code_server(settings: Settings) -> Child:
         environment=dagster_environment(settings),
         directory=settings.root,
         url=None,
+        outlived_by=tuple(service.needs),  # a run that is in progress ends only where it can reach its stores
     )
 
 

@@ -84,7 +84,7 @@ class Start:
         supervisor.add(stores)
         batch = next((service for service in wanted if service.id == services.DAGSTER), None)
         if batch:
-            supervisor.add([services.code_server(settings)])  # it imports while the engines start
+            supervisor.add([services.code_server(settings, batch)])  # it imports while the engines start
         supervisor.start(list(supervisor.runners))
         supervisor.require([store.name for store in stores], self._stopping)
         if self._stopping.is_set():

@@ -54,6 +54,7 @@ class Child:
     directory: Path
     url: str | None = None
     needs: tuple[str, ...] = ()
+    outlived_by: tuple[str, ...] = ()  # starts without them, but they stop after it
     prepare: Callable[[], None] = nothing  # before each start: heal what a crash left
     stop_signal: int = POLITE_SIGNAL
     stop_command: tuple[str, ...] = ()  # instead of the signal, where a system has none that fits
@@ -292,8 +293,8 @@ class Supervisor:
         """Stop these (all, when None) and whatever needs them is left to notice; dependents go first."""
         left = {name: self.runners[name] for name in (self.runners if names is None else names)}
         while left:
-            needed = {id(need) for runner in left.values() for need in runner.needs}
-            last = [name for name, runner in left.items() if id(runner) not in needed]
+            later = {name for r in left.values() for name in (*r.child.needs, *r.child.outlived_by)}
+            last = [name for name in left if name not in later]
             threads = [threading.Thread(target=left.pop(name).stop) for name in last]
             for thread in threads:
                 thread.start()

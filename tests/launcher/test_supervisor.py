@@ -20,7 +20,7 @@ SLEEPER = "import time; time.sleep(600)"
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
 SLOW_END = """
 import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit()))
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep({seconds}), sys.exit()))
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -49,37 +49,58 @@ def pid_of(supervised: Supervisor, name: str) -> int:
     return supervised.runners[name].life.process.pid
 
 
-def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, child, until, tmp_path):
+@pytest.fixture
+def slow(child, tmp_path) -> Callable[..., Child]:
+    """Children that take some time to end when they are asked to."""
+
+    def make(name: str, seconds: float, **options: object) -> Child:
+        def ready() -> None:
+            if "ready" not in (tmp_path / f"{name}.log").read_text(encoding="utf-8"):
+                raise NotReadyError("not yet")
+
+        return child(name, SLOW_END.format(seconds=seconds), **{"ready": ready, **options})
+
+    return make
+
+
+def outlives(supervised: Supervisor, longer: str, shorter: str) -> bool:
+    """Stop everything; whether `longer` was still there when `shorter` had ended."""
+    first, second = (psutil.Process(pid_of(supervised, name)) for name in (shorter, longer))
+    stopping = threading.Thread(target=supervised.stop)
+    stopping.start()
+    processes.await_end([first], 10)
+    alive = processes.lives(second)
+    stopping.join()
+    assert not processes.lives(second)
+    return alive
+
+
+def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, slow, until):
     order: list[str] = []
-    first_may, log = threading.Event(), tmp_path / "second.log"
+    first_may = threading.Event()
 
     def ready_first() -> None:
         if not first_may.is_set():
             raise NotReadyError("not yet")
         order.append("first ready")
 
-    def ready_second() -> None:
-        if "ready" not in log.read_text(encoding="utf-8"):
-            raise NotReadyError("not yet")
-
-    supervised.add([child("first", ready=ready_first)])
-    supervised.add(
-        [child("second", SLOW_END, needs=("first",), prepare=lambda: order.append("prepared"), ready=ready_second)]
-    )
+    supervised.add([slow("first", 0.3, ready=ready_first)])
+    supervised.add([slow("second", 0.8, needs=("first",), prepare=lambda: order.append("prepared"))])
     supervised.start(["second", "first"])
     until(lambda: supervised.runners["first"].state == "starting")
     first_may.set()
     supervised.require(["first", "second"])
-    pair = [psutil.Process(pid_of(supervised, name)) for name in ("first", "second")]
-    stopping = threading.Thread(target=supervised.stop)
-    stopping.start()
-    processes.await_end(pair[1:], 10)
-    first_outlived_second = processes.lives(pair[0])
-    stopping.join()
 
     assert order.index("first ready") < order.index("prepared")
-    assert first_outlived_second
-    assert not processes.lives(pair[0])
+    assert outlives(supervised, "first", "second")
+
+
+def test_a_child_that_needs_nothing_to_start_may_still_be_outlived(supervised, slow):
+    supervised.add([slow("worker", 0.8, outlived_by=("store",)), slow("store", 0.3)])
+    supervised.start(["worker", "store"])
+    supervised.require(["worker", "store"])
+
+    assert outlives(supervised, "store", "worker")
 
 
 def test_a_killed_child_is_started_again(supervised, child, until):
