@@ -1,5 +1,7 @@
 """From the staged rows of a B3 file to the tape: what is reported once and unknown goes in as whole Parquet files,
 the rest (a trade and its cancellation, repeats, what is stored already) through `ticks.store`, folded.
+
+A file whose sessions are new to the tape, which is nearly every one, is taken by QuestDB as it was staged.
 """
 
 import datetime as dt
@@ -28,6 +30,7 @@ SEGMENT_ROWS = 1_000_000
 INSERTS = 2  # at a time: one alone keeps one core of the server busy
 FOLDED_ROWS = 250_000
 REPEATED_ROWS = 250_000
+LEFT_OUT = 20_000  # keys that one statement may leave out
 
 
 class Load(Struct):
@@ -47,9 +50,11 @@ def load(
     """Store everything that is staged; not all of it is visible yet when this returns. The caller holds `writing`."""
     done = Load()
     sessions = {session for _, session in known.pairs}
-    if sessions:
-        known.load(hot, sessions, {symbol for symbol, _ in known.pairs})
+    stored = known.load(hot, sessions, {symbol for symbol, _ in known.pairs}) if sessions else 0
     rows = _Rows(known, at)
+    if not stored and hot.import_dir is not None and len(staged.special) <= LEFT_OUT:
+        _load_whole(hot, staged, rows, known=known, done=done, advance=advance)
+        return done
     aside = _Aside(folder / "aside.arrow")
     with ThreadPoolExecutor(INSERTS, thread_name_prefix="insert") as pool:
         segments = _Segments(hot, folder, pool, done, advance=advance, same=rows.same(staged))
@@ -70,6 +75,26 @@ def load(
     for part in aside.parts():
         _store(hot, rows, [part], known=known, done=done, advance=advance)
     return done
+
+
+def _load_whole(
+    hot: HotStore, staged: Staged, rows: "_Rows", *, known: Known, done: Load, advance: Callable[[int], None]
+) -> None:
+    """Nothing of these sessions is stored: QuestDB reads the staged file itself, while we gather what it leaves out."""
+    same = {"trade_id": f"key & {ticks.MAX_TRADE_ID}", **ticks.literals(rows.same(staged))}
+    with ThreadPoolExecutor(1, thread_name_prefix="insert") as pool:
+        taken = staged.rows
+        inserting = pool.submit(ticks.store_staged, hot, staged.path, same, without=staged.special)
+        aside = []
+        if len(staged.special):
+            for batch in staged.batches():
+                left_out = _where(batch, member(batch.column("key").to_numpy(), staged.special))
+                taken -= left_out.num_rows
+                aside.append(left_out)
+        _store(hot, rows, aside, known=known, done=done, advance=advance)
+        inserting.result()
+    done.new += taken
+    advance(taken)
 
 
 class _Rows:
@@ -94,7 +119,6 @@ class _Rows:
         pairs = (keys >> ID_BITS).astype(np.int32)
         size = len(keys)
         made: dict[str, Callable[[], pa.Array]] = {
-            "ts": lambda: batch.column("ts").cast(pa.timestamp("us", "UTC")),
             "symbol": lambda: pa.DictionaryArray.from_arrays(pa.array(pairs), self._symbols),
             "session": lambda: pa.array(self._sessions[pairs]).cast(pa.date32()),
             "trade_id": lambda: pa.array(keys & ticks.MAX_TRADE_ID),

@@ -1,4 +1,4 @@
-"""A B3 file on its way to the tape: all lines are read into one Arrow file on disk, trades that are reported more than
+"""A B3 file on its way to the tape: all lines are read into a Parquet file on disk, trades that are reported more than
 once are noted, and only then anything is stored. Memory stays that of a few blocks.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from msgspec import Struct
 from pyroaring import BitMap64
 
@@ -19,17 +20,22 @@ from sql.tables import Flag
 from sql.ticks import EPOCH, ID_BITS, Keys, Known
 
 AHEAD = 3  # blocks being read while one is staged
+GROUP_ROWS = 250_000  # of one row group
 SCHEMA = pa.schema(
     [
-        ("key", pa.int64()),
-        ("line", pa.int64()),
-        ("ts", pa.int64()),
-        ("price", pa.float64()),
-        ("quantity", pa.int64()),
-        ("buyer", pa.int32()),
-        ("seller", pa.int32()),
-        ("flags", pa.int32()),
+        pa.field("key", pa.int64(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("ts", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("price", pa.float64(), nullable=False),
+        pa.field("quantity", pa.int64(), nullable=False),
+        pa.field("buyer", pa.int32()),
+        pa.field("seller", pa.int32()),
+        pa.field("flags", pa.int32(), nullable=False),
     ]
+)
+# What QuestDB needs beside, where it takes the file as it is.
+WHOLE = SCHEMA.append(pa.field("symbol", pa.dictionary(pa.int32(), pa.string()))).append(
+    pa.field("session", pa.date32())
 )
 
 
@@ -38,6 +44,7 @@ class Staged(Struct):
 
     path: Path
     lines: int = 0
+    rows: int = 0
     empty: int = 0
     refused: int = 0
     columns: int = 0
@@ -46,28 +53,64 @@ class Staged(Struct):
     special: BitMap64 = BitMap64()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The staged rows in the order of the file."""
-        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
-            yield from reader
+        """The staged rows in the order of the file, with the columns of SCHEMA."""
+        with pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(GROUP_ROWS, columns=SCHEMA.names)
 
 
 def stage(
     source: Source, known: Known, folder: Path, refuse: Callable[[Refused], None], advance: Callable[[int], None]
 ) -> Staged:
     """Read `source` to its end. Raises RefusedFileError for another layout or a damaged container."""
-    staged = Staged(folder / "rows.arrow", references=set(), special=BitMap64())
+    staged = Staged(folder / "rows.parquet", references=set(), special=BitMap64())
     greatest: dict[int, int] = {}
-    with pa.OSFile(str(staged.path), "wb") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
+    with _Groups(staged) as groups:
         for found in _read_ahead(source, staged, advance):
             for bad in found.refused:
                 refuse(bad)
             staged.refused += len(found.refused)
             staged.empty += found.empty
             for table in found.tables:
-                writer.write_batch(_staged(table, known, staged, greatest))
+                groups.add(_staged(table, known, staged, greatest))
     if not staged.columns:
         raise RefusedFileError(source.path, "it is empty: expected a header line and trades")
     return staged
+
+
+class _Groups:
+    """Writes batches as row groups that are big enough to be read fast."""
+
+    def __init__(self, staged: Staged) -> None:
+        self._staged = staged
+        self._writer = pq.ParquetWriter(
+            staged.path,
+            WHOLE,
+            compression="none",
+            use_dictionary=["symbol", "session", "flags"],
+            write_statistics=False,
+        )
+        self._held: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def __enter__(self) -> "_Groups":
+        return self
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= GROUP_ROWS:
+            self._write()
+
+    def _write(self) -> None:
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held).unify_dictionaries())
+        self._staged.rows += self._rows
+        self._held, self._rows = [], 0
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._write()
+        self._writer.close()
 
 
 def _read_ahead(source: Source, staged: Staged, advance: Callable[[int], None]) -> Iterator[Lines]:
@@ -126,11 +169,13 @@ def _staged(table: pa.Table, known: Known, staged: Staged, greatest: dict[int, i
     columns = {
         "key": pa.array(keys),
         "line": table["line"].chunk(0),
-        "ts": pa.array(ts),
+        "ts": pa.array(ts, pa.timestamp("us", "UTC")),
         **{name: table[column].chunk(0) for name, column in plain.items()},
         "flags": pa.array(flags.astype(np.int32)),
+        "symbol": table["CodigoInstrumento"].chunk(0),
+        "session": table["DataNegocio"].chunk(0),
     }
-    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays([columns[name] for name in WHOLE.names], schema=WHOLE)
 
 
 def _keys(table: pa.Table, session: Keys, known: Known) -> Keys:

@@ -102,14 +102,23 @@ class HotStore:
 
     def rows(self, statement: str, params: Sequence[Any] = (), *, reader: bool = False) -> list[dict[str, Any]]:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
+        with self._told(statement), self.connection(reader=reader) as connection:
+            found = connection.execute(statement, params or None).fetchall()  # without parameters % is a %
+        return [{name: _aware(value) for name, value in row.items()} for row in found]
+
+    def run(self, statement: str) -> None:
+        """Run one statement of any length over the PG wire; it is not sent again. Raises as `execute` does."""
+        with self._told(statement), self.connection() as connection:
+            connection.execute(statement)
+
+    @contextlib.contextmanager
+    def _told(self, statement: str) -> Iterator[None]:
         try:
-            with self.connection(reader=reader) as connection:
-                found = connection.execute(statement, params or None).fetchall()  # without parameters % is a %
+            yield
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} broke off: {error}") from error
         except psycopg.Error as error:
             raise StatementError(f"QuestDB refused: {error} (statement: {statement[:200]})") from error
-        return [{name: _aware(value) for name, value in row.items()} for row in found]
 
     def frame(self, statement: str, table: Table | None = None) -> pl.DataFrame:
         """A SELECT as a frame, cast to the contract of `table` where one is given."""

@@ -165,6 +165,25 @@ def store_new(hot: HotStore, path: Path, same: Mapping[str, Any]) -> None:
             hot.insert(TICKS, pl.DataFrame(batch).with_columns(pl.lit(value).alias(n) for n, value in same.items()))
 
 
+def store_staged(hot: HotStore, path: Path, columns: Mapping[str, str], *, without: Iterable[int]) -> None:
+    """Write the rows of a Parquet file but those whose `key` is in `without`, in one transaction. Repeatable.
+
+    `path` lies below hot's import directory; `columns` are SQL expressions for the columns of `TICKS` that it does not
+    have. The caller holds `writing` and knows that none of the rows is stored.
+    """
+    assert hot.import_dir is not None
+    chosen = ", ".join(columns.get(name, name) for name in TICKS.names)
+    left_out = ", ".join(map(str, without))
+    where = f" WHERE key NOT IN ({left_out})" if left_out else ""
+    source = f"read_parquet('{path.relative_to(hot.import_dir).as_posix()}')"
+    hot.run(f"INSERT INTO ticks ({', '.join(TICKS.names)}) SELECT {chosen} FROM {source}{where}")
+
+
+def literals(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as QuestDB writes them."""
+    return {name: _literal(value) for name, value in values.items()}
+
+
 def look_up(hot: HotStore, wanted: pl.DataFrame) -> pl.DataFrame:
     """The stored rows of the identities of `wanted`, whatever their time. Waits until all that was taken is visible."""
     if not wanted.height:
