@@ -83,18 +83,12 @@ def _load_whole(
     """Nothing of these sessions is stored: QuestDB reads the staged file itself, while we gather what it leaves out."""
     same = {"trade_id": f"key & {ticks.MAX_TRADE_ID}", **ticks.literals(rows.same(staged))}
     with ThreadPoolExecutor(1, thread_name_prefix="insert") as pool:
-        taken = staged.rows
         inserting = pool.submit(ticks.store_staged, hot, staged.path, same, without=staged.special)
-        aside = []
-        if len(staged.special):
-            for batch in staged.batches():
-                left_out = _where(batch, member(batch.column("key").to_numpy(), staged.special))
-                taken -= left_out.num_rows
-                aside.append(left_out)
-        _store(hot, rows, aside, known=known, done=done, advance=advance)
+        left_out = staged.chosen(staged.special)
+        _store(hot, rows, [left_out], known=known, done=done, advance=advance)
         inserting.result()
-    done.new += taken
-    advance(taken)
+    done.new += staged.rows - left_out.num_rows
+    advance(staged.rows - left_out.num_rows)
 
 
 class _Rows:

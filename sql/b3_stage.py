@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
@@ -56,6 +57,16 @@ class Staged(Struct):
         """The staged rows in the order of the file, with the columns of SCHEMA."""
         with pq.ParquetFile(self.path) as file:
             yield from file.iter_batches(GROUP_ROWS, columns=SCHEMA.names)
+
+    def chosen(self, keys: BitMap64) -> pa.RecordBatch:
+        """The few rows with these keys, in the order of the file; other columns than the key are hardly read."""
+        wanted = pl.Series(np.frombuffer(keys.to_array(), dtype=np.int64))
+        found = pl.scan_parquet(self.path).select(SCHEMA.names).filter(pl.col("key").is_in(wanted.implode())).collect()
+        return found.to_arrow().cast(SCHEMA).combine_chunks().to_batches()[0] if found.height else _no_rows()
+
+
+def _no_rows() -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=SCHEMA)
 
 
 def stage(
