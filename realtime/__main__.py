@@ -29,7 +29,7 @@ def main() -> int:
     source: server.Source = Feed(hot, stop)
     if files:
         warm = WarmStore(settings.postgres.dsn("timescale", "tradingsystem"))
-        source = FileSource(files, hot, warm, settings.data_dir)
+        source = FileSource(files, hot, warm, settings.data_dir, stop)
     server.run(settings, hot, source, stop)
     return 0
 

@@ -1,12 +1,14 @@
 """A source that is a list of B3 files: imported once, at the start of the process."""
 
 import datetime as dt
+import threading
 from pathlib import Path
 
 import structlog
 
-from realtime.feed import Progress
-from sql import b3_files
+from realtime.feed import RETRY_SECONDS, Progress
+from sql.b3_files import RefusedFileError, import_file
+from sql.errors import StoreError
 from sql.hot import HotStore
 from sql.warm import WarmStore
 
@@ -14,20 +16,45 @@ log = structlog.get_logger("realtime")
 
 
 class FileSource:
-    """Imports files one after the other; a file that is refused is logged and makes the process unhealthy."""
+    """Imports files one after the other; one that is refused is logged and makes the process unhealthy."""
 
-    def __init__(self, files: list[Path], hot: HotStore, warm: WarmStore, data_dir: Path) -> None:
+    def __init__(
+        self, files: list[Path], hot: HotStore, warm: WarmStore, data_dir: Path, stop: threading.Event
+    ) -> None:
         self.progress = Progress()
         self._files = files
         self._hot = hot
         self._warm = warm
         self._data_dir = data_dir
+        self._stop = stop
 
     def run(self) -> None:
-        """Import everything, then stand."""
+        """Import everything, then stand. A store that is away is waited for: an import can be repeated."""
+        refused: list[str] = []
         for path in self._files:
-            report = b3_files.import_file(path, self._hot, self._warm, self._data_dir)
+            try:
+                self._import(path)
+            except RefusedFileError as error:
+                refused.append(str(error))
+                log.error("file_refused", file=path.name, reason=str(error))
+            if self._stop.is_set():
+                return
+        self.progress.last_error = "; ".join(refused) or None
+        self.progress.finished = True
+
+    def _import(self, path: Path) -> None:
+        while not self._stop.is_set():
+            try:
+                report = import_file(path, self._hot, self._warm, self._data_dir)
+            except RefusedFileError:
+                raise
+            except StoreError as error:
+                self.progress.failures += 1
+                self.progress.last_error = str(error)
+                log.warning("import_tried_again", file=path.name, reason=str(error))
+                self._stop.wait(RETRY_SECONDS)
+                continue
             self.progress.rows += report.new
             self.progress.stored_until = dt.datetime.now(dt.UTC)
-            log.info("file_imported", file=path.name, new=report.new, repeated=report.repeated)
-        self.progress.finished = True
+            log.info("file_imported", file=path.name, new=report.new, repeated=report.repeated, refused=report.refused)
+            return
