@@ -36,7 +36,7 @@ class FileSource:
                 self._import(path)
             except RefusedFileError as error:
                 refused.append(str(error))
-                log.error("file_refused", file=path.name, reason=str(error))
+                log.warning("file_refused", file=path.name, reason=str(error))
             if self._stop.is_set():
                 return
         self.progress.last_error = "; ".join(refused) or None
