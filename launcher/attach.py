@@ -16,8 +16,7 @@ def attached(data: Path | None, report: Report) -> Iterator[Settings]:
     Where nothing runs on the data directory the embedded engines are started, and stopped at the end of the block.
     """
     settings = cli.settings_for(data)
-    state = instance.running(settings.data_dir)
-    if state and state.control:  # one without is another command's: its engines end with it
+    if instance.running(settings.data_dir) is not None:
         yield settings
         return
     from launcher import engines, stamp

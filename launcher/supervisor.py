@@ -332,27 +332,20 @@ def _ask_to_end(child: Child, process: "subprocess.Popen[bytes]") -> None:
 
 def _popen(child: Child, command: list[str], log: Path) -> "subprocess.Popen[bytes]":
     rotate(log)
-    environment = dict(child.environment)
+    # A group of its own: Ctrl-C in the terminal reaches only us.
+    if sys.platform == "win32":
+        own_group: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    else:
+        own_group = {"start_new_session": True, **account(child.user)}
     with log.open("ab") as output:
-        if sys.platform == "win32":
-            return subprocess.Popen(
-                command,
-                cwd=child.directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
-            )
         return subprocess.Popen(
             command,
             cwd=child.directory,
-            env=environment,
+            env=dict(child.environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
-            **account(child.user),
+            **own_group,
         )
 
 
