@@ -1,15 +1,38 @@
-"""Receipts: what each tier held of each table and UTC day when it was last written. `store` is their one writer."""
+"""Receipts: what each tier held of each table and UTC day when it was last written or verified.
+
+Rows are always exact. The digest is empty from a change (`touch`) until somebody reads the day again. A receipt of warm
+with zero rows says that the day was deleted; a day without a receipt is one that nobody wrote, or that retention took.
+"""
 
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import astuple
 
 from sql.buckets import Buckets, day_of, measures, total
 from sql.tables import RECEIPTS, Receipt, Table, Tier
 from sql.warm import Cursor, WarmStore
+
+UNKNOWN = ""  # a digest that nobody computed since the day changed
+
+
+def touch(cursor: Cursor, table: Table, changes: Mapping[dt.date, int]) -> None:
+    """Warm's rows of these UTC days changed in number by so much (0: in values only). In the caller's transaction.
+
+    Costs one statement, whatever the days' size. Each day that was written must be named, once per change.
+    """
+    if not changes:
+        return
+    cursor.execute(
+        "INSERT INTO receipts (table_name, day, tier, rows, sums, digest, made_at) "
+        "SELECT %s, day, 'warm', rows, '{}', '', clock_timestamp() "
+        "FROM unnest(%s::date[], %s::bigint[]) AS changed (day, rows) ORDER BY day "
+        "ON CONFLICT (table_name, day, tier) DO UPDATE SET rows = receipts.rows + excluded.rows, "
+        "sums = excluded.sums, digest = excluded.digest, made_at = excluded.made_at",
+        (table.name, list(changes), list(changes.values())),
+    )
 
 
 def of_days(table: Table, tier: Tier, buckets: Buckets, days: Iterable[dt.date]) -> list[Receipt]:
@@ -58,7 +81,7 @@ def stored(cursor: Cursor, table: Table, tier: Tier, day: dt.date) -> Receipt | 
 
 def days(warm: WarmStore, table: Table, tier: Tier) -> list[dt.date]:
     """The UTC days of which a tier holds rows, in order."""
-    statement = "SELECT day FROM receipts WHERE table_name = %s AND tier = %s ORDER BY day"
+    statement = "SELECT day FROM receipts WHERE table_name = %s AND tier = %s AND rows > 0 ORDER BY day"
     return [row["day"] for row in warm.rows(statement, (table.name, tier))]
 
 
