@@ -8,7 +8,7 @@ import pytest
 
 from sql import receipts
 from sql.agreement import cold_agrees, warm_agrees
-from sql.archive import archive_day, archive_table, file_fingerprint, stale_days
+from sql.archive import archive_day, archive_table, file_content, stale_days
 from sql.cold import sha256_of
 from sql.errors import DamagedError
 from sql.sync import sync_table
@@ -229,4 +229,4 @@ def test_a_torn_file_does_not_agree_and_is_named(warm, cold, archived):
 
     assert str(cold.root) in cold_agrees(archived, DAY, warm, cold, today=DAY).reason
     with pytest.raises(DamagedError):
-        file_fingerprint(archived, DAY, cold)
+        file_content(archived, DAY, cold)
