@@ -18,6 +18,7 @@ TRAILER = b"\xff\xff"
 PG_EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970-01-01
 PG_EPOCH_MICROS = PG_EPOCH_DAYS * 86_400_000_000
 FIXED = {"instant": ">i8", "day": ">i4", "long": ">i8", "int": ">i4", "double": ">f8"}
+BLOCK_BYTES = 1 << 20
 TEXTS = ("symbol", "text")
 
 
@@ -27,6 +28,24 @@ def encoded(frames: Iterable[pl.DataFrame], table: Table) -> Iterator[bytes | me
     for frame in frames:
         yield from (rows.data.cast("B") for rows in _layouts(frame, table.columns))
     yield TRAILER
+
+
+def blocks(stream: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same stream in pieces of about a megabyte: neither a call for every few rows nor one huge copy."""
+    held: list[bytes | memoryview] = []
+    size = 0
+    for piece in stream:
+        if len(piece) >= BLOCK_BYTES:
+            yield b"".join(held)
+            yield from (piece[at : at + BLOCK_BYTES] for at in range(0, len(piece), BLOCK_BYTES))
+            held, size = [], 0
+            continue
+        held.append(piece)
+        size += len(piece)
+        if size >= BLOCK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 def _layouts(frame: pl.DataFrame, columns: tuple[Column, ...]) -> Iterator[np.ndarray]:

@@ -15,9 +15,9 @@ from sql import receipts
 from sql.buckets import hot_buckets, warm_buckets
 from sql.errors import StoreUnavailableError, SuspendedError
 from sql.hot import HotStore
-from sql.sync import HOUR, Window, differing, in_step, merged, sync_table
+from sql.sync import in_step, sync_table
 from sql.warm import WarmStore
-from tests.tape import DAY, NOON, SECOND, change, drop, hot_rows, new_table, put, ticks, warm_rows
+from tests.tape import DAY, HOUR, NOON, SECOND, change, drop, hot_rows, new_table, put, ticks, warm_rows
 
 MINUTE = 60 * SECOND
 ONE_DAY = dt.timedelta(days=1)
@@ -52,7 +52,7 @@ def test_a_pass_without_news_reads_no_row(hot, warm, synced):
 
     result = sync_table(synced, hot, warm)
 
-    assert (result.hours_compared, result.rows_copied) == (0, 0)
+    assert (result.way, result.buckets_compared, result.rows_copied) == ("nothing", 0, 0)
 
 
 def test_rows_late_by_days_come_along(hot, warm, synced):
@@ -321,20 +321,6 @@ def test_receipts_say_what_warm_holds(hot, warm, synced):
 
     assert [receipt.digest for receipt in fresh] == [receipt.digest for receipt in stored.values()]
     assert [receipt.rows for receipt in stored.values()] == [7, 300]
-
-
-def test_neighbouring_windows_of_one_kind_become_one():
-    hours = [Window(NOON + n * HOUR, NOON + (n + 1) * HOUR, whole=n != 2) for n in range(4)]
-
-    assert merged(hours) == [
-        Window(NOON, NOON + 2 * HOUR, whole=True),
-        Window(NOON + 2 * HOUR, NOON + 3 * HOUR, whole=False),
-        Window(NOON + 3 * HOUR, NOON + 4 * HOUR, whole=True),
-    ]
-
-
-def test_equal_hours_are_not_written():
-    assert differing({NOON: (1, 2)}, {NOON: (1, 2)}, None) == []
 
 
 class Tape(RuleBasedStateMachine):
