@@ -1,6 +1,7 @@
 """Whether two neighbouring tiers hold the same rows of one UTC day: read again from both, nothing is changed.
 
-The open day still moves, so there a tier is held against its own receipt only; the rest is lag, given as a number.
+The open day still moves: unless nothing is on its way, a tier is held there against its own receipt only; the rest is
+lag, given as a number.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ from sql.cold import ColdStore, sha256_of
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
+from sql.sync import in_step
 from sql.tables import Receipt, Table, Tier
 from sql.warm import WarmStore
 
@@ -33,6 +35,7 @@ def warm_agrees(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, t
     Raises SuspendedError and StoreUnavailableError as `sync_table` does.
     """
     hot.wait_applied(table)
+    settled = day < today or in_step(table, hot, warm)
     since, until = start_of(day), start_of(day) + 24 * HOUR
     with warm.connect() as connection:
         cursor = connection.cursor()
@@ -46,7 +49,7 @@ def warm_agrees(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, t
     if not reason and receipt is not None and receipt.digest:  # nobody wrote since it was read: read it again
         with day_rows.of_warm(warm, table, day) as held:
             reason = _altered("warm", table, day, content_of(held.frames, table), held.receipt)
-    if not reason and day < today:
+    if not reason and (day < today or (settled and in_step(table, hot, warm))):  # in step before and after: no lag
         hours = _different(ours, theirs, control["hot_from"] if control else None)
         if hours:
             named = ", ".join(f"{hour:%H}h" for hour in hours)

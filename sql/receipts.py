@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import astuple
 
-from sql.buckets import Buckets, day_of
 from sql.digest import Content
 from sql.tables import RECEIPTS, Receipt, Table, Tier
 from sql.warm import Cursor, WarmStore
@@ -27,10 +26,13 @@ def touch(cursor: Cursor, table: Table, changes: Mapping[dt.date, int]) -> None:
     cursor.execute(
         "INSERT INTO receipts (table_name, day, tier, rows, sums, digest, made_at) "
         "SELECT %s, day, 'warm', rows, '{}', '', clock_timestamp() "
-        "FROM unnest(%s::date[], %s::bigint[]) AS changed (day, rows) ORDER BY day "
+        "FROM unnest(%s::date[], %s::bigint[]) AS changed (day, rows) "
+        # A day that nobody wrote and that has no rows was not deleted: no receipt may say so.
+        "WHERE rows > 0 OR EXISTS (SELECT FROM receipts AS kept WHERE kept.table_name = %s "
+        "AND kept.day = changed.day AND kept.tier = 'warm') ORDER BY day "
         "ON CONFLICT (table_name, day, tier) DO UPDATE SET rows = receipts.rows + excluded.rows, "
         "sums = excluded.sums, digest = excluded.digest, made_at = excluded.made_at",
-        (table.name, list(changes), list(changes.values())),
+        (table.name, list(changes), list(changes.values()), table.name),
     )
     cursor.execute(  # what hot held when it was last verified is not what it holds now
         "UPDATE receipts SET digest = '' WHERE table_name = %s AND day = ANY(%s) AND tier = 'hot' AND digest <> ''",
@@ -53,16 +55,6 @@ def of_content(
         file_sha256=sha256,
         made_at=dt.datetime.now(dt.UTC),
     )
-
-
-def of_days(table: Table, tier: Tier, buckets: Buckets, days: Iterable[dt.date]) -> list[Receipt]:
-    """Receipts that know the rows of `days` and nothing else yet."""
-    found: list[Receipt] = []
-    for day in sorted(set(days)):
-        rows = sum(sums[0] for hour, sums in buckets.items() if day_of(hour) == day)
-        content = Content(rows=rows, sums={}, digest=UNKNOWN)
-        found.append(of_content(table, tier, day, content))
-    return found
 
 
 def speaks_of(receipt: Receipt, content: Content) -> bool:

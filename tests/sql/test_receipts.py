@@ -33,3 +33,9 @@ def test_a_day_that_was_emptied_is_remembered_as_deleted_and_not_listed(warm, ta
 
     assert found[DAY].rows == 0
     assert receipts.days(warm, table, "warm") == [DAY + ONE_DAY]
+
+
+def test_a_day_that_nobody_wrote_is_not_remembered_as_deleted(warm, table):
+    found = touched(warm, table, {DAY: 0})
+
+    assert found[DAY] is None

@@ -317,9 +317,7 @@ def test_receipts_say_what_warm_holds(hot, warm, synced):
     with warm.connect() as connection:
         cursor = connection.cursor()
         stored = {day: receipts.stored(cursor, synced, "warm", day) for day in (DAY - ONE_DAY, DAY)}
-        fresh = receipts.of_days(synced, "warm", warm_buckets(cursor, synced), [DAY - ONE_DAY, DAY])
 
-    assert [receipt.digest for receipt in fresh] == [receipt.digest for receipt in stored.values()]
     assert [receipt.rows for receipt in stored.values()] == [7, 300]
 
 
