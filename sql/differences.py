@@ -27,20 +27,20 @@ class Differences:
         self.floor = floor
         self.compared = 0
 
-    def of(self, since: dt.datetime = FIRST, until: dt.datetime = LAST, *, few: int = FEW_ROWS) -> Iterator[Span]:
-        """The ranges, in order, whose rows differ; those with at most `few` rows are not looked at more closely."""
+    def of(self, since: dt.datetime = FIRST, until: dt.datetime = LAST) -> Iterator[Span]:
+        """The ranges, in order, whose rows differ; small ones are not looked at more closely."""
         ours = set(self.hot.days(self.table, since, until))
         theirs = set(days_of(self.cursor, self.table, since, until))
         for day in sorted(ours | theirs):
             if day not in ours and self.floor and day + DAY <= self.floor:
                 continue  # retention took it from hot
             if day in theirs:
-                yield from self._within(day, day + DAY, "hour", few)
+                yield from self._within(day, day + DAY, "hour")
             else:
                 self.compared += 24
                 yield Span(day, day + DAY)  # nothing to compare with
 
-    def _within(self, since: dt.datetime, until: dt.datetime, unit: Unit, few: int) -> Iterator[Span]:
+    def _within(self, since: dt.datetime, until: dt.datetime, unit: Unit) -> Iterator[Span]:
         ours = hot_buckets(self.hot, self.table, since, until, unit)
         theirs = warm_buckets(self.cursor, self.table, since, until, unit)
         self.compared += len(ours.keys() | theirs.keys())
@@ -49,8 +49,8 @@ class Differences:
             if held == wanted:
                 continue
             end = start + SIZES[unit]
-            large = held is not None and wanted is not None and max(held[0], wanted[0]) > few
+            large = held is not None and wanted is not None and max(held[0], wanted[0]) > FEW_ROWS
             if large and unit in FINER:
-                yield from self._within(start, end, FINER[unit], few)
+                yield from self._within(start, end, FINER[unit])
             else:
                 yield Span(start, end)
