@@ -24,26 +24,25 @@ def sync(table: Table, url: str, dsn: str, last_synced: str | None) -> int:
     query = f"SELECT {', '.join(table.names)} FROM {table.name}{where} ORDER BY {table.time}"
     answer = httpx.get(f"{url}/exec", params={"query": query}, timeout=TIMEOUT_SECONDS)
     answer.raise_for_status()
-    body = json.loads(answer.text)
+    body = json.loads(answer.content)
+    del answer
     names = [column["name"] for column in body["columns"]]
-    rows = [_parsed(table, dict(zip(names, values, strict=True))) for values in body["dataset"]]
+    times = [column.name for column in table.columns if column.kind.name in ("instant", "day")]
+    newest = None
     with psycopg2.connect(dsn) as connection:
-        for start in range(0, len(rows), BATCH_ROWS):
-            _upsert(connection, table, rows[start : start + BATCH_ROWS])
+        for start in range(0, len(body["dataset"]), BATCH_ROWS):
+            rows = [dict(zip(names, values, strict=True)) for values in body["dataset"][start : start + BATCH_ROWS]]
+            for row in rows:
+                for name in times:
+                    row[name] = dt.datetime.fromisoformat(row[name])
+            _upsert(connection, table, rows)
+            newest = max(row[str(table.time)] for row in rows)
         connection.commit()
-        if rows:
-            _mark(connection, table, max(row[str(table.time)] for row in rows))
+        if newest:
+            _mark(connection, table, newest)
         connection.commit()
     connection.close()
-    return len(rows)
-
-
-def _parsed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    for column in table.columns:
-        if column.kind.name in ("instant", "day") and row[column.name] is not None:
-            at = dt.datetime.fromisoformat(row[column.name].replace("Z", "+00:00"))
-            row[column.name] = at.date() if column.kind.name == "day" else at
-    return row
+    return len(body["dataset"])
 
 
 def _upsert(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
