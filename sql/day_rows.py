@@ -38,21 +38,16 @@ def of_hot(hot: HotStore, table: Table, day: dt.date, work_dir: Path | None = No
 @contextlib.contextmanager
 def of_warm(warm: WarmStore, table: Table, day: dt.date) -> Iterator[WarmDay]:
     """From PostgreSQL, rows and receipt of one snapshot, whatever the sync does meanwhile."""
-    import adbc_driver_postgresql.dbapi as adbc
-
     with warm.connect() as connection:
         cursor = connection.cursor()
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         receipt, version = receipts.versioned(cursor, table, "warm", day)
         snapshot = (cursor.execute("SELECT pg_export_snapshot() AS name").fetchone() or {})["name"]
-        with adbc.connect(warm.dsn) as stream, stream.cursor() as reader:
-            reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            reader.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-            reader.execute("SET LOCAL TIME ZONE 'UTC'")
-            reader.execute(
-                f"SELECT {', '.join(table.names)} FROM {table.name} WHERE {bounds(table, day)} ORDER BY {table.time}"
-            )
-            yield WarmDay(in_key_order(reader.fetch_record_batch(), table), receipt, version)
+        statement = (
+            f"SELECT {', '.join(table.names)} FROM {table.name} WHERE {bounds(table, day)} ORDER BY {table.time}"
+        )
+        with warm.batches(statement, table, snapshot=snapshot) as batches:
+            yield WarmDay(in_key_order(batches, table), receipt, version)
 
 
 def of_file(path: Path, table: Table) -> Frames:

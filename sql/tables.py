@@ -76,6 +76,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     tiers: tuple[Tier, ...] = ("hot", "warm", "cold")
     hot_days: int = 30
     warm_days: int = 365
+    compress_after_days: int | None = 7  # where warm can compress; None: never
     writer: str  # the one function that writes it
     not_compared: frozenset[str] = frozenset()
 

@@ -57,11 +57,19 @@ class WarmStore:
             raise StatementError(f"PostgreSQL refused: {error} (statement: {statement[:200]})") from error
 
     @contextlib.contextmanager
-    def batches(self, statement: str, table: Table) -> Iterator[Iterator[pa.RecordBatch]]:
-        """A SELECT of all columns of `table`, streamed as record batches of its Arrow schema."""
+    def batches(
+        self, statement: str, table: Table, *, snapshot: str | None = None
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
+        """A SELECT of all columns of `table`, streamed as record batches of its Arrow schema.
+
+        `snapshot` is one that another open transaction exported: then the rows are those which that one sees.
+        """
         import adbc_driver_postgresql.dbapi as adbc
 
         with adbc.connect(self.dsn) as connection, connection.cursor() as cursor:
+            if snapshot is not None:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             cursor.execute("SET TIME ZONE 'UTC'")
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
