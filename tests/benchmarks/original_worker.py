@@ -29,7 +29,7 @@ def sync(table: Table, url: str, dsn: str, last_synced: str | None) -> int:
     names = [column["name"] for column in body["columns"]]
     times = [column.name for column in table.columns if column.kind.name in ("instant", "day")]
     newest = None
-    with psycopg2.connect(dsn) as connection:
+    with psycopg2.connect(dsn, options="-c timezone=UTC") as connection:
         for start in range(0, len(body["dataset"]), BATCH_ROWS):
             rows = [dict(zip(names, values, strict=True)) for values in body["dataset"][start : start + BATCH_ROWS]]
             for row in rows:

@@ -18,8 +18,14 @@ import polars as pl
 
 from config.settings import Settings, load
 from launcher import instance, stores
+from sql.archive import archive_table
+from sql.cold import ColdStore
+from sql.evidence import Tiers
 from sql.hot import HotStore, shaped
+from sql.sync import sync_table
 from sql.tables import TICKS, Table
+from sql.verify import verify
+from tests.benchmarks import original_worker
 from tests.benchmarks.import_ import peak_mb
 
 OPENING = dt.datetime(2026, 11, 9, 12, tzinfo=dt.UTC)
@@ -108,9 +114,22 @@ def worker(settings: Settings) -> Iterator[Worker]:
         child.stdin.close()
 
 
-def _serve() -> None:
-    from sql.sync import sync_table
+def _done(way: str, table: Table, tiers: Tiers, told: str | None) -> int:
+    """Do it; the rows that it moved or proved."""
+    if way == "original":
+        return original_worker.sync(table, tiers.hot.url, tiers.warm.dsn, told)
+    if way == "archive":
+        return sum(day.rows for day in archive_table(table, tiers.warm, tiers.cold))
+    if way == "verify":
+        verdict = verify([table], tiers, today=dt.date.fromisoformat(str(told)))
+        assert verdict.holds
+        return sum(day.warm.rows for day in verdict.days if day.warm)
+    result = sync_table(table, tiers.hot, tiers.warm)
+    assert result.rows_agree
+    return result.rows_copied
 
+
+def _serve() -> None:
     settings = load()
     hot, warm = stores.hot(settings), stores.warm(settings)
     assert hot.ready()
@@ -118,15 +137,9 @@ def _serve() -> None:
     for line in sys.stdin:
         way, name, *rest = json.loads(line)
         table = named(name)
+        tiers = Tiers(hot, warm, ColdStore(settings.cold_dir, [table]), stores.work_dir(settings))
         started = time.perf_counter()
-        if way == "original":
-            from tests.benchmarks import original_worker
-
-            rows = original_worker.sync(table, hot.url, warm.dsn, rest[0])
-        else:
-            result = sync_table(table, hot, warm)
-            assert result.rows_agree
-            rows = result.rows_copied
+        rows = _done(way, table, tiers, rest[0] if rest else None)
         seconds = time.perf_counter() - started
         sys.stdout.write(json.dumps({"rows": rows, "seconds": seconds, "peak_mb": peak_mb()}) + "\n")
         sys.stdout.flush()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
@@ -391,3 +392,71 @@ def test_whatever_happens_to_hot_a_pass_makes_warm_equal(hot, warm):
 
     few = settings(max_examples=5, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Machine, settings=few)
+
+
+def test_one_late_row_copies_itself_alone(hot, warm, synced):
+    put(hot, synced, ticks(1, since=NOON + 7 * SECOND, first_id=9000))
+    result = sync_table(synced, hot, warm)
+
+    assert (result.way, result.buckets_compared, result.rows_copied, result.rows_deleted) == ("windows", 0, 1, 0)
+    assert_equal(hot, warm, synced)
+
+
+def test_a_transaction_over_many_days_copies_what_it_changed(hot, warm, table):
+    """A row late by three days and one of now, in one transaction; 120,000 rows lie between."""
+    for days in range(4):
+        put(hot, table, ticks(30_000, since=NOON - days * ONE_DAY, every=SECOND / 10, first_id=1 + days * 30_000))
+    sync_table(table, hot, warm)
+    ends = [
+        ticks(1, since=NOON - 3 * ONE_DAY + SECOND, first_id=900_000),
+        ticks(1, since=NOON + HOUR, first_id=900_001),
+    ]
+    put(hot, table, pl.concat(ends))
+    result = sync_table(table, hot, warm)
+
+    assert result.way == "windows"
+    assert result.rows_copied <= 602  # a minute of ten rows a second, and the row of now
+    assert_equal(hot, warm, table)
+
+
+def test_a_hot_table_brought_back_from_a_backup_deletes_nothing_from_warm(hot, warm, synced):
+    """It has the id, the directory and more transactions than were synced, but another history."""
+    with warm.connect() as connection:
+        connection.execute(
+            "UPDATE sync_control SET hot_incarnation = split_part(hot_incarnation, '@', 1) || '@another instant' "
+            "WHERE stream = %s",
+            (synced.name,),
+        )
+    change(hot, synced, f"TRUNCATE TABLE {synced.name}")
+    put(hot, synced, ticks(2, since=NOON + 9 * HOUR, first_id=5000))
+
+    assert not in_step(synced, hot, warm)
+
+    result = sync_table(synced, hot, warm)
+
+    assert result.way == "comparison"
+    assert warm_rows(warm, synced).height == 302
+    assert in_step(synced, hot, warm)
+
+
+def test_without_windows_recent_days_are_compared_and_once_a_day_everything(hot, warm, synced, monkeypatch):
+    """As on an external server that lacks the setting: transactions show neither times nor counts."""
+    listed = HotStore.transactions
+
+    def bare(self, *asked):
+        return [msgspec.structs.replace(each, since=None, last=None, rows=None) for each in listed(self, *asked)]
+
+    monkeypatch.setattr(HotStore, "transactions", bare)
+    monkeypatch.setattr(HotStore, "keeps_windows", lambda self, table: False)
+    put(hot, synced, ticks(2, since=NOON - HOUR, first_id=5000))
+    put(hot, synced, ticks(2, since=NOON - 9 * ONE_DAY, first_id=6000))
+    recent = sync_table(synced, hot, warm)
+    with warm.connect() as connection:
+        statement = "UPDATE sync_control SET updated_at = updated_at - interval '1 day' WHERE stream = %s"
+        connection.execute(statement, (synced.name,))
+    put(hot, synced, ticks(1, since=NOON + 9 * HOUR, first_id=7000))
+    nightly = sync_table(synced, hot, warm)
+
+    assert (recent.way, recent.days) == ("comparison", (DAY,))
+    assert nightly.days == (DAY - 9 * ONE_DAY, DAY)
+    assert_equal(hot, warm, synced)
