@@ -129,3 +129,11 @@ def test_sums_are_those_a_person_would_compute(hot, table):
 def test_no_rows_have_a_fingerprint_of_zeros(hot, warm, table):
     assert hot_buckets(hot, table) == {}
     assert total({}, table) == (0,) * len(measures(table))
+
+
+def test_a_price_that_differs_in_its_last_digits_is_another_price(hot, table):
+    put(hot, table, ticks(1, price=12.34561))
+    before = hot_buckets(hot, table)
+    change(hot, table, f"UPDATE {table.name} SET price = 12.345610001")
+
+    assert hot_buckets(hot, table) != before
