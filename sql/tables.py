@@ -124,9 +124,7 @@ TICKS = Table(
     writer="sql.ticks.store",
     not_compared=frozenset({"received_at"}),
 )
-SYNC_CONTROL = Table(
-    name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.sync.sync_table"
-)
+SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )
