@@ -2,12 +2,14 @@
 
 import datetime as dt
 import string
+from unittest import mock
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sql import digest
 from sql.day_rows import of_file
 from sql.digest import content_of, in_key_order
 from sql.errors import DamagedError
@@ -52,9 +54,11 @@ def frame(made):
 def content(made, size=1000):
     by_time = frame(made).sort("ts", maintain_order=True)
     batches = [by_time[start : start + size] for start in range(0, by_time.height, size)]
-    return content_of(in_key_order(batches, TICKS), TICKS)
+    with mock.patch.object(digest, "BLOCK_ROWS", min(size, 4)):
+        return content_of(in_key_order(batches, TICKS), TICKS)
 
 
+@settings(deadline=None)
 @given(tapes, st.integers(1, 5), st.integers(1, 5), st.randoms())
 def test_equal_rows_in_any_batching_and_order_of_arrival_have_one_digest(made, size, blocks, random):
     shuffled = random.sample(made, len(made))
@@ -64,6 +68,7 @@ def test_equal_rows_in_any_batching_and_order_of_arrival_have_one_digest(made, s
     assert content(shuffled, size) == content(made) == content_of(cut, TICKS)
 
 
+@settings(deadline=None)
 @given(tapes, st.data())
 def test_any_changed_value_changes_the_digest(made, data):
     place = data.draw(st.integers(0, len(made) - 1))
@@ -74,6 +79,7 @@ def test_any_changed_value_changes_the_digest(made, data):
     assert content(other).digest != content(made).digest
 
 
+@settings(deadline=None)
 @given(tapes, st.data())
 def test_a_missing_or_an_added_row_changes_the_digest(made, data):
     place = data.draw(st.integers(0, len(made) - 1))
