@@ -60,7 +60,7 @@ def pass_over(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, tod
     """One pass: over the whole table on the open day, over the day's hours otherwise or when nothing was new."""
     if day == today:
         result = sync_table(table, hot, warm)
-        if result.hours_compared:
+        if result.way != "nothing":
             return result
     return sync_table(table, hot, warm, day=day)
 
@@ -70,8 +70,8 @@ def _metadata(result: SyncResult) -> dict[str, int | float | str | dg.MetadataVa
     return {
         "rows_copied": result.rows_copied,
         "rows_deleted": result.rows_deleted,
-        "hours_compared": result.hours_compared,
-        "hours_replaced": result.hours_replaced,
+        "buckets_compared": result.buckets_compared,
+        "windows_written": result.windows_written,
         "days_written": len(result.days),
         "seconds": round(result.seconds, 3),
         **({"newest_row_at": dg.MetadataValue.timestamp(newest)} if newest else {}),

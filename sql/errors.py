@@ -5,6 +5,7 @@ StoreError
 ├── StatementError          the store refused a statement
 ├── SuspendedError          a QuestDB table takes writes and applies none
 ├── DriftError              a stored table differs from its contract
+├── AlteredError            a tier holds other rows than its receipt says
 └── DamagedError            a file of the cold tier is torn or not what its name says
 """
 
@@ -35,3 +36,7 @@ class DriftError(StoreError):
 
 class DamagedError(StoreError):
     """A file of the cold tier cannot be read."""
+
+
+class AlteredError(StoreError):
+    """Rows were changed by a way that leaves no receipt; nothing was written over what is good."""

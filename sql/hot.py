@@ -22,6 +22,9 @@ from psycopg.rows import dict_row
 
 from sql.errors import StatementError, StoreUnavailableError, SuspendedError
 from sql.tables import Table
+from sql.windows import Transaction
+
+GROUP_ROWS = 50_000  # of an exported file: who reads it holds one group at a time
 
 
 class Wal(Struct, frozen=True):
@@ -141,7 +144,12 @@ class HotStore:
     def _export(self, statement: str, into: Any) -> None:
         into.seek(0)
         into.truncate()
-        query = {"query": statement, "fmt": "parquet", "compression_codec": "uncompressed"}
+        query = {
+            "query": statement,
+            "fmt": "parquet",
+            "compression_codec": "uncompressed",
+            "row_group_size": str(GROUP_ROWS),
+        }
         try:
             with self._client.stream("GET", "/exp", params=query) as answer:
                 if answer.status_code != 200:
@@ -214,10 +222,10 @@ class HotStore:
     def wait_applied(self, table: Table, timeout_seconds: float = 60.0) -> Wal:
         """Wait until all that was taken so far is visible. Raises SuspendedError, and StoreUnavailableError late."""
         deadline = time.monotonic() + timeout_seconds
-        wanted = self.wal(table).taken
+        state = self.wal(table)
+        wanted = state.taken
         pause = 0.002
         while True:
-            state = self.wal(table)
             if state.suspended:
                 raise SuspendedError(
                     f"QuestDB table {table.name} is suspended at transaction {state.applied} of {state.taken}: "
@@ -232,6 +240,44 @@ class HotStore:
                 )
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
+            state = self.wal(table)
+
+    def transactions(self, table: Table, state: Wal, since: int) -> list[Transaction]:
+        """The transactions numbered `since` and above that the server still lists, in order."""
+        if not state.taken:
+            return []  # there is no list yet, and asking for it is an error
+        found = self.execute(
+            "SELECT sequencerTxn, timestamp, minTimestamp, maxTimestamp, rowCount "
+            f"FROM wal_transactions('{table.name}') WHERE sequencerTxn >= {since} "
+            # The server keeps the plan of a text, and that of a table of this name that was dropped is an error.
+            f"AND '{state.incarnation}' IS NOT NULL ORDER BY sequencerTxn"
+        )
+        return [
+            Transaction(number, at, _instant(first), _instant(last), rows)
+            for number, at, first, last, rows in found["dataset"]
+        ]
+
+    def keeps_windows(self, table: Table) -> bool:
+        """Whether the server shows which times a transaction touched; an external one may lack the setting."""
+        counted = f"SELECT count() FROM wal_transactions('{table.name}') WHERE rowCount IS NOT NULL"
+        return bool(self.execute(counted)["dataset"][0][0])
+
+    def days(self, table: Table, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+        """The first instants of the UTC days that have rows with since <= time < until, in order."""
+        found = self.execute(f"SELECT name FROM table_partitions('{table.name}') WHERE attached AND numRows > 0")
+        days = (dt.datetime.fromisoformat(name[:10]).replace(tzinfo=dt.UTC) for (name,) in found["dataset"])
+        return sorted({day for day in days if day < until and day + dt.timedelta(days=1) > since})
+
+    def count(self, table: Table, since: dt.datetime, until: dt.datetime) -> int:
+        """How many rows have since <= time < until; no row is read."""
+        found = self.execute(f"SELECT count() FROM {table.name}{within(table, since, until)}")
+        return int(found["dataset"][0][0])
+
+    def minutes(self, table: Table, since: dt.datetime, until: dt.datetime) -> dict[dt.datetime, int]:
+        """How many rows each minute has that has any."""
+        minute = f"timestamp_floor('m', {table.time})"
+        found = self.execute(f"SELECT {minute} AS minute, count() FROM {table.name}{within(table, since, until)}")
+        return {dt.datetime.fromisoformat(start): rows for start, rows in found["dataset"]}
 
     def close(self) -> None:
         self._client.close()
@@ -245,6 +291,15 @@ def shaped(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 def instant_literal(at: dt.datetime) -> str:
     """A timestamp as QuestDB writes it, for statements that take no parameters (exports)."""
     return f"'{at.astimezone(dt.UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
+
+
+def within(table: Table, since: dt.datetime, until: dt.datetime) -> str:
+    """The condition since <= time < until, for statements that take no parameters."""
+    return f" WHERE {table.time} >= {instant_literal(since)} AND {table.time} < {instant_literal(until)}"
+
+
+def _instant(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
 
 
 def _aware(value: Any) -> Any:

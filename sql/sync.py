@@ -1,36 +1,55 @@
-"""Hot to warm, exactly: hours whose fingerprints differ are replaced, in one transaction with `sync_control`.
+"""Hot to warm, exactly: what the transactions since the last pass touched is replaced, in one transaction with
+`sync_control`. Safe to run again, to kill, and to start twice: the second run waits for the first.
 
-Safe to run again, to kill, and to start twice: the second run waits for the first. Below the hot floor (`hot_from`)
-warm knows more than hot, so rows there are added or replaced and never removed.
+Where transactions do not tell what they touched, fingerprints are compared. Below the hot floor (`hot_from`) warm
+knows more than hot, so rows there are added or replaced and never removed.
 """
 
 import datetime as dt
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import polars as pl
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from sql import receipts
-from sql.buckets import EPOCH, HOUR, Buckets, day_of, hot_buckets, start_of, warm_buckets
-from sql.errors import StoreError
-from sql.hot import HotStore, Wal, instant_literal
-from sql.tables import SyncControl, Table
-from sql.warm import Cursor, WarmStore, copy, delete, ensure_partitions, upsert
+from sql import control, receipts
+from sql.control import Seen
+from sql.differences import Differences
+from sql.hot import HotStore, instant_literal
+from sql.tables import Table
+from sql.warm import Cursor, WarmStore, copy, days_of, delete, ensure_partitions, upsert
+from sql.windows import (
+    DAY,
+    FEW_ROWS,
+    MICROSECOND,
+    MINUTE,
+    Span,
+    Window,
+    batches_of,
+    by_day,
+    joined,
+    runs,
+    slices_of,
+    spans_of,
+    windows_of,
+)
 
-BATCH_ROWS = 131_072
+HORIZON = 2 * DAY  # of an external server without windows, between two nightly comparisons of everything
+SHORT = dt.timedelta(seconds=1)  # is not worth a question about its size
+Way = Literal["nothing", "windows", "comparison"]
 
 
 class SyncResult(Struct, frozen=True, kw_only=True):
-    """What one pass did. `rows_agree`: every window it wrote holds as many rows as hot gave for it."""
+    """What one pass did. `rows_agree`: warm took as many rows as hot gave."""
 
     table: str
-    hours_compared: int = 0
-    hours_replaced: int = 0
+    way: Way = "nothing"
+    buckets_compared: int = 0
+    windows_written: int = 0
     rows_copied: int = 0
     rows_deleted: int = 0
     rows_agree: bool = True
@@ -40,195 +59,192 @@ class SyncResult(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Window(Struct, frozen=True):
-    """since <= time < until; `whole` when hot is complete there, so that what hot lacks is deleted from warm."""
-
-    since: dt.datetime
-    until: dt.datetime
-    whole: bool
-
-
 def sync_table(
     table: Table, hot: HotStore, warm: WarmStore, *, day: dt.date | None = None, work_dir: Path | None = None
 ) -> SyncResult:
-    """Bring warm to what hot holds of `table`, or of one UTC day of it.
+    """Bring warm to what hot holds of `table`, or of one UTC day of it, which is compared whatever was synced before.
 
     Raises SuspendedError when hot does not show what it took, StoreUnavailableError when a store does not answer.
     """
     started = time.monotonic()
-    state = hot.wait_applied(table)
-    since, until = (start_of(day), start_of(day) + 24 * HOUR) if day else (None, None)
     with warm.connect() as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sync {table.name}",))
-        control = _control(cursor, table, state)
-        if day is None and control.hot_txn == state.applied:
-            return _result(table, control, started)
-        ours, theirs = hot_buckets(hot, table, since, until), warm_buckets(cursor, table, since, until)
-        windows = differing(ours, theirs, control.hot_from)
-        copied, deleted, agree = _replace(cursor, table, hot, windows, work_dir)
-        touched = {day_of(w.since) for w in windows}
-        _write_receipts(cursor, table, touched)
-        control = SyncControl(
-            stream=table.name,
-            last_synced=_newest(cursor, table, control, touched),
-            updated_at=dt.datetime.now(dt.UTC),
-            hot_txn=state.applied if day is None else control.hot_txn,
-            hot_incarnation=state.incarnation,
-            hot_from=control.hot_from,
-        )
-        _store_control(cursor, control)
-    return _result(
-        table,
-        control,
-        started,
-        hours_compared=len(ours.keys() | theirs.keys()),
-        hours_replaced=len(windows),
-        rows_copied=copied,
-        rows_deleted=deleted,
-        rows_agree=agree,
-        days=tuple(sorted(touched)),
+        # Asked for after the lock: the pass that held it may have seen more than we would have.
+        seen = control.load(cursor, table, hot)
+        if day is None and seen.nothing_new:
+            return SyncResult(
+                table=table.name,
+                hot_txn=seen.applied,
+                last_synced=seen.last_synced,
+                seconds=time.monotonic() - started,
+            )
+        plan = _Plan(table, hot, cursor, seen.hot_from)
+        way, spans = plan.of_day(day) if day else plan.of_news(seen)
+        pass_ = _Writing(table, hot, cursor, work_dir)
+        pass_.write(windows_of(spans, seen.hot_from))
+        receipts.touch(cursor, table, pass_.changes)
+        last_synced = pass_.newest(seen.last_synced)
+        control.store(cursor, table, seen, last_synced, whole=day is None)
+    return SyncResult(
+        table=table.name,
+        way=way,
+        buckets_compared=plan.differences.compared,
+        windows_written=len(spans),
+        rows_copied=pass_.copied,
+        rows_deleted=pass_.deleted,
+        rows_agree=pass_.copied == pass_.given,
+        days=tuple(sorted(pass_.changes)),
+        hot_txn=seen.applied if day is None else seen.hot_txn,
+        last_synced=last_synced,
+        seconds=time.monotonic() - started,
     )
 
 
 def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
-    """Whether the last whole pass saw every transaction that hot took: two small queries, no row is read."""
-    state = hot.wal(table)
-    with warm.connect() as connection:
-        statement = "SELECT hot_txn, hot_incarnation FROM sync_control WHERE stream = %s"
-        row = connection.execute(statement, (table.name,)).fetchone()
-    return row is not None and (row["hot_txn"], row["hot_incarnation"]) == (state.taken, state.incarnation)
+    """Whether the last whole pass saw every transaction that hot took: small queries, no row is read."""
+    return control.in_step(table, hot, warm)
 
 
-def differing(hot: Buckets, warm: Buckets, floor: dt.datetime | None) -> list[Window]:
-    """The hours to write, in order. An hour below the floor that hot lacks is warm's own and stays."""
-    windows = []
-    for hour in sorted(hot.keys() | warm.keys()):
-        if hot.get(hour) == warm.get(hour):
-            continue
-        if floor is None or hour >= floor:
-            windows.append(Window(hour, hour + HOUR, whole=True))
-        elif hour in hot:
-            cut = min(max(floor, hour), hour + HOUR)
-            windows.append(Window(hour, cut, whole=False))
-            windows += [Window(cut, hour + HOUR, whole=True)] if cut < hour + HOUR else []
-        elif hour + HOUR > floor:
-            windows.append(Window(floor, hour + HOUR, whole=True))
-    return windows
+class _Plan:
+    """What a pass has to write, found without writing."""
+
+    def __init__(self, table: Table, hot: HotStore, cursor: Cursor, floor: dt.datetime | None) -> None:
+        self.table = table
+        self.hot = hot
+        self.differences = Differences(table, hot, cursor, floor)
+
+    def of_day(self, day: dt.date) -> tuple[Way, list[Span]]:
+        since = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+        return "comparison", joined(self.differences.of(since, since + DAY))
+
+    def of_news(self, seen: Seen) -> tuple[Way, list[Span]]:
+        spans = None
+        if seen.hot_txn is not None:
+            spans = spans_of(seen.transactions, seen.hot_txn, seen.applied)
+            if spans is None and not self.hot.keeps_windows(self.table) and not seen.first_of_the_day:
+                return "comparison", joined(self.differences.of(seen.last_synced - HORIZON))
+        if spans is None:
+            return "comparison", joined(self.differences.of())
+        return "windows", joined(part for span in spans for part in self._narrowed(span))
+
+    def _narrowed(self, span: Span) -> Iterable[Span]:
+        """Few rows in a span that holds many: only the buckets that differ."""
+        if span.until - span.since <= SHORT:
+            return [span]
+        if self.hot.count(self.table, span.since, span.until) <= 2 * span.rows + FEW_ROWS:
+            return [span]
+        return self.differences.of(span.since, span.until)
 
 
-def _replace(
-    cursor: Cursor, table: Table, hot: HotStore, windows: list[Window], work_dir: Path | None
-) -> tuple[int, int, bool]:
-    copied = deleted = 0
-    agree = True
-    for window in merged(windows):
-        ensure_partitions(cursor, table, window.since, window.until)
-        with tempfile.TemporaryDirectory(prefix="sync-", dir=work_dir) as folder:
-            path = Path(folder) / "window.parquet"
-            hot.export(_window_query(table, window), path)
-            if not window.whole:
-                copied += upsert(cursor, table, _frames(path))
+class _Writing:
+    """Windows written into warm; what came of it in rows, and by UTC day."""
+
+    def __init__(self, table: Table, hot: HotStore, cursor: Cursor, work_dir: Path | None) -> None:
+        self.table = table
+        self.hot = hot
+        self.cursor = cursor
+        self.work_dir = work_dir
+        self.changes: dict[dt.date, int] = {}
+        self.given = self.copied = self.deleted = 0
+        self._newest: dt.datetime | None = None
+        self._emptied: dt.datetime | None = None
+
+    def write(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            if window.whole:
+                self._delete(window)
+        for whole in (True, False):
+            slices = self._slices([window for window in windows if window.whole == whole])
+            if not slices:
                 continue
-            deleted += delete(cursor, table, window.since, window.until)
-            rows = copy(cursor, table, _frames(path))
-        copied += rows
-        agree = agree and _count(cursor, table, window) == rows
-    return copied, deleted, agree
+            for first, last in runs(day for each in slices for day in _days(each)):
+                ensure_partitions(self.cursor, self.table, _start(first), _start(last) + DAY)
+            frames = self._frames(slices, counted=whole)
+            if whole:
+                self.copied += copy(self.cursor, self.table, frames)
+            else:
+                rows, added = upsert(self.cursor, self.table, frames)
+                self.copied += rows
+                self._change(added.items())
+
+    def newest(self, before: dt.datetime) -> dt.datetime:
+        """The greatest time of a row in warm, from the one of `before`."""
+        if self._emptied is None or self._emptied <= before:  # nothing at the end was taken away
+            return max(filter(None, (before, self._newest)))
+        statement = f"SELECT max({self.table.time}) AS newest FROM {self.table.name}"
+        row = self.cursor.execute(statement).fetchone()
+        return (row and row["newest"]) or control.EPOCH
+
+    def _delete(self, window: Window) -> None:
+        days = [window.since]
+        if window.until - MICROSECOND >= _start(window.since.date()) + DAY:
+            days = days_of(self.cursor, self.table, window.since, window.until)
+        for part in by_day(window.since, window.until, [_start(day.date()) for day in days]):
+            rows = delete(self.cursor, self.table, part.since, part.until)
+            self.deleted += rows
+            if rows:
+                self._change([(part.since.date(), -rows)])
+                self._emptied = max(filter(None, (self._emptied, part.until)))
+
+    def _slices(self, windows: Iterable[Window]) -> list[Span]:
+        found: list[Span] = []
+        for window in windows:
+            if window.until - window.since <= MINUTE:
+                found.append(Span(window.since, window.until))
+            else:
+                found += slices_of(window, self.hot.minutes(self.table, window.since, window.until))
+        return found
+
+    def _frames(self, slices: Iterable[Span], *, counted: bool) -> Iterator[pl.DataFrame]:
+        with tempfile.TemporaryDirectory(prefix="sync-", dir=self.work_dir) as folder:
+            path = Path(folder) / "slice.parquet"
+            for batch in batches_of(slices):
+                self.hot.export(_query(self.table, batch), path)
+                for frame in _groups(path):
+                    self._see(frame, counted=counted)
+                    yield frame
+
+    def _see(self, frame: pl.DataFrame, *, counted: bool) -> None:
+        times = frame[str(self.table.time)].dt.replace_time_zone("UTC")
+        self.given += frame.height
+        newest = times.max()
+        assert isinstance(newest, dt.datetime)
+        self._newest = max(filter(None, (self._newest, newest)))
+        if counted:
+            self._change(times.dt.date().value_counts().iter_rows())
+
+    def _change(self, rows: Iterable[tuple[dt.date, int]]) -> None:
+        for day, more in rows:
+            self.changes[day] = self.changes.get(day, 0) + more
 
 
-def merged(windows: Iterable[Window]) -> list[Window]:
-    """Neighbours of one kind as one window."""
-    joined: list[Window] = []
-    for window in windows:
-        if joined and joined[-1].until == window.since and joined[-1].whole == window.whole:
-            joined[-1] = Window(joined[-1].since, window.until, window.whole)
-        else:
-            joined.append(window)
-    return joined
-
-
-def _window_query(table: Table, window: Window) -> str:
-    return (
-        f"SELECT {', '.join(table.names)} FROM {table.name} WHERE {table.time} >= {instant_literal(window.since)} "
-        f"AND {table.time} < {instant_literal(window.until)}"
+def _query(table: Table, slices: Iterable[Span]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT {', '.join(table.names)} FROM {table.name} WHERE {table.time} >= {instant_literal(each.since)} "
+        f"AND {table.time} < {instant_literal(each.until)}"
+        for each in slices
     )
 
 
-def _frames(path: Path) -> Iterator[pl.DataFrame]:
+def _groups(path: Path) -> Iterator[pl.DataFrame]:
+    """A file's rows, a group at a time; a file without bytes has none."""
     if not path.stat().st_size:
         return
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BATCH_ROWS):
-            frame = pl.from_arrow(batch)
+        for number in range(file.num_row_groups):
+            frame = pl.from_arrow(file.read_row_group(number))
             assert isinstance(frame, pl.DataFrame)
-            yield frame
+            if frame.height:
+                yield frame
 
 
-def _count(cursor: Cursor, table: Table, window: Window) -> int:
-    statement = f"SELECT count(*) AS rows FROM {table.name} WHERE {table.time} >= %s AND {table.time} < %s"
-    row = cursor.execute(statement, (window.since, window.until)).fetchone()
-    return int(row["rows"]) if row else 0
+def _days(span: Span) -> Iterator[dt.date]:
+    day = span.since.date()
+    while day <= (span.until - MICROSECOND).date():
+        yield day
+        day += DAY
 
 
-def _control(cursor: Cursor, table: Table, state: Wal) -> SyncControl:
-    row = cursor.execute("SELECT * FROM sync_control WHERE stream = %s FOR UPDATE", (table.name,)).fetchone()
-    if row is None:
-        return SyncControl(
-            stream=table.name, last_synced=EPOCH, updated_at=EPOCH, hot_txn=None, hot_incarnation=None, hot_from=None
-        )
-    control = SyncControl(**row)
-    if control.hot_incarnation == state.incarnation and state.applied >= (control.hot_txn or 0):
-        return control
-    # Another hot table than before (made anew, or restored): what it lacks was not deleted by anybody.
-    return SyncControl(
-        stream=table.name,
-        last_synced=control.last_synced,
-        updated_at=control.updated_at,
-        hot_txn=None,
-        hot_incarnation=state.incarnation,
-        hot_from=max(filter(None, (control.hot_from, control.last_synced + dt.timedelta(microseconds=1)))),
-    )
-
-
-def _store_control(cursor: Cursor, control: SyncControl) -> None:
-    cursor.execute(
-        "INSERT INTO sync_control (stream, last_synced, updated_at, hot_txn, hot_incarnation, hot_from) "
-        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream) DO UPDATE SET last_synced = excluded.last_synced, "
-        "updated_at = excluded.updated_at, hot_txn = excluded.hot_txn, "
-        "hot_incarnation = excluded.hot_incarnation, hot_from = excluded.hot_from",
-        (
-            control.stream,
-            control.last_synced,
-            control.updated_at,
-            control.hot_txn,
-            control.hot_incarnation,
-            control.hot_from,
-        ),
-    )
-
-
-def _newest(cursor: Cursor, table: Table, control: SyncControl, touched: set[dt.date]) -> dt.datetime:
-    if not touched:
-        return control.last_synced
-    row = cursor.execute(f"SELECT max({table.time}) AS newest FROM {table.name}").fetchone()
-    newest = row["newest"] if row else None
-    if newest is not None and not isinstance(newest, dt.datetime):
-        raise StoreError(f"warm.{table.name}.{table.time} is {type(newest).__name__}, expected a timestamp")
-    return newest or EPOCH
-
-
-def _write_receipts(cursor: Cursor, table: Table, days: set[dt.date]) -> None:
-    for day in days:
-        buckets = warm_buckets(cursor, table, start_of(day), start_of(day) + 24 * HOUR)
-        receipts.store(cursor, receipts.of_days(table, "warm", buckets, [day]))
-
-
-def _result(table: Table, control: SyncControl, started: float, **done: Any) -> SyncResult:
-    return SyncResult(
-        table=table.name,
-        hot_txn=control.hot_txn,
-        last_synced=control.last_synced,
-        seconds=time.monotonic() - started,
-        **done,
-    )
+def _start(day: dt.date) -> dt.datetime:
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)

@@ -76,6 +76,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     tiers: tuple[Tier, ...] = ("hot", "warm", "cold")
     hot_days: int = 30
     warm_days: int = 365
+    compress_after_days: int | None = 7  # where warm can compress; None: never
     writer: str  # the one function that writes it
     not_compared: frozenset[str] = frozenset()
 
@@ -123,9 +124,7 @@ TICKS = Table(
     writer="sql.ticks.store",
     not_compared=frozenset({"received_at"}),
 )
-SYNC_CONTROL = Table(
-    name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.sync.sync_table"
-)
+SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )

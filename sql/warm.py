@@ -14,11 +14,13 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from sql.binary_copy import encoded
+from sql.ahead import ahead
+from sql.binary_copy import blocks, encoded
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import shaped
 from sql.tables import Table
 
+BLOCKS_AHEAD = 8
 Cursor = psycopg.Cursor[dict[str, Any]]
 
 
@@ -55,11 +57,19 @@ class WarmStore:
             raise StatementError(f"PostgreSQL refused: {error} (statement: {statement[:200]})") from error
 
     @contextlib.contextmanager
-    def batches(self, statement: str, table: Table) -> Iterator[Iterator[pa.RecordBatch]]:
-        """A SELECT of all columns of `table`, streamed as record batches of its Arrow schema."""
+    def batches(
+        self, statement: str, table: Table, *, snapshot: str | None = None
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
+        """A SELECT of all columns of `table`, streamed as record batches of its Arrow schema.
+
+        `snapshot` is one that another open transaction exported: then the rows are those which that one sees.
+        """
         import adbc_driver_postgresql.dbapi as adbc
 
         with adbc.connect(self.dsn) as connection, connection.cursor() as cursor:
+            if snapshot is not None:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             cursor.execute("SET TIME ZONE 'UTC'")
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
@@ -105,32 +115,54 @@ def copy(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame], into: str
     """COPY frames into `table`, or `into` a table of the same columns; the rows. Part of the caller's transaction."""
     columns = sql.SQL(", ").join(map(sql.Identifier, table.names))
     target = sql.Identifier(into or table.name)
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns)) as pipe:
-        for block in encoded((shaped(frame, table) for frame in frames), table):
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns)
+    # The one PostgreSQL backend is the bound: frames are made and encoded while it works on those before.
+    stream = encoded((shaped(frame, table) for frame in frames), table)
+    with ahead(blocks(stream), BLOCKS_AHEAD) as ready, cursor.copy(statement) as pipe:
+        for block in ready:
             pipe.write(block)
     return cursor.rowcount
 
 
-def upsert(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame]) -> int:
-    """Add rows or replace those of the same key; no row is removed. Part of the caller's transaction."""
-    staged = f"{table.name}_staged"
+def upsert(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame]) -> tuple[int, dict[dt.date, int]]:
+    """Add rows or replace those of the same key; no row is removed. Part of the caller's transaction.
+
+    Returns the rows given, and for each UTC day that was written how many more rows it has.
+    """
+    names = {
+        "table": sql.Identifier(table.name),
+        "staged": sql.Identifier(f"{table.name}_staged"),
+        "key": sql.SQL(", ").join(map(sql.Identifier, table.key)),
+        "day": sql.SQL("({} AT TIME ZONE 'UTC')::date").format(sql.Identifier(str(table.time))),
+    }
+    cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {staged} (LIKE {table}) ON COMMIT DROP").format(**names))
+    rows = copy(cursor, table, frames, into=f"{table.name}_staged")
     cursor.execute(
-        sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(
-            sql.Identifier(staged), sql.Identifier(table.name)
-        )
+        sql.SQL(
+            "SELECT {day} AS day, count(*) FILTER (WHERE NOT EXISTS "
+            "(SELECT FROM {table} AS held WHERE ({held}) = ({given}))) AS added FROM {staged} AS given GROUP BY 1"
+        ).format(held=_of("held", table.key), given=_of("given", table.key), **names)
     )
-    rows = copy(cursor, table, frames, into=staged)
+    added = {row["day"]: int(row["added"]) for row in cursor.fetchall()}
     others = [name for name in table.names if name not in table.key]
     cursor.execute(
-        sql.SQL("INSERT INTO {} SELECT * FROM {} ON CONFLICT ({}) DO UPDATE SET {}").format(
-            sql.Identifier(table.name),
-            sql.Identifier(staged),
-            sql.SQL(", ").join(map(sql.Identifier, table.key)),
-            sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others),
+        # A row that is there as it should be is not written again: it would cost more than to look at it.
+        sql.SQL(
+            "INSERT INTO {table} AS held SELECT * FROM {staged} ON CONFLICT ({key}) DO UPDATE SET {assigned} "
+            "WHERE ({held}) IS DISTINCT FROM ({given})"
+        ).format(
+            assigned=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others),
+            held=_of("held", others),
+            given=_of("excluded", others),
+            **names,
         )
     )
-    cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(staged)))
-    return rows
+    cursor.execute(sql.SQL("DROP TABLE {staged}").format(**names))
+    return rows, added
+
+
+def _of(relation: str, names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(relation, name) for name in names)
 
 
 def delete(cursor: Cursor, table: Table, since: dt.datetime, until: dt.datetime) -> int:
@@ -144,6 +176,23 @@ def ensure_partitions(cursor: Cursor, table: Table, since: dt.datetime, until: d
     """Make the partitions for since <= time < until where they are missing; a hypertable makes its own."""
     last = until - dt.timedelta(microseconds=1)
     cursor.execute("SELECT ensure_partitions(%s, %s, %s)", (table.name, since.date(), last.date()))
+
+
+def days_of(cursor: Cursor, table: Table, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+    """The first instants of the UTC days that have rows with since <= time < until: one look-up a day, no scan."""
+    time = sql.Identifier(str(table.time))
+    first = (
+        "SELECT date_trunc('day', {time}, 'UTC') AS day FROM {table} "
+        "WHERE {time} >= {since} AND {time} < %(until)s ORDER BY {time} LIMIT 1"
+    )
+    names = {"time": time, "table": sql.Identifier(table.name)}
+    statement = sql.SQL(
+        "WITH RECURSIVE found AS (({}) UNION ALL SELECT ({}) FROM found WHERE day IS NOT NULL) "
+    ).format(
+        sql.SQL(first).format(since=sql.SQL("%(since)s"), **names),
+        sql.SQL(first).format(since=sql.SQL("found.day + interval '1 day'"), **names),
+    ) + sql.SQL("SELECT day FROM found WHERE day IS NOT NULL")
+    return [row["day"] for row in cursor.execute(statement, {"since": since, "until": until})]
 
 
 def is_hypertable(cursor: Cursor, name: str) -> bool:

@@ -28,7 +28,7 @@ def sync(tables: tuple[str, ...], as_json: bool, data: Path | None) -> None:
             if not as_json:
                 click.echo(
                     f"{result.table}: {result.rows_copied} rows copied, {result.rows_deleted} replaced or deleted, "
-                    f"{result.hours_replaced} of {result.hours_compared} hours differed, {result.seconds:.2f} s"
+                    f"{result.windows_written} windows by {result.way}, {result.seconds:.2f} s"
                 )
     if as_json:
         cli.echo_json({"tables": msgspec.to_builtins(results)})

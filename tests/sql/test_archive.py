@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from sql import receipts
+from sql import archive, receipts
 from sql.agreement import cold_agrees, warm_agrees
-from sql.archive import archive_day, archive_table, file_fingerprint, stale_days
-from sql.cold import sha256_of
-from sql.errors import DamagedError
+from sql.archive import archive_day, archive_table, file_content, stale_days
+from sql.cold import ColdStore, sha256_of
+from sql.errors import AlteredError, DamagedError
 from sql.sync import sync_table
 from tests.tape import DAY, NOON, SECOND, change, cold_rows, put, ticks, warm_rows
 
@@ -229,4 +229,48 @@ def test_a_torn_file_does_not_agree_and_is_named(warm, cold, archived):
 
     assert str(cold.root) in cold_agrees(archived, DAY, warm, cold, today=DAY).reason
     with pytest.raises(DamagedError):
-        file_fingerprint(archived, DAY, cold)
+        file_content(archived, DAY, cold)
+
+
+def test_a_pass_that_ends_between_file_and_receipts_is_made_again(warm, cold, archived, monkeypatch):
+    cold.remove(archived, DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_receipted", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            archive_day(archived, DAY, warm, cold)
+
+    assert cold.path(archived, DAY).is_file()
+    assert stale(archived, warm, cold) == [DAY]
+
+    archive_table(archived, warm, cold)
+
+    assert stale(archived, warm, cold) == []
+    assert cold_agrees(archived, DAY, warm, cold, today=LATER).agree
+
+
+def test_a_day_that_changes_while_it_is_written_stays_stale(hot, warm, cold, archived, monkeypatch):
+    write = ColdStore.write
+
+    def slow(self, *arguments):
+        written = write(self, *arguments)
+        change(hot, archived, f"UPDATE {archived.name} SET quantity = 77 WHERE trade_id = 1000")
+        sync_table(archived, hot, warm)
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ColdStore, "write", slow)
+        result = archive_day(archived, DAY + ONE_DAY, warm, cold)
+
+    assert not result.rows_agree
+    assert stale(archived, warm, cold) == [DAY + ONE_DAY]
+    assert archive_table(archived, warm, cold)[0].rows_agree
+
+
+def test_a_file_stays_when_its_rows_vanish_from_warm_without_a_deletion(warm, cold, archived):
+    with warm.connect() as connection:
+        connection.execute(f"DELETE FROM {archived.name} WHERE ts < '2026-11-19Z'")
+        receipts.touch(connection.cursor(), archived, {DAY: 0})
+
+    with pytest.raises(AlteredError):
+        archive_day(archived, DAY, warm, cold)
+    assert cold.days(archived) == [DAY, DAY + ONE_DAY]

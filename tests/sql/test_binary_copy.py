@@ -60,7 +60,7 @@ def test_every_row_arrives_as_it_was_whatever_its_nulls_and_lengths(rows):
 
     stream = b"".join(bytes(block) for block in encoded([frame[:7], frame[7:]], TICKS))
 
-    assert sorted(map(plain, decoded(stream))) == sorted(map(plain, frame.rows()))
+    assert list(map(plain, decoded(stream))) == list(map(plain, frame.rows()))
 
 
 def test_no_rows_are_a_stream_too():

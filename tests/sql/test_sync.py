@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,9 +16,9 @@ from sql import receipts
 from sql.buckets import hot_buckets, warm_buckets
 from sql.errors import StoreUnavailableError, SuspendedError
 from sql.hot import HotStore
-from sql.sync import HOUR, Window, differing, in_step, merged, sync_table
+from sql.sync import in_step, sync_table
 from sql.warm import WarmStore
-from tests.tape import DAY, NOON, SECOND, change, drop, hot_rows, new_table, put, ticks, warm_rows
+from tests.tape import DAY, HOUR, NOON, SECOND, change, drop, hot_rows, new_table, put, ticks, warm_rows
 
 MINUTE = 60 * SECOND
 ONE_DAY = dt.timedelta(days=1)
@@ -52,7 +53,7 @@ def test_a_pass_without_news_reads_no_row(hot, warm, synced):
 
     result = sync_table(synced, hot, warm)
 
-    assert (result.hours_compared, result.rows_copied) == (0, 0)
+    assert (result.way, result.buckets_compared, result.rows_copied) == ("nothing", 0, 0)
 
 
 def test_rows_late_by_days_come_along(hot, warm, synced):
@@ -317,24 +318,8 @@ def test_receipts_say_what_warm_holds(hot, warm, synced):
     with warm.connect() as connection:
         cursor = connection.cursor()
         stored = {day: receipts.stored(cursor, synced, "warm", day) for day in (DAY - ONE_DAY, DAY)}
-        fresh = receipts.of_days(synced, "warm", warm_buckets(cursor, synced), [DAY - ONE_DAY, DAY])
 
-    assert [receipt.digest for receipt in fresh] == [receipt.digest for receipt in stored.values()]
     assert [receipt.rows for receipt in stored.values()] == [7, 300]
-
-
-def test_neighbouring_windows_of_one_kind_become_one():
-    hours = [Window(NOON + n * HOUR, NOON + (n + 1) * HOUR, whole=n != 2) for n in range(4)]
-
-    assert merged(hours) == [
-        Window(NOON, NOON + 2 * HOUR, whole=True),
-        Window(NOON + 2 * HOUR, NOON + 3 * HOUR, whole=False),
-        Window(NOON + 3 * HOUR, NOON + 4 * HOUR, whole=True),
-    ]
-
-
-def test_equal_hours_are_not_written():
-    assert differing({NOON: (1, 2)}, {NOON: (1, 2)}, None) == []
 
 
 class Tape(RuleBasedStateMachine):
@@ -407,3 +392,71 @@ def test_whatever_happens_to_hot_a_pass_makes_warm_equal(hot, warm):
 
     few = settings(max_examples=5, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Machine, settings=few)
+
+
+def test_one_late_row_copies_itself_alone(hot, warm, synced):
+    put(hot, synced, ticks(1, since=NOON + 7 * SECOND, first_id=9000))
+    result = sync_table(synced, hot, warm)
+
+    assert (result.way, result.buckets_compared, result.rows_copied, result.rows_deleted) == ("windows", 0, 1, 0)
+    assert_equal(hot, warm, synced)
+
+
+def test_a_transaction_over_many_days_copies_what_it_changed(hot, warm, table):
+    """A row late by three days and one of now, in one transaction; 120,000 rows lie between."""
+    for days in range(4):
+        put(hot, table, ticks(30_000, since=NOON - days * ONE_DAY, every=SECOND / 10, first_id=1 + days * 30_000))
+    sync_table(table, hot, warm)
+    ends = [
+        ticks(1, since=NOON - 3 * ONE_DAY + SECOND, first_id=900_000),
+        ticks(1, since=NOON + HOUR, first_id=900_001),
+    ]
+    put(hot, table, pl.concat(ends))
+    result = sync_table(table, hot, warm)
+
+    assert result.way == "windows"
+    assert result.rows_copied <= 602  # a minute of ten rows a second, and the row of now
+    assert_equal(hot, warm, table)
+
+
+def test_a_hot_table_brought_back_from_a_backup_deletes_nothing_from_warm(hot, warm, synced):
+    """It has the id, the directory and more transactions than were synced, but another history."""
+    with warm.connect() as connection:
+        connection.execute(
+            "UPDATE sync_control SET hot_incarnation = split_part(hot_incarnation, '@', 1) || '@another instant' "
+            "WHERE stream = %s",
+            (synced.name,),
+        )
+    change(hot, synced, f"TRUNCATE TABLE {synced.name}")
+    put(hot, synced, ticks(2, since=NOON + 9 * HOUR, first_id=5000))
+
+    assert not in_step(synced, hot, warm)
+
+    result = sync_table(synced, hot, warm)
+
+    assert result.way == "comparison"
+    assert warm_rows(warm, synced).height == 302
+    assert in_step(synced, hot, warm)
+
+
+def test_without_windows_recent_days_are_compared_and_once_a_day_everything(hot, warm, synced, monkeypatch):
+    """As on an external server that lacks the setting: transactions show neither times nor counts."""
+    listed = HotStore.transactions
+
+    def bare(self, *asked):
+        return [msgspec.structs.replace(each, since=None, last=None, rows=None) for each in listed(self, *asked)]
+
+    monkeypatch.setattr(HotStore, "transactions", bare)
+    monkeypatch.setattr(HotStore, "keeps_windows", lambda self, table: False)
+    put(hot, synced, ticks(2, since=NOON - HOUR, first_id=5000))
+    put(hot, synced, ticks(2, since=NOON - 9 * ONE_DAY, first_id=6000))
+    recent = sync_table(synced, hot, warm)
+    with warm.connect() as connection:
+        statement = "UPDATE sync_control SET updated_at = updated_at - interval '1 day' WHERE stream = %s"
+        connection.execute(statement, (synced.name,))
+    put(hot, synced, ticks(1, since=NOON + 9 * HOUR, first_id=7000))
+    nightly = sync_table(synced, hot, warm)
+
+    assert (recent.way, recent.days) == ("comparison", (DAY,))
+    assert nightly.days == (DAY - 9 * ONE_DAY, DAY)
+    assert_equal(hot, warm, synced)

@@ -1,0 +1,57 @@
+"""`tradingsystem verify`, as an operator and a scheduler call it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from launcher import stores
+from sql.tables import TICKS
+from tests.tape import ticks
+
+
+@pytest.fixture
+def tradingsystem(engines, process_environment):
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "launcher", *map(str, arguments)],
+            env=process_environment(engines),
+            cwd=engines.root,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return call
+
+
+def test_verify_proves_finds_and_mends(tradingsystem, engines):
+    hot, warm = stores.hot(engines), stores.warm(engines)
+    frame = ticks(30)
+    day = frame["ts"][0].date()
+    hot.insert(TICKS, frame)
+    hot.wait_applied(TICKS)
+    hot.close()
+    for command in ("sync", "archive"):
+        assert tradingsystem(command).returncode == 0
+    good = tradingsystem("verify", "ticks", "--json")
+    with warm.connect() as connection:
+        connection.execute("DELETE FROM ticks WHERE symbol = 'WDOZ26' AND session = %s", (day,))
+    bad = tradingsystem("verify", "--json", "--day", day)
+    told = tradingsystem("verify", "--day", day)
+    mended = tradingsystem("verify", "--repair", "--json", "--strict")
+    found = json.loads(bad.stdout)["differences"]
+
+    assert (good.returncode, bad.returncode, told.returncode, mended.returncode) == (0, 1, 1, 0), mended.stderr
+    assert json.loads(good.stdout)["holds"] is True
+    assert {"table", "day", "hot", "warm", "cold"} <= json.loads(good.stdout)["days"][0].keys()
+    assert [(d["tier"], d["day"], d["symbol"], d["count"]) for d in found] == [("warm", str(day), "WDOZ26", 10)]
+    assert f"mend it with: tradingsystem verify ticks --day {day} --repair" in told.stdout
+    assert "read" in told.stderr
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["--day", "yesterday"], ["--mend"]])
+def test_wrong_usage_ends_with_two(tradingsystem, arguments):
+    assert tradingsystem("verify", *arguments).returncode == 2
