@@ -41,13 +41,15 @@ class Day(Struct, frozen=True):
     lines: int
 
 
-def write_day(path: Path, trades: int, *, seed: int = 3, cancelled_per_million: int = 200) -> Day:
+def write_day(
+    path: Path, trades: int, *, session: dt.date = SESSION, seed: int = 3, cancelled_per_million: int = 200
+) -> Day:
     """Write a zip with `trades` trades in order of time, all instruments interleaved, and some cancellations."""
     random = np.random.default_rng(seed)
     last_ids = np.zeros(len(INSTRUMENTS), dtype=np.int64)
     prices = np.array([price for _, _, price, _ in INSTRUMENTS], dtype=np.int64)
     cancelled = 0
-    name = f"{SESSION:%d-%m-%Y}_NEGOCIOSAVISTA.txt"
+    name = f"{session:%d-%m-%Y}_NEGOCIOSAVISTA.txt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive, archive.open(name, "w") as file:
         file.write(HEADER)
         for start in range(0, trades, CHUNK):
@@ -56,7 +58,7 @@ def write_day(path: Path, trades: int, *, seed: int = 3, cancelled_per_million: 
             victims = np.flatnonzero(random.random(size) < cancelled_per_million / 1e6)
             cancelled += len(victims)
             cancels = frame[victims].with_columns(action=pl.lit(2, pl.Int8))
-            _write(file, pl.concat([frame, cancels]))
+            _write(file, pl.concat([frame, cancels]), session)
     return Day(trades, cancelled, trades + cancelled)
 
 
@@ -90,7 +92,7 @@ def _chunk(
     )
 
 
-def _write(file: IO[bytes], frame: pl.DataFrame) -> None:
+def _write(file: IO[bytes], frame: pl.DataFrame, session: dt.date) -> None:
     clock = pl.col("clock")
     padded = [
         (clock // 3_600_000) * 10_000_000,
@@ -98,7 +100,7 @@ def _write(file: IO[bytes], frame: pl.DataFrame) -> None:
         clock % 60_000,
     ]
     text = frame.select(
-        pl.lit(SESSION.isoformat()),
+        pl.lit(session.isoformat()),
         "symbol",
         "action",
         pl.format("{},{}", pl.col("price") // 1000, (pl.col("price") % 1000).cast(pl.String).str.zfill(3)),
@@ -106,7 +108,7 @@ def _write(file: IO[bytes], frame: pl.DataFrame) -> None:
         pl.sum_horizontal(padded).cast(pl.String).str.zfill(9),
         "id",
         pl.lit(1).alias("type"),
-        pl.lit(SESSION.isoformat()).alias("day"),
+        pl.lit(session.isoformat()).alias("day"),
         "buyer",
         "seller",
         pl.lit(1).alias("channel"),

@@ -28,8 +28,9 @@ def tradingsystem(engines, process_environment):
 
 def test_import_answers_one_json_object_and_says_what_was_refused(tradingsystem, tmp_path):
     symbol = f"C{random.randrange(10**9)}"
-    good = zipped(tmp_path / "good.zip", text(line(symbol, 10), line(symbol, 20)))
-    mixed = zipped(tmp_path / "mixed.zip", text(line(symbol, 30), "garbage"))
+    member = f"14-07-2026_NEGOCIOSAVISTA_{symbol}.txt"  # of this instrument alone: other tests have the same session
+    good = zipped(tmp_path / "good.zip", text(line(symbol, 10), line(symbol, 20)), member)
+    mixed = zipped(tmp_path / "mixed.zip", text(line(symbol, 30), "garbage"), member)
     first = tradingsystem("import", "b3", good, "--json")
     second = tradingsystem("import", "b3", good, mixed, tmp_path, "--json")
     answer = json.loads(second.stdout)

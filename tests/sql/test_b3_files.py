@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from launcher import stores
 from sql.b3_files import RefusedFileError, StaleFileError, import_file
 from sql.tables import TICKS, Flag
-from tests.benchmarks.b3_day import SESSION as MADE_SESSION
 from tests.benchmarks.b3_day import write_day
 from tests.sql.b3_made import line, text, zipped
 
 NUMBER = itertools.count(1)
 LATER = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+
+MADE_SESSION = dt.date(2026, 3, 11)  # no other test writes it
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,7 @@ def test_a_snapshot_and_then_the_whole_end_as_the_whole_alone(hot, bring, rows, 
 @pytest.mark.timeout(300)
 def test_a_killed_import_run_again_is_exact(engines, hot, warm, tmp_path, process_environment):
     path = tmp_path / "day.zip"
-    day = write_day(path, 400_000)
+    day = write_day(path, 400_000, session=MADE_SESSION)
     code = (
         "import sys, pathlib\nfrom config.settings import load\nfrom launcher import stores\n"
         "from sql.b3_files import import_file\nown = load()\n"
