@@ -94,15 +94,15 @@ def import_file(
     source = Source(path)
     known = Known()
     with _staging(hot.import_dir or work_dir / "staging") as folder, _Quarantine(work_dir, source.path) as quarantine:
-        with ThreadPoolExecutor(1) as pool, bar(f"reading {path.name}", source.size) as advance:
-            digest = pool.submit(_sha256, path)
+        with bar(f"reading {path.name}", source.size) as advance:
             staged = stage(source, known, folder, quarantine, advance)
-            report = Report(file=str(path), sha256=digest.result())
         editions = _editions(source, staged, known, at)
         with ticks.writing(warm, {session for _, session in known.pairs}):
             _refuse_stale(path, warm, editions)
-            with bar(f"storing {path.name}", staged.lines) as advance:
+            with ThreadPoolExecutor(1) as pool, bar(f"storing {path.name}", staged.lines) as advance:
+                digest = pool.submit(_sha256, path)
                 done = load(hot, staged, known, folder, at=at, advance=advance)
+                report = Report(file=str(path), sha256=digest.result())
             _wait(hot)
             _quarantine_conflicts(source, done, quarantine)
             _tell(report, staged, done, editions)

@@ -160,6 +160,7 @@ def _columns(data: bytes, layout: Layout) -> pa.Table | None:
             convert_options=pc.ConvertOptions(
                 column_types=COLUMNS, include_columns=list(COLUMNS), decimal_point=",", null_values=[""]
             ),
+            memory_pool=pa.system_memory_pool(),  # Arrow's own keeps a hundred megabytes more
         )
     except pa.ArrowInvalid:
         return None

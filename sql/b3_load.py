@@ -22,7 +22,7 @@ from sql import ticks
 from sql.b3_stage import SCHEMA, Staged
 from sql.folding import IDENTITY
 from sql.hot import HotStore
-from sql.tables import TICKS
+from sql.tables import TICKS, Flag
 from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
 
 SOURCE = "b3"
@@ -52,10 +52,10 @@ def load(
     sessions = {session for _, session in known.pairs}
     stored = known.load(hot, sessions, {symbol for symbol, _ in known.pairs}) if sessions else 0
     rows = _Rows(known, at)
-    if not stored and hot.import_dir is not None and len(staged.special) <= LEFT_OUT:
+    if not stored and hot.import_dir is not None and staged.aside <= LEFT_OUT:
         _load_whole(hot, staged, rows, known=known, done=done, advance=advance)
         return done
-    aside = _Aside(folder / "aside.arrow")
+    again = _Again(folder / "again.arrow")
     with ThreadPoolExecutor(INSERTS, thread_name_prefix="insert") as pool:
         segments = _Segments(hot, folder, pool, done, advance=advance, same=rows.same(staged))
         repeats: list[pa.RecordBatch] = []
@@ -63,7 +63,7 @@ def load(
             keys: Keys = batch.column("key").to_numpy()
             special = member(keys, staged.special)
             there = known.touched(keys) & ~special
-            aside.add(_where(batch, special))
+            again.add(_where(batch, special))
             if there.any():
                 repeats.append(_where(batch, there))
             segments.add(rows.table(_where(batch, ~(special | there)), segments.columns))
@@ -72,7 +72,9 @@ def load(
                 repeats = []
         _store(hot, rows, repeats, known=known, done=done, advance=advance)
         segments.close()
-    for part in aside.parts():
+    for batch in staged.further():
+        again.add(batch)
+    for part in again.parts():
         _store(hot, rows, [part], known=known, done=done, advance=advance)
     return done
 
@@ -80,15 +82,38 @@ def load(
 def _load_whole(
     hot: HotStore, staged: Staged, rows: "_Rows", *, known: Known, done: Load, advance: Callable[[int], None]
 ) -> None:
-    """Nothing of these sessions is stored: QuestDB reads the staged file itself, while we gather what it leaves out."""
-    same = {"trade_id": f"key & {ticks.MAX_TRADE_ID}", **ticks.literals(rows.same(staged))}
+    """Nothing of these sessions is stored: QuestDB reads the staged file itself.
+
+    A cancelled trade is struck in that file first. What has more to tell (a corrected price, a cancellation of an
+    unknown trade) is left out of it and stored on its own.
+    """
+    first = staged.chosen(staged.special)
+    further = pl.DataFrame(pa.Table.from_batches(staged.further(), SCHEMA))
+    struck = _struck(first, further)
+    staged.strike(struck["place"].to_list(), struck["flags"].to_list())
+    cancellations = further.join(struck, on="key", how="semi").height
+    done.new += staged.rows - first.height + struck.height
+    done.cancelled += struck.height
+    done.repeated += cancellations - struck.height
+    apart = first.join(struck, on="key", how="anti")
+    reports = pl.concat([apart.drop("place"), further.join(struck, on="key", how="anti")]).sort("line")
+    parts = reports.to_arrow().cast(SCHEMA).combine_chunks().to_batches()
+    same = {name: value for name, value in rows.same(staged).items() if name != "flags"}
+    columns = {"trade_id": f"key & {ticks.MAX_TRADE_ID}", **ticks.literals(same)}
+    without = apart["key"].to_list()
     with ThreadPoolExecutor(1, thread_name_prefix="insert") as pool:
-        inserting = pool.submit(ticks.store_staged, hot, staged.path, same, without=staged.special)
-        left_out = staged.chosen(staged.special)
-        _store(hot, rows, [left_out], known=known, done=done, advance=advance)
+        inserting = pool.submit(ticks.store_staged, hot, staged.path, columns, without=without)
+        _store(hot, rows, parts, known=known, done=done, advance=advance)
         inserting.result()
-    done.new += staged.rows - left_out.num_rows
-    advance(staged.rows - left_out.num_rows)
+    advance(staged.rows - apart.height + cancellations)
+
+
+def _struck(first: pl.DataFrame, further: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `first` that were only cancelled later, with the flags that they get: a cancellation says no more."""
+    cancels = (pl.col("flags") & int(Flag.CANCELLED)) != 0
+    only = further.group_by("key").agg(only=cancels.all(), since=pl.col("line").min()).filter("only")
+    struck = first.join(only, on="key").filter(pl.col("since") > pl.col("line"))
+    return struck.select(first.columns).with_columns(pl.col("flags") | int(Flag.CANCELLED))
 
 
 class _Rows:
@@ -187,7 +212,7 @@ class _Segments:
         self._advance(rows)
 
 
-class _Aside:
+class _Again:
     """Rows of trades that the file reports more than once, on disk; given back with all reports of a trade together."""
 
     def __init__(self, path: Path) -> None:
@@ -213,7 +238,7 @@ class _Aside:
                 chosen = [
                     _where(batch, _scattered(batch.column("key").to_numpy(), count) == number) for batch in reader
                 ]
-            yield pa.Table.from_batches(chosen, SCHEMA).combine_chunks().to_batches()[0]
+            yield pa.Table.from_batches(chosen, SCHEMA).sort_by("line").combine_chunks().to_batches()[0]
 
 
 def _scattered(keys: Keys, count: int) -> Keys:

@@ -1,10 +1,10 @@
-"""A B3 file on its way to the tape: all lines are read into a Parquet file on disk, trades that are reported more than
-once are noted, and only then anything is stored. Memory stays that of a few blocks.
+"""A B3 file on its way to the tape: the first report of every trade is read into a Parquet file on disk, cancellations
+and repeats into another, and only then anything is stored. Memory stays that of a few blocks.
 """
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,14 +18,16 @@ from pyroaring import BitMap64
 from sql.b3_layout import Layout, Lines, Refused, clock_of, layout_of, read
 from sql.b3_source import Block, Excess, RefusedFileError, Source
 from sql.tables import Flag
-from sql.ticks import EPOCH, ID_BITS, Keys, Known
+from sql.ticks import EPOCH, ID_BITS, Keys, Known, Mask
 
-AHEAD = 3  # blocks being read while one is staged
-GROUP_ROWS = 250_000  # of one row group
+AHEAD = 5  # blocks being read while one is staged
+GROUP_ROWS = 65_536  # of one row group, and of a page in it
+MAX_PAGE_HEADER = 40  # bytes; two of them take more
+PAGE_BYTES = GROUP_ROWS * 16  # more than a page of one group takes
 SCHEMA = pa.schema(
     [
         pa.field("key", pa.int64(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
+        pa.field("line", pa.int32(), nullable=False),
         pa.field("ts", pa.timestamp("us", "UTC"), nullable=False),
         pa.field("price", pa.float64(), nullable=False),
         pa.field("quantity", pa.int64(), nullable=False),
@@ -41,11 +43,15 @@ WHOLE = SCHEMA.append(pa.field("symbol", pa.dictionary(pa.int32(), pa.string()))
 
 
 class Staged(Struct):
-    """What a whole file holds. `special` has every key that is cancelled or reported more than once."""
+    """What a whole file holds: `rows` first reports of trades in `path`, each key once, and `aside` further reports.
 
-    path: Path
+    `special` has the keys of the latter.
+    """
+
+    folder: Path
     lines: int = 0
     rows: int = 0
+    aside: int = 0
     empty: int = 0
     refused: int = 0
     columns: int = 0
@@ -53,27 +59,55 @@ class Staged(Struct):
     references: set[dt.date] = set()
     special: BitMap64 = BitMap64()
 
+    @property
+    def path(self) -> Path:
+        return self.folder / "rows.parquet"
+
+    @property
+    def aside_path(self) -> Path:
+        return self.folder / "aside.arrow"
+
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The staged rows in the order of the file, with the columns of SCHEMA."""
+        """The first reports in the order of the file, with the columns of SCHEMA."""
         with pq.ParquetFile(self.path) as file:
             yield from file.iter_batches(GROUP_ROWS, columns=SCHEMA.names)
 
-    def chosen(self, keys: BitMap64) -> pa.RecordBatch:
-        """The few rows with these keys, in the order of the file; other columns than the key are hardly read."""
+    def further(self) -> Iterator[pa.RecordBatch]:
+        """The reports that were set aside, in the order of the file, with the columns of SCHEMA."""
+        with pa.OSFile(str(self.aside_path)) as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
+
+    def chosen(self, keys: BitMap64) -> pl.DataFrame:
+        """The few first reports with these keys, columns of SCHEMA and `place` among the rows."""
         wanted = pl.Series(np.frombuffer(keys.to_array(), dtype=np.int64))
-        found = pl.scan_parquet(self.path).select(SCHEMA.names).filter(pl.col("key").is_in(wanted.implode())).collect()
-        return found.to_arrow().cast(SCHEMA).combine_chunks().to_batches()[0] if found.height else _no_rows()
+        rows = pl.scan_parquet(self.path).with_row_index("place").select("place", *SCHEMA.names)
+        return rows.filter(pl.col("key").is_in(wanted.implode())).collect()
 
+    def strike(self, places: Sequence[int], flags: Sequence[int]) -> None:
+        """Write other `flags` into the rows at these places, so that trade and cancellation reach the store as one.
 
-def _no_rows() -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([], schema=SCHEMA)
+        The column is plain numbers in one page a group, which is how `_Groups` writes it; that is checked here.
+        """
+        metadata = pq.read_metadata(self.path)
+        column = SCHEMA.get_field_index("flags")
+        with self.path.open("r+b") as file:
+            for place, value in zip(places, flags, strict=True):
+                group = metadata.row_group(place // GROUP_ROWS)
+                chunk = group.column(column)
+                ahead = chunk.total_compressed_size - 4 * group.num_rows
+                plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
+                assert chunk.path_in_schema == "flags"
+                assert plain
+                assert 0 < ahead < MAX_PAGE_HEADER
+                file.seek(chunk.data_page_offset + ahead + 4 * (place % GROUP_ROWS))
+                file.write(value.to_bytes(4, "little", signed=True))
 
 
 def stage(
     source: Source, known: Known, folder: Path, refuse: Callable[[Refused], None], advance: Callable[[int], None]
 ) -> Staged:
     """Read `source` to its end. Raises RefusedFileError for another layout or a damaged container."""
-    staged = Staged(folder / "rows.parquet", references=set(), special=BitMap64())
+    staged = Staged(folder, references=set(), special=BitMap64())
     greatest: dict[int, int] = {}
     with _Groups(staged) as groups:
         for found in _read_ahead(source, staged, advance):
@@ -82,14 +116,14 @@ def stage(
             staged.refused += len(found.refused)
             staged.empty += found.empty
             for table in found.tables:
-                groups.add(_staged(table, known, staged, greatest))
+                groups.add(*_staged(table, known, staged, greatest))
     if not staged.columns:
         raise RefusedFileError(source.path, "it is empty: expected a header line and trades")
     return staged
 
 
 class _Groups:
-    """Writes batches as row groups that are big enough to be read fast."""
+    """Writes first reports in row groups that are big enough to be read fast, the others as they come."""
 
     def __init__(self, staged: Staged) -> None:
         self._staged = staged
@@ -97,31 +131,42 @@ class _Groups:
             staged.path,
             WHOLE,
             compression="none",
-            use_dictionary=["symbol", "session", "flags"],
+            use_dictionary=["symbol"],
             write_statistics=False,
+            data_page_size=PAGE_BYTES,
+            max_rows_per_page=GROUP_ROWS,
         )
+        self._aside = pa.ipc.new_stream(str(staged.aside_path), SCHEMA)
         self._held: list[pa.RecordBatch] = []
         self._rows = 0
 
     def __enter__(self) -> "_Groups":
         return self
 
-    def add(self, batch: pa.RecordBatch) -> None:
+    def add(self, batch: pa.RecordBatch, aside: Mask | None) -> None:
+        """`aside` marks the rows that are no first reports; None where there is none."""
+        if aside is not None:
+            others = batch.filter(pa.array(aside)).select(SCHEMA.names)
+            self._aside.write_batch(others)
+            self._staged.aside += others.num_rows
+            self._staged.special |= BitMap64(others["key"].to_numpy().view(np.uint64))
+            batch = batch.filter(pa.array(~aside))
         self._held.append(batch)
         self._rows += batch.num_rows
-        if self._rows >= GROUP_ROWS:
-            self._write()
+        while self._rows >= GROUP_ROWS:
+            self._write(GROUP_ROWS)
 
-    def _write(self) -> None:
-        if self._held:
-            self._writer.write_table(pa.Table.from_batches(self._held).unify_dictionaries())
-        self._staged.rows += self._rows
-        self._held, self._rows = [], 0
+    def _write(self, rows: int) -> None:
+        held = pa.Table.from_batches(self._held, WHOLE).unify_dictionaries()
+        self._writer.write_table(held.slice(0, rows), row_group_size=GROUP_ROWS)
+        self._staged.rows += rows
+        self._held, self._rows = held.slice(rows).to_batches(), self._rows - rows
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._write()
+        if kind is None and self._rows:
+            self._write(self._rows)
         self._writer.close()
+        self._aside.close()
 
 
 def _read_ahead(source: Source, staged: Staged, advance: Callable[[int], None]) -> Iterator[Lines]:
@@ -165,12 +210,14 @@ def _excess(piece: Excess, layout: Layout, proven: bool) -> Lines:
     return Lines([], [Refused(piece.line, "the line has no end: the file may have been cut here", piece.text)], 0)
 
 
-def _staged(table: pa.Table, known: Known, staged: Staged, greatest: dict[int, int]) -> pa.RecordBatch:
+def _staged(
+    table: pa.Table, known: Known, staged: Staged, greatest: dict[int, int]
+) -> tuple[pa.RecordBatch, Mask | None]:
     ts, session, flags = clock_of(table)
     staged.references |= set(table["DataReferencia"].chunk(0).unique().to_pylist())
     staged.after_market |= bool((flags & int(Flag.AFTER_MARKET)).any())
     keys = _keys(table, session, known)
-    _note(keys, flags, staged, greatest)
+    aside = _aside(keys, flags, greatest)
     plain = {
         "price": "PrecoNegocio",
         "quantity": "QuantidadeNegociada",
@@ -179,14 +226,14 @@ def _staged(table: pa.Table, known: Known, staged: Staged, greatest: dict[int, i
     }
     columns = {
         "key": pa.array(keys),
-        "line": table["line"].chunk(0),
+        "line": table["line"].chunk(0).cast(pa.int32()),
         "ts": pa.array(ts, pa.timestamp("us", "UTC")),
         **{name: table[column].chunk(0) for name, column in plain.items()},
         "flags": pa.array(flags.astype(np.int32)),
         "symbol": table["CodigoInstrumento"].chunk(0),
         "session": table["DataNegocio"].chunk(0),
     }
-    return pa.RecordBatch.from_arrays([columns[name] for name in WHOLE.names], schema=WHOLE)
+    return pa.RecordBatch.from_arrays([columns[name] for name in WHOLE.names], schema=WHOLE), aside
 
 
 def _keys(table: pa.Table, session: Keys, known: Known) -> Keys:
@@ -206,27 +253,31 @@ def _keys(table: pa.Table, session: Keys, known: Known) -> Keys:
     return (pairs << ID_BITS) | ids
 
 
-def _note(keys: Keys, flags: Keys, staged: Staged, greatest: dict[int, int]) -> None:
-    """Trades that are cancelled, and those whose id is not above all earlier ones of its symbol and session.
+def _aside(keys: Keys, flags: Keys, greatest: dict[int, int]) -> Mask | None:
+    """Which rows are cancellations, or have an id that is not above all earlier ones of their symbol and session.
 
-    Ids rise in the files that we know. Where they do not, new trades are taken for repeats here and found to be new by
-    `ticks.store`: slower, and as right.
+    Ids rise in the files that we know. Where they do not, new trades are taken for repeats here and found to be new
+    when they are stored: slower, and as right. `greatest` is the last key of every pair, kept up to date.
     """
-    cancels = (flags & int(Flag.CANCELLED)) != 0
-    if cancels.any():
-        staged.special |= BitMap64(keys[cancels].view(np.uint64))
-        keys = keys[~cancels]
-    if not len(keys):
-        return
-    ordered = np.sort(keys)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        staged.special |= BitMap64(twice.view(np.uint64))
+    aside: Mask = (flags & int(Flag.CANCELLED)) != 0
+    trades = np.flatnonzero(~aside) if aside.any() else slice(None)
+    ids = keys[trades]
+    if not len(ids):
+        return aside
+    pairs = ids >> ID_BITS
+    order = np.argsort(pairs.astype(np.uint16) if len(greatest) < 1 << 16 else pairs, kind="stable")  # 16 bits: radix
+    ordered = ids[order]
     starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered >> ID_BITS)) + 1])
+    before = np.array([greatest.get(int(pair), -1) for pair in ordered[starts] >> ID_BITS])
+    if not (ordered[1:] > ordered[:-1]).all() or not (ordered[starts] > before).all():
+        above = np.empty_like(ordered)  # the greatest key before each row; pairs are in the high bits
+        above[1:] = np.maximum.accumulate(ordered)[:-1]
+        above[starts] = before
+        above = np.maximum(above, np.repeat(before, np.diff([*starts, len(ordered)])))
+        late = np.empty(len(ids), dtype=np.bool_)
+        late[order] = ordered <= above
+        aside[trades] = late
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(ordered)], strict=True):
         pair = int(ordered[start]) >> ID_BITS
-        before = greatest.get(pair, -1)
-        if ordered[start] <= before:
-            late = ordered[start : start + int(np.searchsorted(ordered[start:end], before, side="right"))]
-            staged.special |= BitMap64(late.view(np.uint64))
-        greatest[pair] = max(before, int(ordered[end - 1]))
+        greatest[pair] = max(greatest.get(pair, -1), int(ordered[start:end].max()))
+    return aside if aside.any() else None

@@ -178,7 +178,7 @@ class HotStore:
             path.unlink(missing_ok=True)
 
     def insert_file(self, table: Table, path: Path, rows: int) -> Insert:
-        """Add the rows of a Parquet file that stands below the import directory, in one transaction."""
+        """Add the rows of a Parquet file below the import directory; more than a million in several transactions."""
         if self.import_dir is None:
             raise StatementError(f"{self.url} does not share a disk with us: no import directory is set")
         name = path.relative_to(self.import_dir).as_posix()

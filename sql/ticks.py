@@ -31,10 +31,12 @@ EPOCH = dt.date(1970, 1, 1)
 EARLIEST = dt.timedelta(days=-1)  # a row's ts lies in its session's days; look-ups read no other partition
 LATEST = dt.timedelta(days=4)
 SMALL_ROWS = 10_000
+BATCH_ROWS = 500_000  # of one transaction: earlier ones are applied while later ones are read
 RANGES_PER_QUERY = 100
 SYMBOLS_PER_QUERY = 500
 LOCK_CLASS = 7741
 Keys = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 class BusyError(StoreError):
@@ -95,7 +97,7 @@ class Known:
                 found += batch.height
         return found
 
-    def touched(self, keys: Keys) -> npt.NDArray[np.bool_]:
+    def touched(self, keys: Keys) -> Mask:
         """Which of these keys are known."""
         return member(keys, self.keys)
 
@@ -104,7 +106,7 @@ class Known:
         self.keys |= BitMap64(keys.view(np.uint64))
 
 
-def member(keys: Keys, of: BitMap64) -> npt.NDArray[np.bool_]:
+def member(keys: Keys, of: BitMap64) -> Mask:
     """Which of `keys` are in the set."""
     if not len(of) or not len(keys):
         return np.zeros(len(keys), dtype=np.bool_)
@@ -116,7 +118,7 @@ def member(keys: Keys, of: BitMap64) -> npt.NDArray[np.bool_]:
             return np.full(len(keys), bool(hits), dtype=np.bool_)
     found = np.frombuffer(hits.to_array(), dtype=np.int64)
     places = np.minimum(np.searchsorted(found, keys), len(found) - 1)
-    there: npt.NDArray[np.bool_] = found[places] == keys
+    there: Mask = found[places] == keys
     return there
 
 
@@ -166,7 +168,7 @@ def store_new(hot: HotStore, path: Path, same: Mapping[str, Any]) -> None:
 
 
 def store_staged(hot: HotStore, path: Path, columns: Mapping[str, str], *, without: Iterable[int]) -> None:
-    """Write the rows of a Parquet file but those whose `key` is in `without`, in one transaction. Repeatable.
+    """Write the rows of a Parquet file but those whose `key` is in `without`, in several transactions. Repeatable.
 
     `path` lies below hot's import directory; `columns` are SQL expressions for the columns of `TICKS` that it does not
     have. The caller holds `writing` and knows that none of the rows is stored.
@@ -176,7 +178,7 @@ def store_staged(hot: HotStore, path: Path, columns: Mapping[str, str], *, witho
     left_out = ", ".join(map(str, without))
     where = f" WHERE key NOT IN ({left_out})" if left_out else ""
     source = f"read_parquet('{path.relative_to(hot.import_dir).as_posix()}')"
-    hot.run(f"INSERT INTO ticks ({', '.join(TICKS.names)}) SELECT {chosen} FROM {source}{where}")
+    hot.run(f"INSERT BATCH {BATCH_ROWS} INTO ticks ({', '.join(TICKS.names)}) SELECT {chosen} FROM {source}{where}")
 
 
 def literals(values: Mapping[str, Any]) -> dict[str, str]:

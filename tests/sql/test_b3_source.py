@@ -3,7 +3,7 @@
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sql import b3_source
@@ -30,6 +30,7 @@ def nothing(_done):
 def test_every_line_comes_once_with_its_number(tmp_path_factory, lines, ended, piece):
     path = tmp_path_factory.mktemp("source") / "day.txt"
     path.write_bytes(b"\n".join(lines) + (b"\n" if ended else b""))
+    assume(path.read_bytes()[:2] != b"PK")  # that would be a zip
     expected = dict(enumerate(path.read_bytes().split(b"\n"), 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(b3_source, "PIECE", piece)
