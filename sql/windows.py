@@ -15,6 +15,7 @@ DAY = dt.timedelta(days=1)
 NEAR = dt.timedelta(seconds=1)  # two ranges this close are read as one: a round trip costs more than a second's rows
 FEW_ROWS = 20_000  # are copied sooner than they are compared
 SLICE_ROWS = 50_000  # so much is read ahead while PostgreSQL works on what came before
+FIRST_ROWS = 12_000  # of the first slice: PostgreSQL waits for that one
 SLICE_RANGES = 40
 
 
@@ -94,7 +95,8 @@ def slices_of(window: Window, minutes: Mapping[dt.datetime, int]) -> list[Span]:
     for minute in sorted(minutes):
         end = minute + MINUTE
         last = found[-1] if found else None
-        if last and last.rows + minutes[minute] <= SLICE_ROWS and last.until.date() == minute.date():
+        most = SLICE_ROWS if len(found) > 1 else FIRST_ROWS
+        if last and last.rows + minutes[minute] <= most and last.until.date() == minute.date():
             found[-1] = Span(last.since, end, last.rows + minutes[minute])
         else:
             found.append(Span(minute, end, minutes[minute]))
@@ -104,10 +106,11 @@ def slices_of(window: Window, minutes: Mapping[dt.datetime, int]) -> list[Span]:
 def batches_of(slices: Iterable[Span]) -> Iterator[list[Span]]:
     """Small slices together, so that many late rows do not cost a round trip each."""
     batch: list[Span] = []
+    most = FIRST_ROWS
     for each in slices:
-        if batch and (len(batch) == SLICE_RANGES or sum(s.rows for s in batch) + each.rows > SLICE_ROWS):
+        if batch and (len(batch) == SLICE_RANGES or sum(s.rows for s in batch) + each.rows > most):
             yield batch
-            batch = []
+            batch, most = [], SLICE_ROWS
         batch.append(each)
     if batch:
         yield batch

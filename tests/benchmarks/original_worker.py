@@ -1,14 +1,17 @@
 """The original's sync worker, written again from its description: what the sync is measured against.
 
-Rows newer than the mark as JSON over HTTP, each made a dict and its times parsed, upserts of 5,000 with
-`execute_values`, one commit after the rows and one after the mark.
+Rows newer than the mark as JSON over HTTP, each made a dict and its time parsed, upserts of 5,000 with
+`execute_values`, one commit after the rows and one after the mark. Where the description leaves a choice it is made to
+its advantage: a fast JSON decoder, other times left as text, no garbage collection over the million rows it holds.
 """
 
 import datetime as dt
-import json
+import gc
+from operator import itemgetter
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg2
 from psycopg2.extras import execute_values
 
@@ -20,23 +23,23 @@ TIMEOUT_SECONDS = 600.0  # the original's 30 s do not suffice for a million rows
 
 def sync(table: Table, url: str, dsn: str, last_synced: str | None) -> int:
     """Copy what is newer than `last_synced`, everything when there is no mark; the rows."""
+    gc.disable()
     where = f" WHERE {table.time} > '{last_synced}'" if last_synced else ""
     query = f"SELECT {', '.join(table.names)} FROM {table.name}{where} ORDER BY {table.time}"
     answer = httpx.get(f"{url}/exec", params={"query": query}, timeout=TIMEOUT_SECONDS)
     answer.raise_for_status()
-    body = json.loads(answer.content)
+    body = msgspec.json.decode(answer.content)
     del answer
     names = [column["name"] for column in body["columns"]]
-    times = [column.name for column in table.columns if column.kind.name in ("instant", "day")]
+    time = str(table.time)
     newest = None
     with psycopg2.connect(dsn, options="-c timezone=UTC") as connection:
         for start in range(0, len(body["dataset"]), BATCH_ROWS):
             rows = [dict(zip(names, values, strict=True)) for values in body["dataset"][start : start + BATCH_ROWS]]
             for row in rows:
-                for name in times:
-                    row[name] = dt.datetime.fromisoformat(row[name])
+                row[time] = dt.datetime.fromisoformat(row[time])
             _upsert(connection, table, rows)
-            newest = max(row[str(table.time)] for row in rows)
+            newest = max(row[time] for row in rows)
         connection.commit()
         if newest:
             _mark(connection, table, newest)
@@ -52,8 +55,7 @@ def _upsert(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
         f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {replaced}"
     )
     with connection.cursor() as cursor:
-        values = [tuple(row[name] for name in table.names) for row in rows]
-        execute_values(cursor, statement, values, page_size=BATCH_ROWS)
+        execute_values(cursor, statement, map(itemgetter(*table.names), rows), page_size=BATCH_ROWS)
 
 
 def _mark(connection: Any, table: Table, newest: dt.datetime) -> None:
