@@ -25,6 +25,12 @@ PORTS = (
 )
 
 
+def elsewhere() -> dict[str, str]:
+    """The PostgreSQL that all tests use instead of their own: `TEST_POSTGRES_URL`, say one with TimescaleDB."""
+    server = os.environ.get("TEST_POSTGRES_URL")
+    return {"TRADINGSYSTEM_POSTGRES_URL": server} if server else {}
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface that nobody listens on; all different."""
     with contextlib.ExitStack() as held:
@@ -44,6 +50,7 @@ def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Setti
             "TRADINGSYSTEM_DATA_DIR": str(data_dir),
             "TRADINGSYSTEM_DOWNLOADS_DIR": str(downloads),
             **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
+            **elsewhere(),
             **variables,
         }
         made = configuration.load(environ, root=tmp_path_factory.mktemp("layers"))
@@ -66,7 +73,7 @@ def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempP
 @pytest.fixture
 def process_environment() -> Callable[[Settings], dict[str, str]]:
     """Makes the environment in which `python -m ROOM` finds the engines of these settings."""
-    return instance.child_environment
+    return lambda settings: {**instance.child_environment(settings), **elsewhere()}
 
 
 LEFT_OUT = pytest.StashKey[list[str]]()
