@@ -45,9 +45,8 @@ def _seed(settings: "Settings") -> int:
     """How many ticks were new; the same hour again adds none."""
     import polars as pl
 
-    from launcher import stores
     from realtime import generated
-    from sql import ticks
+    from sql import stores, ticks
 
     day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     since = dt.datetime(day.year, day.month, day.day, SEEDED_HOUR, tzinfo=dt.UTC)

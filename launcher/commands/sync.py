@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from launcher import attach, cli, report, stores
+from launcher import attach, cli, report
+from sql import stores
 
 
 @click.command(help="One exact pass hot → warm of TABLE… (all tables that move, when none is named).")

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from config.settings import Settings, load
-from launcher import engines, migrations, report, stores
+from launcher import engines, migrations, report
 from launcher.cli import own_settings
 from launcher.commands.bench import PORTS
-from sql import control, differences, receipts, sync, windows
+from sql import control, differences, receipts, stores, sync, windows
 from sql.hot import HotStore
 from sql.sync import SyncResult, sync_table
 from sql.warm import WarmStore

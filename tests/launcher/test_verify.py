@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from launcher import stores
+from sql import stores
 from sql.tables import TICKS
 from tests.tape import ticks
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from config.settings import ROOT, load
+from config.settings import ROOT
 from pipelines import definitions
 from sql.tables import MOVING
 
@@ -65,18 +65,6 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
 
 def test_definitions_hold_what_assets_and_schedules_ask_for():
     dg.Definitions.validate_loadable(definitions.defs)
-
-
-def test_stores_are_those_of_the_settings(tmp_path):
-    settings = load(
-        {"TRADINGSYSTEM_DATA_DIR": str(tmp_path), "QUESTDB_HTTP_PORT": "9123", "FRONTEND_APPS_DB_PORT": "5123"},
-        root=tmp_path,
-    )
-    stores = definitions.stores(settings)
-
-    assert stores["hot"].url == "http://127.0.0.1:9123"
-    assert stores["warm"].dsn.endswith("@127.0.0.1:5123/tradingsystem")
-    assert stores["cold"].root == tmp_path / "cold"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -5,7 +5,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from launcher import stores
+from sql import stores
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import HotStore, instant_literal
 from tests.tape import NOON, SECOND, change, hot_rows, in_order, put, ticks

@@ -202,7 +202,7 @@ def test_rows_that_arrive_during_a_pass_come_with_the_next(hot, warm, table):
 KILLED = """
 import sys, time
 from config.settings import load
-from launcher import stores
+from sql import stores
 from sql import sync, tables
 import msgspec
 
