@@ -10,10 +10,10 @@ from launcher.report import Report
 
 
 @contextmanager
-def attached(data: Path | None, report: Report) -> Iterator[Settings]:
-    """Settings whose engines answer and are migrated.
+def attached(data: Path | None, report: Report, *, migrated: bool = True) -> Iterator[Settings]:
+    """Settings of the engines of `data`: those of the platform or of the other command that runs there.
 
-    Where nothing runs on the data directory the embedded engines are started, and stopped at the end of the block.
+    Where nothing runs, the engines are started, migrated if that is asked for, and stopped at the end of the block.
     """
     settings = cli.settings_for(data)
     if instance.running(settings.data_dir) is not None:
@@ -24,5 +24,6 @@ def attached(data: Path | None, report: Report) -> Iterator[Settings]:
     report("nothing runs on this data directory: starting its engines for this command")
     with engines.running(settings, report) as started:
         stamp.check(settings.data_dir, ())
-        migrations.apply(started, report)
+        if migrated:
+            migrations.apply(started, report)
         yield started

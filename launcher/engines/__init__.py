@@ -76,17 +76,6 @@ def running(settings: Settings, report: Report | None = None) -> Iterator[Settin
             supervisor.stop()
 
 
-@contextmanager
-def at_hand(settings: Settings, report: Report | None = None) -> Iterator[Settings]:
-    """Engines for one command: those of the start that runs on the data directory, else our own for its length."""
-    state = instance.running(settings.data_dir)
-    if state and state.control:
-        yield settings
-    else:
-        with running(settings, report) as known:
-            yield known
-
-
 class Recorder:
     """Keeps `run/state.json` true to what a supervisor runs."""
 
