@@ -11,8 +11,8 @@ from assets.contract import key_of
 from assets.sessions import FIRST_DAY
 from sql.archive import stale_days
 from sql.cold import ColdStore
+from sql.control import in_step
 from sql.hot import HotStore
-from sql.sync import in_step
 from sql.tables import MOVING
 from sql.warm import WarmStore
 

@@ -81,11 +81,6 @@ def sync_table(
     return replace(result, seconds=time.monotonic() - started)  # the commit counts too
 
 
-def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
-    """Whether the last whole pass saw every transaction that hot took: small queries, no row is read."""
-    return control.in_step(table, hot, warm)
-
-
 def _pass(plan: "_Plan", seen: Seen, day: dt.date | None, writing: "_Writing") -> SyncResult:
     way, spans = plan.of_day(day) if day else plan.of_news(seen)
     writing.write(windows_of(spans, seen.hot_from))
