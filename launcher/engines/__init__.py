@@ -14,8 +14,6 @@ from launcher.instance import State
 from launcher.report import Report, Silent
 from launcher.supervisor import Child, NotReadyError, Supervisor
 
-NAMES = ("questdb", "postgres")
-
 
 def children(settings: Settings, report: Report) -> list[Child]:
     """The embedded engines of these settings, with everything they need on disk."""
