@@ -1,20 +1,35 @@
 """What Dagster loads: assets, checks, schedules, and the stores of these settings. Loading opens no connection."""
 
+from collections.abc import Callable
+from functools import cache
+
 import dagster as dg
 
 from assets import archived, captured, synced
-from config.settings import load
+from config.settings import Settings, load
 from pipelines import schedules, sensors
 from sql import stores
 
 settings = load()
+
+
+def made_when_used(make: Callable[[Settings], object]) -> dg.ResourceDefinition:
+    """A store as a resource, one for the process: loading does not wait for its drivers, and a tick makes no other."""
+    made = cache(lambda: make(settings))
+    return dg.ResourceDefinition(lambda _: made())
+
+
 defs = dg.Definitions(
     assets=[*captured.assets, *synced.assets, *archived.assets],
     asset_checks=[*synced.checks, *archived.checks],
     jobs=[schedules.sync, schedules.archive],
     schedules=[schedules.sync_schedule, schedules.archive_schedule],
     sensors=[sensors.first_pass],
-    # By the names that assets and schedules ask for; each connects when it is first used.
-    resources={"hot": stores.hot(settings), "warm": stores.warm(settings), "cold": stores.cold(settings)},
+    # By the names that assets and schedules ask for.
+    resources={
+        "hot": made_when_used(stores.hot),
+        "warm": made_when_used(stores.warm),
+        "cold": made_when_used(stores.cold),
+    },
     executor=dg.in_process_executor,  # runs are short: a process per step would cost more than the step
 )

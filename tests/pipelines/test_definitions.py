@@ -50,6 +50,33 @@ def test_loading_opens_no_connection(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+DRIVERS = "adbc_driver_postgresql", "duckdb", "httpx", "numpy", "polars", "psycopg", "pyarrow"
+
+
+def test_loading_waits_for_no_library_that_only_a_run_needs():
+    program = f"""
+import sys, dagster
+before = set(sys.modules)
+from pipelines.definitions import defs
+defs.get_repository_def()
+print(sorted({set(DRIVERS)} & (sys.modules.keys() - before)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=100, check=True
+    )
+
+    assert done.stdout == "[]\n"
+
+
+def test_every_store_is_made_once_and_only_when_it_is_used():
+    made = []
+    resource = definitions.made_when_used(lambda settings: made.append(settings) or object())
+    with dg.build_resources({"first": resource}) as one, dg.build_resources({"second": resource}) as other:
+        assert one.first is other.second
+
+    assert made == [definitions.settings]
+
+
 def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     graph = definitions.defs.resolve_asset_graph()
     wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in ("hot", "warm", "cold")}
