@@ -8,21 +8,13 @@ from api.gateway import ID, gateway
 from api.kernel.logs import configure
 from api.kernel.server import PortTakenError, serve
 from config.settings import Settings, SettingsError, load
-from sql.cold import ColdStore
-from sql.hot import HotStore
+from sql import stores
 from sql.tape import Tape
-from sql.warm import WarmStore
 
 
 def tape_of(settings: Settings) -> Tape:
     """The tape as the least privileged roles see it: this process reads and can do nothing else. Opens nothing."""
-    hot, warm = settings.questdb, settings.postgres
-    auth = (hot.user, hot.password) if hot.external and hot.password else None  # its HTTP knows no reader
-    return Tape(
-        HotStore(hot.url, hot.pg_dsn(reader=True), auth=auth),
-        WarmStore(warm.dsn("tape_reader", "tradingsystem")),
-        ColdStore(settings.cold_dir),
-    )
+    return Tape(stores.hot(settings, reader=True), stores.warm(settings, reader=True), stores.cold(settings))
 
 
 def main() -> int:

@@ -121,7 +121,7 @@ class CatalogKeeper:
 def entry_of(table: Table) -> TableEntry:
     """A contract as the catalog shows it."""
     columns = [
-        ColumnEntry(name=c.name, arrow=str(c.kind.arrow), hot=c.kind.hot, warm=c.kind.warm, nullable=c.nullable)
+        ColumnEntry(name=c.name, arrow=c.kind.cold, hot=c.kind.hot, warm=c.kind.warm, nullable=c.nullable)
         for c in table.columns
     ]
     return TableEntry(

@@ -4,20 +4,17 @@ import dagster as dg
 
 from assets.contract import check_result, checked_days, key_of, spec_of
 from assets.sessions import day_of, open_day
-from sql.agreement import cold_agrees
-from sql.archive import archive_day
-from sql.cold import ColdStore
+from assets.stores import Cold, Warm
 from sql.tables import MOVING, Table
-from sql.warm import WarmStore
 
 
 def archived(table: Table) -> dg.AssetsDefinition:
     """Asset that writes the file of a day of `table`; safe to run again, the file appears whole or not at all."""
 
     @dg.multi_asset(name=f"archive_{table.name}", specs=[spec_of(table, "cold", after="warm")])
-    def archive(
-        context: dg.AssetExecutionContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
-    ) -> dg.MaterializeResult[None]:
+    def archive(context: dg.AssetExecutionContext, warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
+        from sql.archive import archive_day
+
         day = day_of(context.partition_key)
         result = archive_day(table, day, warm, cold)
         file = {"file": dg.MetadataValue.path(cold.path(table, day))} if result.file else {}
@@ -35,9 +32,9 @@ def cold_check(table: Table) -> dg.AssetChecksDefinition:
         description="The file holds the rows of warm, value by value; on the open day, the rows of its own receipt.",
         blocking=True,
     )
-    def rows_agree(
-        context: dg.AssetCheckExecutionContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
-    ) -> dg.AssetCheckResult:
+    def rows_agree(context: dg.AssetCheckExecutionContext, warm: Warm, cold: Cold) -> dg.AssetCheckResult:
+        from sql.agreement import cold_agrees
+
         days = checked_days(context, table, "cold", warm)
         return check_result(cold_agrees(table, day, warm, cold, today=open_day()) for day in days)
 

@@ -3,15 +3,17 @@
 import datetime as dt
 import inspect
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets.sessions import day_of, trading_day
-from sql import receipts
-from sql.agreement import Agreement
+from assets.stores import Warm
 from sql.columns import Column
 from sql.tables import Table, Tier
-from sql.warm import WarmStore
+
+if TYPE_CHECKING:
+    from sql.agreement import Agreement
 
 KINDS: dict[Tier, str] = {"hot": "questdb", "warm": "postgres", "cold": "parquet"}
 OWNERS = ["team:data"]
@@ -40,12 +42,14 @@ def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetS
     )
 
 
-def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tier, warm: WarmStore) -> list[dt.date]:
+def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tier, warm: Warm) -> list[dt.date]:
     """The day of the run; a check that is run alone, without a partition, looks at every day that has a receipt."""
+    from sql import receipts
+
     return [day_of(context.partition_key)] if context.has_partition_key else receipts.days(warm, table, tier)
 
 
-def check_result(found: Iterable[Agreement]) -> dg.AssetCheckResult:
+def check_result(found: Iterable["Agreement"]) -> dg.AssetCheckResult:
     """The verdict of `sql.agreement` on some days, as Dagster keeps it."""
     days = list(found)
     rows, before = sum(day.rows for day in days), sum(day.rows_before for day in days)
@@ -58,7 +62,7 @@ def check_result(found: Iterable[Agreement]) -> dg.AssetCheckResult:
 
 
 def _column(table: Table, column: Column, tier: Tier) -> dg.TableColumn:
-    kind = {"hot": column.kind.hot, "warm": column.kind.warm, "cold": str(column.kind.arrow)}[tier]
+    kind = {"hot": column.kind.hot, "warm": column.kind.warm, "cold": column.kind.cold}[tier]
     in_key = "part of the key" if column.name in table.key else None
     return dg.TableColumn(
         column.name, kind, description=in_key, constraints=dg.TableColumnConstraints(nullable=column.nullable)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 import dagster as dg
 
 from assets.contract import OWNERS
-from sql.warm import connection_to
 
 KEY = dg.AssetKey(["dagster", "storage"])
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -98,6 +97,8 @@ def sizes(instance: dg.DagsterInstance) -> dict[str, int]:
     url = getattr(instance.run_storage, "postgres_url", None)
     if url is None:
         return {}
+    from sql.warm import connection_to  # its driver is not loaded with the definitions
+
     with connection_to(url.replace("postgresql+psycopg2://", "postgresql://", 1)) as connection:
         return {row["name"]: int(row["bytes"]) for row in connection.execute(SIZES)}
 

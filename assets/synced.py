@@ -5,25 +5,24 @@ transaction numbers belong to the hot table and not to a day. Any other partitio
 """
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets.contract import check_result, checked_days, key_of, spec_of
 from assets.sessions import day_of, has_partition, open_day
-from sql.agreement import warm_agrees
-from sql.hot import HotStore
-from sql.sync import SyncResult, sync_table
+from assets.stores import Hot, Warm
 from sql.tables import MOVING, Table
-from sql.warm import WarmStore
+
+if TYPE_CHECKING:
+    from sql.sync import SyncResult
 
 
 def synced(table: Table) -> dg.AssetsDefinition:
     """Asset that makes warm equal to hot for a day of `table`; safe to run again, to kill and to start twice."""
 
     @dg.multi_asset(name=f"sync_{table.name}", specs=[spec_of(table, "warm", after="hot")])
-    def sync(
-        context: dg.AssetExecutionContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
-    ) -> dg.MaterializeResult[None]:
+    def sync(context: dg.AssetExecutionContext, hot: Hot, warm: Warm) -> dg.MaterializeResult[None]:
         day = day_of(context.partition_key)
         result = pass_over(table, day, hot, warm, today=open_day())
         rows = warm.rows_of(table, [day, *result.days])
@@ -47,17 +46,19 @@ def warm_check(table: Table) -> dg.AssetChecksDefinition:
         description="Warm holds the rows of hot, value by value; on the open day, the rows of its own receipt.",
         blocking=True,
     )
-    def rows_agree(
-        context: dg.AssetCheckExecutionContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
-    ) -> dg.AssetCheckResult:
+    def rows_agree(context: dg.AssetCheckExecutionContext, hot: Hot, warm: Warm) -> dg.AssetCheckResult:
+        from sql.agreement import warm_agrees
+
         days = checked_days(context, table, "warm", warm)
         return check_result(warm_agrees(table, day, hot, warm, today=open_day()) for day in days)
 
     return rows_agree
 
 
-def pass_over(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, today: dt.date) -> SyncResult:
+def pass_over(table: Table, day: dt.date, hot: Hot, warm: Warm, *, today: dt.date) -> "SyncResult":
     """One pass: over the whole table on the open day, over the day's hours otherwise or when nothing was new."""
+    from sql.sync import sync_table
+
     if day == today:
         result = sync_table(table, hot, warm)
         if result.way != "nothing":
@@ -65,7 +66,7 @@ def pass_over(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, tod
     return sync_table(table, hot, warm, day=day)
 
 
-def _metadata(result: SyncResult) -> dict[str, int | float | str | dg.MetadataValue]:
+def _metadata(result: "SyncResult") -> dict[str, int | float | str | dg.MetadataValue]:
     newest = result.last_synced
     return {
         "rows_copied": result.rows_copied,

@@ -35,10 +35,16 @@ def ensure(data_dir: Path) -> dict[str, str]:
     if missing:
         stored |= {name: random.token_urlsafe(24) for name in missing}
         data_dir.mkdir(parents=True, exist_ok=True)
-        path, draft = data_dir / "secrets.json", data_dir / "secrets.json.new"
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(stored, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        keep(data_dir / "secrets.json", json.dumps(stored, indent=2).encode("utf-8"))
     return stored
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Make or replace a file that its owner alone may read; whoever looks sees the old one or the new one, whole."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # one with another mode would keep it
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -57,6 +57,11 @@ class QuestDB(Struct, frozen=True, kw_only=True):
         return (self.rest_url or f"http://{self.host}:{self.http_port}").rstrip("/")
 
     @property
+    def auth(self) -> tuple[str, str] | None:
+        """User and password of the HTTP interface; the embedded one stands on loopback and asks for none."""
+        return (self.user, self.password) if self.external and self.password else None
+
+    @property
     def pg_host(self) -> str:
         return (urlsplit(self.url).hostname or self.host) if self.external else self.host
 
@@ -149,6 +154,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def cold_dir(self) -> Path:
         """Root of the cold tier: `<table>/day=YYYY-MM-DD/`."""
         return self.data_dir / "cold"
+
+    @property
+    def import_dir(self) -> Path | None:
+        """Where the embedded QuestDB takes files from; one of yours does not share our disk."""
+        return None if self.questdb.external else self.data_dir / "questdb" / "import"
 
     def url(self, service: str, path: str = "") -> str:
         """Address of a service of the manifest on this machine."""

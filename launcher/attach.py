@@ -1,19 +1,23 @@
 """Engines for one command: those that run on the data directory, or our own for as long as the command takes."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.settings import Settings
+from config.settings import Settings, load
 from launcher import cli, instance, migrations
-from launcher.report import Report
+from launcher.report import Report, Silent
+
+PORTS = ("QUESTDB_HTTP_PORT", "QUESTDB_PG_PORT", "FRONTEND_APPS_DB_PORT")
 
 
 @contextmanager
-def attached(data: Path | None, report: Report) -> Iterator[Settings]:
-    """Settings whose engines answer and are migrated.
+def attached(data: Path | None, report: Report, *, migrated: bool = True) -> Iterator[Settings]:
+    """Settings of the engines of `data`: those of the platform or of the other command that runs there.
 
-    Where nothing runs on the data directory the embedded engines are started, and stopped at the end of the block.
+    Where nothing runs, the engines are started, migrated if that is asked for, and stopped at the end of the block.
     """
     settings = cli.settings_for(data)
     if instance.running(settings.data_dir) is not None:
@@ -24,5 +28,23 @@ def attached(data: Path | None, report: Report) -> Iterator[Settings]:
     report("nothing runs on this data directory: starting its engines for this command")
     with engines.running(settings, report) as started:
         stamp.check(settings.data_dir, ())
-        migrations.apply(started, report)
+        if migrated:
+            migrations.apply(started, report)
         yield started
+
+
+@contextmanager
+def apart(report: Report) -> Iterator[Settings]:
+    """Settings of migrated engines beside all that runs: on free ports, in a directory that goes with the block."""
+    from launcher import engines
+
+    with tempfile.TemporaryDirectory(prefix="tradingsystem-", ignore_cleanup_errors=True) as folder:
+        environ = {
+            **os.environ,
+            **dict(zip(PORTS, map(str, instance.free_ports(len(PORTS))), strict=True)),
+            "TRADINGSYSTEM_DATA_DIR": str(Path(folder) / "data"),
+            "TRADINGSYSTEM_DOWNLOADS_DIR": str(cli.own_settings(None).downloads_dir),
+        }
+        with engines.running(load(environ), report) as settings:
+            migrations.apply(settings, Silent())
+            yield settings

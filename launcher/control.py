@@ -1,16 +1,16 @@
 """The line between `up` and the other commands: loopback, a key in the data directory, one JSON question and answer."""
 
-import os
-import secrets
 import threading
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
+from secrets import token_bytes
 
 import msgspec
 from msgspec import Struct
 
+from config import secrets
 from launcher.errors import LauncherError
 from launcher.instance import State
 
@@ -52,8 +52,8 @@ class Server:
 
     def __init__(self, data_dir: Path, answer: Callable[[Question], Answer]) -> None:
         self._answer = answer
-        self._key = secrets.token_bytes(32)
-        _write_key(data_dir, self._key)
+        self._key = token_bytes(32)
+        secrets.keep(_key_file(data_dir), self._key)
         self._listener = Listener(("127.0.0.1", 0), family="AF_INET")
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
@@ -94,7 +94,7 @@ def ask(data_dir: Path, state: State, question: Question, seconds: float) -> Ans
 
     def talk() -> None:
         try:
-            key = (data_dir / "run" / "control.key").read_bytes()
+            key = _key_file(data_dir).read_bytes()
             with Client(state.control or ("127.0.0.1", 0), family="AF_INET", authkey=key) as connection:
                 connection.send_bytes(msgspec.json.encode(question))
                 answers.append(msgspec.json.decode(connection.recv_bytes(1_048_576), type=Answer))
@@ -110,8 +110,5 @@ def ask(data_dir: Path, state: State, question: Question, seconds: float) -> Ans
     return answers[0]
 
 
-def _write_key(data_dir: Path, key: bytes) -> None:
-    path = data_dir / "run" / "control.key"
-    path.unlink(missing_ok=True)  # a key with another mode would keep it
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key)
+def _key_file(data_dir: Path) -> Path:
+    return data_dir / "run" / "control.key"

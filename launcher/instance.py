@@ -5,7 +5,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +144,15 @@ def check_port(service: str, port: int, setting: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise PortTakenError(service, port, setting, processes.listener(port)) from error
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on; all different."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def end_leftovers(data_dir: Path, report: Report) -> list[str]:

@@ -1,8 +1,9 @@
 """The administrator's API key: made on the first start, kept in `.env.local`, readable by its owner alone."""
 
-import os
-import secrets
 from pathlib import Path
+from secrets import token_urlsafe
+
+from config import secrets
 
 NAME = "TRADINGSYSTEM_API_KEY"
 
@@ -14,12 +15,9 @@ def place(root: Path) -> Path:
 
 def renew(root: Path) -> str:
     """Make a new key and store it; every other line of the file stays. The old key is no longer valid."""
-    key = f"ts_{secrets.token_urlsafe(32)}"
+    key = f"ts_{token_urlsafe(32)}"
     path = place(root)
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     kept = [line for line in lines if not line.removeprefix("export ").lstrip().startswith(f"{NAME}=")]
-    draft = path.with_name(".env.local.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in [*kept, f"{NAME}={key}"]))
-    draft.replace(path)
+    secrets.keep(path, "".join(f"{line}\n" for line in [*kept, f"{NAME}={key}"]).encode("utf-8"))
     return key

@@ -7,7 +7,7 @@ from config.settings import Settings
 
 def apply(settings: Settings, report: Callable[[str], None]) -> list[str]:
     """Apply what is missing; the names of what was applied. Safe to run again and by two at once."""
-    from launcher import stores
+    from sql import stores
     from sql.migrate import migrate
 
     hot = stores.hot(settings)
@@ -19,7 +19,7 @@ def apply(settings: Settings, report: Callable[[str], None]) -> list[str]:
 
 def pending(settings: Settings) -> list[str]:
     """Names of what `apply` would apply."""
-    from launcher import stores
+    from sql import stores
     from sql.migrate import pending
 
     hot = stores.hot(settings)

@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -47,7 +46,7 @@ def child(settings: Settings, service: Service, sources: tuple[str, ...]) -> Chi
 
 def code_server(settings: Settings, service: Service) -> Child:
     """Dagster's code server: the one process that imports the pipelines. It needs no engine to start."""
-    port = _free_port()
+    (port,) = instance.free_ports(1)
     _write_home(settings, port)
     module = ("-m", "dagster", "api", "grpc", "--module-name", "pipelines.definitions")
     flags = ("--host", "127.0.0.1", "--port", str(port), "--location-name", "pipelines")
@@ -131,9 +130,3 @@ def _write_home(settings: Settings, port: int) -> None:
     shutil.copyfile(settings.root / "config" / "dagster.yaml", _home(settings) / "dagster.yaml")
     server = {"grpc_server": {"host": "127.0.0.1", "port": port, "location_name": "pipelines"}}
     _workspace(settings).write_bytes(msgspec.json.encode({"load_from": [server]}))  # JSON is YAML
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

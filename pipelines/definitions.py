@@ -1,27 +1,22 @@
 """What Dagster loads: assets, checks, schedules, and the stores of these settings. Loading opens no connection."""
 
+from collections.abc import Callable
+from functools import cache
+
 import dagster as dg
 
 from assets import archived, captured, synced
 from config.settings import Settings, load
 from pipelines import schedules, sensors
-from sql.cold import ColdStore
-from sql.hot import HotStore
-from sql.warm import WarmStore
+from sql import stores
+
+settings = load()
 
 
-def stores(settings: Settings) -> dict[str, HotStore | WarmStore | ColdStore]:
-    """The tiers by the names that assets and schedules ask for; each connects when it is first used."""
-    quest, postgres = settings.questdb, settings.postgres
-    return {
-        "hot": HotStore(
-            quest.url,
-            quest.pg_dsn(),
-            auth=(quest.user, quest.password) if quest.external and quest.password else None,
-        ),
-        "warm": WarmStore(postgres.dsn("timescale", "tradingsystem")),
-        "cold": ColdStore(settings.cold_dir),
-    }
+def made_when_used(make: Callable[[Settings], object]) -> dg.ResourceDefinition:
+    """A store as a resource, one for the process: loading does not wait for its drivers, and a tick makes no other."""
+    made = cache(lambda: make(settings))
+    return dg.ResourceDefinition(lambda _: made())
 
 
 defs = dg.Definitions(
@@ -30,6 +25,11 @@ defs = dg.Definitions(
     jobs=[schedules.sync, schedules.archive],
     schedules=[schedules.sync_schedule, schedules.archive_schedule],
     sensors=[sensors.first_pass],
-    resources=stores(load()),
+    # By the names that assets and schedules ask for.
+    resources={
+        "hot": made_when_used(stores.hot),
+        "warm": made_when_used(stores.warm),
+        "cold": made_when_used(stores.cold),
+    },
     executor=dg.in_process_executor,  # runs are short: a process per step would cost more than the step
 )

@@ -9,12 +9,8 @@ import dagster as dg
 
 from assets.contract import key_of
 from assets.sessions import FIRST_DAY
-from sql.archive import stale_days
-from sql.cold import ColdStore
-from sql.hot import HotStore
-from sql.sync import in_step
+from assets.stores import Cold, Hot, Warm
 from sql.tables import MOVING
-from sql.warm import WarmStore
 
 SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some minutes longer
     "*/2 9-18 * * 1-5",
@@ -44,9 +40,9 @@ archive = dg.define_asset_job("archive", dg.AssetSelection.groups("cold"), descr
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every 2 minutes in market hours, every 5 otherwise; late rows of older days come along.",
 )
-def sync_schedule(
-    context: dg.ScheduleEvaluationContext, hot: dg.ResourceParam[HotStore], warm: dg.ResourceParam[WarmStore]
-) -> dg.RunRequest | dg.SkipReason:
+def sync_schedule(context: dg.ScheduleEvaluationContext, hot: Hot, warm: Warm) -> dg.RunRequest | dg.SkipReason:
+    from sql.control import in_step
+
     if reason := unfinished(context.instance, "sync"):
         return dg.SkipReason(reason)
     behind = [table for table in MOVING if not in_step(table, hot, warm)]
@@ -65,8 +61,10 @@ def sync_schedule(
     description="The files of days that changed in warm; the open day's too, to be written again.",
 )
 def archive_schedule(
-    context: dg.ScheduleEvaluationContext, warm: dg.ResourceParam[WarmStore], cold: dg.ResourceParam[ColdStore]
+    context: dg.ScheduleEvaluationContext, warm: Warm, cold: Cold
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    from sql.archive import stale_days
+
     if reason := unfinished(context.instance, "archive"):
         yield dg.SkipReason(reason)
         return

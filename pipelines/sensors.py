@@ -6,12 +6,9 @@ import dagster as dg
 
 from assets.contract import key_of
 from assets.sessions import open_day
+from assets.stores import Cold, Hot, Warm
 from pipelines import schedules
-from sql.archive import stale_days
-from sql.cold import ColdStore
-from sql.hot import HotStore
 from sql.tables import MOVING
-from sql.warm import WarmStore
 
 LOOK_SECONDS = 15
 
@@ -22,11 +19,9 @@ LOOK_SECONDS = 15
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Syncs and archives a table that never was; from then on the schedules do.",
 )
-def first_pass(
-    hot: dg.ResourceParam[HotStore],
-    warm: dg.ResourceParam[WarmStore],
-    cold: dg.ResourceParam[ColdStore],
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def first_pass(hot: Hot, warm: Warm, cold: Cold) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    from sql.archive import stale_days
+
     day = open_day()
     asked = False
     with warm.connect() as connection:

@@ -9,8 +9,7 @@ from config.settings import SettingsError, load
 from realtime import server
 from realtime.feed import Feed
 from realtime.files import FileSource
-from sql.hot import HotStore
-from sql.warm import WarmStore
+from sql import stores
 
 
 def main() -> int:
@@ -21,15 +20,12 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    quest = settings.questdb
-    import_dir = None if quest.external else settings.data_dir / "questdb" / "import"
-    hot = HotStore(quest.url, quest.pg_dsn(), import_dir=import_dir)
+    hot = stores.hot(settings)
     stop = threading.Event()
     files = [Path(name.removeprefix("b3:")) for name in options.source if name.startswith("b3:")]
     source: server.Source = Feed(hot, stop)
     if files:
-        warm = WarmStore(settings.postgres.dsn("timescale", "tradingsystem"))
-        source = FileSource(files, hot, warm, settings.data_dir, stop)
+        source = FileSource(files, hot, stores.warm(settings), settings.data_dir, stop)
     server.run(settings, hot, source, stop)
     return 0
 

@@ -4,30 +4,45 @@ A contract annotates its fields with these; nobody types a column list or a type
 """
 
 import datetime as dt
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-import polars as pl
-import pyarrow as pa
 from msgspec import Meta, Struct
 
+if TYPE_CHECKING:  # who only wants to know the columns does not wait for the libraries that hold rows
+    import polars as pl
+    import pyarrow as pa
 
-class Kind(Struct, frozen=True):
-    """One column type in every store."""
+
+class Kind(Struct, frozen=True, dict=True):
+    """One column type, by what each store calls it."""
 
     name: str
-    arrow: pa.DataType
-    polars: Any
     hot: str  # QuestDB
     warm: str  # PostgreSQL
+    cold: str  # Parquet, in the words of Arrow
+
+    @cached_property
+    def arrow(self) -> "pa.DataType":
+        import pyarrow as pa
+
+        return pa.timestamp("us", "UTC") if self.name == "instant" else pa.type_for_alias(self.cold)
+
+    @cached_property
+    def polars(self) -> "pl.DataType":
+        import polars as pl
+        import pyarrow as pa
+
+        return pl.Series(pa.array([], self.arrow)).dtype
 
 
-INSTANT = Kind("instant", pa.timestamp("us", "UTC"), pl.Datetime("us", "UTC"), "TIMESTAMP", "timestamp with time zone")
-DAY = Kind("day", pa.date32(), pl.Date(), "DATE", "date")
-SYMBOL = Kind("symbol", pa.string(), pl.String(), "SYMBOL", "text")
-TEXT = Kind("text", pa.string(), pl.String(), "VARCHAR", "text")
-LONG = Kind("long", pa.int64(), pl.Int64(), "LONG", "bigint")
-INT = Kind("int", pa.int32(), pl.Int32(), "INT", "integer")
-DOUBLE = Kind("double", pa.float64(), pl.Float64(), "DOUBLE", "double precision")
+INSTANT = Kind("instant", "TIMESTAMP", "timestamp with time zone", "timestamp[us, tz=UTC]")
+DAY = Kind("day", "DATE", "date", "date32[day]")
+SYMBOL = Kind("symbol", "SYMBOL", "text", "string")
+TEXT = Kind("text", "VARCHAR", "text", "string")
+LONG = Kind("long", "LONG", "bigint", "int64")
+INT = Kind("int", "INT", "integer", "int32")
+DOUBLE = Kind("double", "DOUBLE", "double precision", "double")
 
 Instant = Annotated[dt.datetime, Meta(tz=True, extra={"kind": INSTANT})]  # aware, UTC, microseconds
 Day = Annotated[dt.date, Meta(extra={"kind": DAY})]

@@ -70,7 +70,7 @@ def store(cursor: Cursor, table: Table, seen: Seen, last_synced: dt.datetime, *,
 
 
 def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
-    """Whether the last whole pass saw every transaction that hot took."""
+    """Whether the last whole pass saw every transaction that hot took: small queries, no row is read."""
     state = hot.wal(table)
     with warm.connect() as connection:
         row = connection.execute("SELECT * FROM sync_control WHERE stream = %s", (table.name,)).fetchone()

@@ -10,10 +10,10 @@ from msgspec import Struct
 from sql import day_rows, receipts
 from sql.buckets import start_of
 from sql.cold import ColdStore, sha256_of
+from sql.control import in_step
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
-from sql.sync import in_step
 from sql.tables import Receipt, Table
 from sql.warm import Cursor, WarmStore
 

@@ -36,12 +36,6 @@ class Wal(Struct, frozen=True):
     incarnation: str  # changes when the table is dropped and made again, or restored
 
 
-class Insert(Struct, frozen=True):
-    """One bulk insert: how many rows went in."""
-
-    rows: int
-
-
 class HotStore:
     """QuestDB at `url` (HTTP) and `dsn` (PG wire).
 
@@ -159,32 +153,32 @@ class HotStore:
         except httpx.TransportError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} broke off: {error!r}") from error
 
-    def insert(self, table: Table, frame: pl.DataFrame) -> Insert:
-        """Add rows; a row whose key is there is replaced, so a repeat changes nothing. Returns when they are taken.
+    def insert(self, table: Table, frame: pl.DataFrame) -> int:
+        """Add rows; a row whose key is there is replaced, so a repeat changes nothing. Returns how many were taken.
 
         Not yet visible then: see `wait_applied`. Only the table's writer calls this.
         """
         frame = shaped(frame, table)
         if not frame.height:
-            return Insert(0)
+            return 0
         if self.import_dir is None:
             self._send(table, frame)
-            return Insert(frame.height)
+            return frame.height
         path = self.import_dir / f"{table.name}-{uuid.uuid4().hex}.parquet"
         try:
             frame.write_parquet(path, compression="uncompressed", statistics=False)
-            return self.insert_file(table, path, frame.height)
+            self.insert_file(table, path)
         finally:
             path.unlink(missing_ok=True)
+        return frame.height
 
-    def insert_file(self, table: Table, path: Path, rows: int) -> Insert:
+    def insert_file(self, table: Table, path: Path) -> None:
         """Add the rows of a Parquet file below the import directory; more than a million in several transactions."""
         if self.import_dir is None:
             raise StatementError(f"{self.url} does not share a disk with us: no import directory is set")
         name = path.relative_to(self.import_dir).as_posix()
         columns = ", ".join(table.names)
         self.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM read_parquet('{name}')")
-        return Insert(rows)
 
     def _send(self, table: Table, frame: pl.DataFrame) -> None:
         from questdb import Sender, SenderError, TimestampMicros

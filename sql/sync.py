@@ -15,6 +15,7 @@ from typing import Literal
 import polars as pl
 import pyarrow.parquet as pq
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sql import control, receipts
 from sql.control import Seen
@@ -73,37 +74,31 @@ def sync_table(
         # Asked for after the lock: the pass that held it may have seen more than we would have.
         seen = control.load(cursor, table, hot)
         if day is None and seen.nothing_new:
-            return SyncResult(
-                table=table.name,
-                hot_txn=seen.applied,
-                last_synced=seen.last_synced,
-                seconds=time.monotonic() - started,
-            )
-        plan = _Plan(table, hot, cursor, seen.hot_from)
-        way, spans = plan.of_day(day) if day else plan.of_news(seen)
-        pass_ = _Writing(table, hot, cursor, work_dir)
-        pass_.write(windows_of(spans, seen.hot_from))
-        receipts.touch(cursor, table, pass_.changes)
-        last_synced = pass_.newest(seen.last_synced)
-        control.store(cursor, table, seen, last_synced, whole=day is None)
+            result = SyncResult(table=table.name, hot_txn=seen.applied, last_synced=seen.last_synced)
+        else:
+            plan = _Plan(table, hot, cursor, seen.hot_from)
+            result = _pass(plan, seen, day, _Writing(table, hot, cursor, work_dir))
+    return replace(result, seconds=time.monotonic() - started)  # the commit counts too
+
+
+def _pass(plan: "_Plan", seen: Seen, day: dt.date | None, writing: "_Writing") -> SyncResult:
+    way, spans = plan.of_day(day) if day else plan.of_news(seen)
+    writing.write(windows_of(spans, seen.hot_from))
+    receipts.touch(writing.cursor, writing.table, writing.changes)
+    last_synced = writing.newest(seen.last_synced)
+    control.store(writing.cursor, writing.table, seen, last_synced, whole=day is None)
     return SyncResult(
-        table=table.name,
+        table=writing.table.name,
         way=way,
         buckets_compared=plan.differences.compared,
         windows_written=len(spans),
-        rows_copied=pass_.copied,
-        rows_deleted=pass_.deleted,
-        rows_agree=pass_.copied == pass_.given,
-        days=tuple(sorted(pass_.changes)),
+        rows_copied=writing.copied,
+        rows_deleted=writing.deleted,
+        rows_agree=writing.copied == writing.given,
+        days=tuple(sorted(writing.changes)),
         hot_txn=seen.applied if day is None else seen.hot_txn,
         last_synced=last_synced,
-        seconds=time.monotonic() - started,
     )
-
-
-def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
-    """Whether the last whole pass saw every transaction that hot took: small queries, no row is read."""
-    return control.in_step(table, hot, warm)
 
 
 class _Plan:

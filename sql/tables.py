@@ -5,13 +5,15 @@ Arrow and Parquet schemas, QuestDB and PostgreSQL DDL, JSON and the list of Dags
 
 import enum
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import polars as pl
-import pyarrow as pa
 from msgspec import Struct
 
 from sql.columns import Broker, Column, Count, Day, Flags, Instant, Price, Quantity, Symbol, Text, TradeId, columns_of
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
 
 Tier = Literal["hot", "warm", "cold"]
 
@@ -94,11 +96,15 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         return tuple(column for column in self.columns if column.name not in self.not_compared)
 
     @cached_property
-    def arrow(self) -> pa.Schema:
+    def arrow(self) -> "pa.Schema":
+        import pyarrow as pa
+
         return pa.schema([pa.field(c.name, c.kind.arrow, nullable=c.nullable) for c in self.columns])
 
     @cached_property
-    def polars(self) -> pl.Schema:
+    def polars(self) -> "pl.Schema":
+        import polars as pl
+
         return pl.Schema({c.name: c.kind.polars for c in self.columns})
 
     def hot_ddl(self) -> str:

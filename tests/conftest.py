@@ -1,8 +1,6 @@
 """What tests of every room may ask for: real engines of their own, on free ports, in a directory that goes away."""
 
-import contextlib
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,15 +29,6 @@ def elsewhere() -> dict[str, str]:
     return {"TRADINGSYSTEM_POSTGRES_URL": server} if server else {}
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on; all different."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 @pytest.fixture(scope="session")
 def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
     """Makes Settings of a data directory with ports of its own; no `.env` file of this checkout is read."""
@@ -49,7 +38,7 @@ def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Setti
         environ = {
             "TRADINGSYSTEM_DATA_DIR": str(data_dir),
             "TRADINGSYSTEM_DOWNLOADS_DIR": str(downloads),
-            **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
+            **dict(zip(PORTS, map(str, instance.free_ports(len(PORTS))), strict=True)),
             **elsewhere(),
             **variables,
         }

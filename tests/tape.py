@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from config.settings import Settings
-from launcher import stores
+from sql import stores
 from sql.cold import ColdStore
 from sql.hot import HotStore
 from sql.tables import TICKS, Table

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from launcher import attach, cli, report, stores
+from launcher import attach, cli, report
+from sql import stores
 
 
 @click.command(help="Write the Parquet files of the days of TABLE… that changed (all tables, when none is named).")

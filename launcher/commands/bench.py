@@ -4,11 +4,7 @@ A benchmark is a module with `run(settings, rounds, rows, say) -> Result`; `rows
 """
 
 import importlib.util
-import os
-import socket
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +14,6 @@ from msgspec import Struct
 from launcher.cli import echo_json, json_option
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "benchmarks"
-PORTS = ("QUESTDB_HTTP_PORT", "QUESTDB_PG_PORT", "FRONTEND_APPS_DB_PORT")
 
 
 class Aim(Struct, frozen=True):
@@ -58,21 +53,11 @@ def at_most(value: float, aim: float) -> Aim:
 def bench(name: str, rounds: int, rows: int | None, as_json: bool) -> None:
     """Measure NAME. Exit code 1 when an aim does not hold."""
     module = _module(name)
-    from config.settings import load
-    from launcher import engines, migrations, report
-    from launcher.cli import own_settings
+    from launcher import attach, report
 
     say = report.for_stderr()
-    with tempfile.TemporaryDirectory(prefix="tradingsystem-bench-", ignore_cleanup_errors=True) as folder:
-        environ = {
-            **os.environ,
-            **dict(zip(PORTS, map(str, _free_ports(len(PORTS))), strict=True)),
-            "TRADINGSYSTEM_DATA_DIR": str(Path(folder) / "data"),
-            "TRADINGSYSTEM_DOWNLOADS_DIR": str(own_settings(None).downloads_dir),
-        }
-        with engines.running(load(environ), say) as settings:
-            migrations.apply(settings, report.Silent())
-            result: Result = module.run(settings, rounds, rows, say)
+    with attach.apart(say) as settings:
+        result: Result = module.run(settings, rounds, rows, say)
     for figure, value in result.figures.items():
         say(f"{figure}: {value:,.3f}")
     for aim_name, aim in result.aims.items():
@@ -97,15 +82,3 @@ def _module(name: str) -> ModuleType:
 
 def _runnable(path: Path) -> bool:
     return "\ndef run(" in path.read_text(encoding="utf-8")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        close: Callable[[socket.socket], None] = socket.socket.close
-        for one in sockets:
-            close(one)

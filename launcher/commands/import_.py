@@ -55,7 +55,7 @@ def _import(
 ) -> list[dict[str, Any]]:
     import msgspec
 
-    from launcher import stores
+    from sql import stores
     from sql.b3_files import import_file
     from sql.errors import StoreUnavailableError, SuspendedError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from launcher.cli import data_option, echo_json, json_option, settings_for
+from launcher.cli import data_option, echo_json, json_option
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -21,12 +21,12 @@ SEEDED_HOUR = 13  # UTC, of the day before: the middle of a trading morning in S
 @json_option
 def migrate(show: bool, seed: bool, data: Path | None, as_json: bool) -> None:
     """Bring the stores to what this version expects. Engines that are not running are started for it."""
-    from launcher import engines, migrations, report, stamp
+    from launcher import attach, migrations, report, stamp
 
     if show and seed:
         raise click.UsageError("--show changes nothing, so it does not go with --seed")
     say = report.for_stderr()
-    with engines.at_hand(settings_for(data), say) as settings:
+    with attach.attached(data, say, migrated=False) as settings:
         if seed:
             stamp.check(settings.data_dir, ("simulator",))
         names = migrations.pending(settings) if show else migrations.apply(settings, say)
@@ -45,9 +45,8 @@ def _seed(settings: "Settings") -> int:
     """How many ticks were new; the same hour again adds none."""
     import polars as pl
 
-    from launcher import stores
     from realtime import generated
-    from sql import ticks
+    from sql import stores, ticks
 
     day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     since = dt.datetime(day.year, day.month, day.day, SEEDED_HOUR, tzinfo=dt.UTC)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from config.settings import Settings
-from launcher import attach, cli, report, stores
+from launcher import attach, cli, report
+from sql import stores
 
 SHOWN = 1_000
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from launcher import attach, cli, report, stores
+from launcher import attach, cli, report
+from sql import stores
 
 
 @click.command(help="One exact pass hot → warm of TABLE… (all tables that move, when none is named).")
@@ -22,7 +23,7 @@ def sync(tables: tuple[str, ...], as_json: bool, data: Path | None) -> None:
         hot, warm = stores.hot(settings), stores.warm(settings)
         results = []
         for table in chosen:
-            news(f"{table.name}: comparing hot and warm")
+            news(f"{table.name}: from hot to warm")
             result = sync_table(table, hot, warm, work_dir=stores.work_dir(settings))
             results.append(result)
             if not as_json:

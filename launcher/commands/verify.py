@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from launcher import attach, cli, report, stores
+from launcher import attach, cli, report
+from sql import stores
 
 if TYPE_CHECKING:
     from sql.tables import Table

@@ -14,8 +14,6 @@ from launcher.instance import State
 from launcher.report import Report, Silent
 from launcher.supervisor import Child, NotReadyError, Supervisor
 
-NAMES = ("questdb", "postgres")
-
 
 def children(settings: Settings, report: Report) -> list[Child]:
     """The embedded engines of these settings, with everything they need on disk."""
@@ -74,17 +72,6 @@ def running(settings: Settings, report: Report | None = None) -> Iterator[Settin
             yield known
         finally:
             supervisor.stop()
-
-
-@contextmanager
-def at_hand(settings: Settings, report: Report | None = None) -> Iterator[Settings]:
-    """Engines for one command: those of the start that runs on the data directory, else our own for its length."""
-    state = instance.running(settings.data_dir)
-    if state and state.control:
-        yield settings
-    else:
-        with running(settings, report) as known:
-            yield known
 
 
 class Recorder:

@@ -4,7 +4,6 @@ Only a convenience: where it cannot be made or does not fit, Java starts as ever
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from launcher import instance
 from launcher.engines import health
 from launcher.supervisor import NotReadyError
 
@@ -48,7 +48,7 @@ def train(jar: Path, made: Path, command: Sequence[str], environment: dict[str, 
     """Run the server until it answers, end it, keep the cache it wrote. An attempt that fails is not repeated."""
     for older in jar.parent.glob(f"{jar.stem}-*.aot"):
         older.unlink(missing_ok=True)
-    http, wire = _free_ports()
+    http, wire = instance.free_ports(2)
     ports = {"QDB_HTTP_BIND_TO": f"127.0.0.1:{http}", "QDB_PG_NET_BIND_TO": f"127.0.0.1:{wire}"}
     _run(command, {**environment, **ports}, log, f"http://127.0.0.1:{http}/exec?query=select%201")
     if made.is_file():
@@ -81,10 +81,3 @@ def _answers(url: str) -> bool:
     except NotReadyError:
         return False
     return True
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(two.getsockname()[1])

@@ -16,8 +16,9 @@ import pytest
 
 from config.settings import ROOT, Settings
 from launcher import engines as embedded
-from launcher import migrations, stores
+from launcher import migrations
 from launcher.report import Silent
+from sql import stores
 from sql.archive import archive_table
 from sql.hot import HotStore
 from sql.sync import sync_table

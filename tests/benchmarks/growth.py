@@ -3,9 +3,9 @@
 import datetime as dt
 
 from config.settings import Settings
-from launcher import stores
 from launcher.commands.bench import Result, at_most
 from launcher.report import Report
+from sql import stores
 from tests.benchmarks.passes import fill, named, worker
 from tests.benchmarks.sync import empty
 

@@ -16,9 +16,10 @@ import psutil
 import pyarrow.parquet as pq
 
 from config.settings import Settings, load
-from launcher import instance, stores
+from launcher import instance
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
+from sql import stores
 from sql.hot import HotStore, shaped
 from sql.tables import TICKS
 from tests.benchmarks.b3_day import write_day

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from config.settings import Settings, load
-from launcher import instance, stores
+from launcher import instance
+from sql import stores
 from sql.archive import archive_table
 from sql.cold import ColdStore
 from sql.evidence import Tiers

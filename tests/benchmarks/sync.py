@@ -9,9 +9,9 @@ import time
 from collections import defaultdict
 
 from config.settings import Settings
-from launcher import stores
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
+from sql import stores
 from sql.hot import HotStore, instant_literal
 from sql.tables import Table
 from sql.warm import connection_to, delete, ensure_partitions

@@ -7,14 +7,11 @@ import argparse
 import contextlib
 import datetime as dt
 import itertools
-import os
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import polars as pl
@@ -22,16 +19,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from config.settings import Settings, load
-from launcher import engines, migrations, report, stores
-from launcher.cli import own_settings
-from launcher.commands.bench import PORTS
-from sql import control, differences, receipts, sync, windows
+from config.settings import Settings
+from launcher import attach, report
+from sql import control, differences, receipts, stores, sync, windows
 from sql.hot import HotStore
 from sql.sync import SyncResult, sync_table
 from sql.warm import WarmStore
 from tests.benchmarks.passes import worker
-from tests.conftest import free_ports
 from tests.tape import HOUR, NOON, SECOND, drop, hot_rows, new_table, ticks, warm_rows
 
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -308,16 +302,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=7200.0, help="no new tape is begun after so long")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tradingsystem-faults-", ignore_cleanup_errors=True) as folder:
-        environ = {
-            **os.environ,
-            **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
-            "TRADINGSYSTEM_DATA_DIR": str(Path(folder) / "data"),
-            "TRADINGSYSTEM_DOWNLOADS_DIR": str(own_settings(None).downloads_dir),
-        }
-        with engines.running(load(environ), report.for_stderr()) as known:
-            migrations.apply(known, report.Silent())
-            done = at_length(known, asked.steps, asked.seconds)
+    with attach.apart(report.for_stderr()) as known:
+        done = at_length(known, asked.steps, asked.seconds)
     sys.stdout.write(f"{done.total()} steps without a difference: {dict(done.most_common())}\n")
 
 

@@ -1,10 +1,16 @@
-"""Bounded waiting for what another process does."""
+"""Commands as an operator calls them, and bounded waiting for what another process does."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import pytest
+
+from config.settings import Settings
+
+Process = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
@@ -26,3 +32,24 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def tradingsystem(
+    engines: Settings, process_environment: Callable[[Settings], dict[str, str]]
+) -> Callable[..., Process]:
+    """Calls `tradingsystem ARGUMENTS…` where the shared engines run."""
+
+    def call(*arguments: object, seconds: float = 110.0) -> Process:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "launcher", *map(str, arguments)],
+            env=process_environment(engines),
+            cwd=engines.root,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=seconds,
+            check=False,
+        )
+
+    return call

@@ -1,4 +1,4 @@
-"""`tradingsystem migrate --seed`, on engines that the command starts itself."""
+"""`tradingsystem migrate`, on engines that it starts itself and on engines that run."""
 
 import json
 import os
@@ -37,3 +37,10 @@ def test_a_seed_is_added_once_and_only_to_a_demo(settings_in: Callable[..., Sett
     assert second == {"applied": [], "seeded": 0}
     assert "live" in migrate("--seed", code=2)
     assert "--show" in migrate("--seed", "--show", code=2)
+
+
+def test_engines_that_another_command_holds_are_used(tradingsystem):
+    shown, done = tradingsystem("migrate", "--show", "--json"), tradingsystem("migrate", "--json")
+
+    assert json.loads(shown.stdout) == {"pending": []}, shown.stderr
+    assert json.loads(done.stdout) == {"applied": []}, done.stderr

@@ -1,30 +1,12 @@
 """`tradingsystem verify`, as an operator and a scheduler call it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from launcher import stores
+from sql import stores
 from sql.tables import TICKS
 from tests.tape import ticks
-
-
-@pytest.fixture
-def tradingsystem(engines, process_environment):
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "launcher", *map(str, arguments)],
-            env=process_environment(engines),
-            cwd=engines.root,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-
-    return call
 
 
 def test_verify_proves_finds_and_mends(tradingsystem, engines):

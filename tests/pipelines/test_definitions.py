@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from config.settings import ROOT, load
+from config.settings import ROOT
 from pipelines import definitions
 from sql.tables import MOVING
 
@@ -50,6 +50,33 @@ def test_loading_opens_no_connection(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+DRIVERS = "adbc_driver_postgresql", "duckdb", "httpx", "numpy", "polars", "psycopg", "pyarrow"
+
+
+def test_loading_waits_for_no_library_that_only_a_run_needs():
+    program = f"""
+import sys, dagster
+before = set(sys.modules)
+from pipelines.definitions import defs
+defs.get_repository_def()
+print(sorted({set(DRIVERS)} & (sys.modules.keys() - before)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=100, check=True
+    )
+
+    assert done.stdout == "[]\n"
+
+
+def test_every_store_is_made_once_and_only_when_it_is_used():
+    made = []
+    resource = definitions.made_when_used(lambda settings: made.append(settings) or object())
+    with dg.build_resources({"first": resource}) as one, dg.build_resources({"second": resource}) as other:
+        assert one.first is other.second
+
+    assert made == [definitions.settings]
+
+
 def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     graph = definitions.defs.resolve_asset_graph()
     wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in ("hot", "warm", "cold")}
@@ -65,18 +92,6 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
 
 def test_definitions_hold_what_assets_and_schedules_ask_for():
     dg.Definitions.validate_loadable(definitions.defs)
-
-
-def test_stores_are_those_of_the_settings(tmp_path):
-    settings = load(
-        {"TRADINGSYSTEM_DATA_DIR": str(tmp_path), "QUESTDB_HTTP_PORT": "9123", "FRONTEND_APPS_DB_PORT": "5123"},
-        root=tmp_path,
-    )
-    stores = definitions.stores(settings)
-
-    assert stores["hot"].url == "http://127.0.0.1:9123"
-    assert stores["warm"].dsn.endswith("@127.0.0.1:5123/tradingsystem")
-    assert stores["cold"].root == tmp_path / "cold"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -4,10 +4,10 @@ import threading
 import polars as pl
 import pytest
 
-from launcher import stores
 from realtime import generated
 from realtime.feed import CATCH_UP, Feed
 from realtime.server import moving
+from sql import stores
 from sql.hot import HotStore
 from sql.tables import TICKS
 

@@ -1,9 +1,9 @@
 import threading
 from pathlib import Path
 
-from launcher import stores
 from realtime.files import FileSource
 from realtime.server import moving
+from sql import stores
 from sql.tables import TICKS
 
 HEADER = (

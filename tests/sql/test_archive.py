@@ -113,7 +113,7 @@ import sys, time
 from pathlib import Path
 import msgspec
 from config.settings import load
-from launcher import stores
+from sql import stores
 from sql import archive, cold, tables
 
 def stuck(path):

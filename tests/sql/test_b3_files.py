@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from launcher import stores
+from sql import stores
 from sql.b3_files import RefusedFileError, StaleFileError, import_file
 from sql.tables import TICKS, Flag
 from tests.benchmarks.b3_day import write_day
@@ -211,7 +211,7 @@ def test_a_killed_import_run_again_is_exact(engines, hot, warm, tmp_path, proces
     path = tmp_path / "day.zip"
     day = write_day(path, 400_000, session=MADE_SESSION)
     code = (
-        "import sys, pathlib\nfrom config.settings import load\nfrom launcher import stores\n"
+        "import sys, pathlib\nfrom config.settings import load\nfrom sql import stores\n"
         "from sql.b3_files import import_file\nown = load()\n"
         "import_file(pathlib.Path(sys.argv[1]), stores.hot(own), stores.warm(own), pathlib.Path(sys.argv[2]))\n"
     )

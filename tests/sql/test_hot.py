@@ -5,7 +5,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from launcher import stores
+from sql import stores
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import HotStore, instant_literal
 from tests.tape import NOON, SECOND, change, hot_rows, in_order, put, ticks
@@ -51,14 +51,14 @@ def test_a_row_with_a_known_key_is_replaced(store, table):
 def test_no_rows_are_no_transaction(store, table):
     before = store.wal(table).taken
 
-    assert store.insert(table, ticks(0)).rows == 0
+    assert store.insert(table, ticks(0)) == 0
     assert store.wal(table).taken == before
 
 
 def test_no_file_is_left_behind(hot, table):
     put(hot, table, ticks(10))
     with pytest.raises(StatementError):
-        hot.insert_file(table, hot.import_dir / "missing.parquet", 1)
+        hot.insert_file(table, hot.import_dir / "missing.parquet")
 
     assert list(hot.import_dir.glob(f"{table.name}*")) == []
 

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from launcher import engines as embedded
-from launcher import stores
 from launcher.report import Silent
 from sql import migrate as migrating
+from sql import stores
 from sql.errors import DriftError, StoreError
 from sql.migrate import DATABASES, Migration, check, migrate, migrations, pending
 from sql.tables import MOVING, TABLES

@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from sql import receipts
 from sql.buckets import hot_buckets, warm_buckets
+from sql.control import in_step
 from sql.errors import StoreUnavailableError, SuspendedError
 from sql.hot import HotStore
-from sql.sync import in_step, sync_table
+from sql.sync import sync_table
 from sql.warm import WarmStore
 from tests.tape import DAY, HOUR, NOON, SECOND, change, drop, hot_rows, new_table, put, ticks, warm_rows
 
@@ -202,7 +203,7 @@ def test_rows_that_arrive_during_a_pass_come_with_the_next(hot, warm, table):
 KILLED = """
 import sys, time
 from config.settings import load
-from launcher import stores
+from sql import stores
 from sql import sync, tables
 import msgspec
 

@@ -6,8 +6,7 @@ import threading
 import polars as pl
 import pytest
 
-from launcher import stores
-from sql import ticks
+from sql import stores, ticks
 from sql.tables import TICKS, Flag
 from sql.ticks import BusyError, Known, store, writing
 
