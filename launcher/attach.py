@@ -1,10 +1,13 @@
 """Engines for one command: those that run on the data directory, or our own for as long as the command takes."""
 
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from config.settings import Settings, load
 from launcher import cli, instance, migrations
@@ -26,7 +29,7 @@ def attached(data: Path | None, report: Report, *, migrated: bool = True) -> Ite
     from launcher import engines, stamp
 
     report("nothing runs on this data directory: starting its engines for this command")
-    with engines.running(settings, report) as started:
+    with _ended_by_sigterm(), engines.running(settings, report) as started:
         stamp.check(settings.data_dir, ())
         if migrated:
             migrations.apply(started, report)
@@ -45,6 +48,20 @@ def apart(report: Report) -> Iterator[Settings]:
             "TRADINGSYSTEM_DATA_DIR": str(Path(folder) / "data"),
             "TRADINGSYSTEM_DOWNLOADS_DIR": str(cli.own_settings(None).downloads_dir),
         }
-        with engines.running(load(environ), report) as settings:
+        with _ended_by_sigterm(), engines.running(load(environ), report) as settings:
             migrations.apply(settings, Silent())
             yield settings
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as an error does: by default it would end this process and leave its engines."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
