@@ -127,8 +127,9 @@ class _Plan:
         """Few rows in a span that holds many: only the buckets that differ."""
         if span.until - span.since <= SHORT:
             return [span]
-        if self.hot.count(self.table, span.since, span.until) <= 2 * span.rows + FEW_ROWS:
-            return [span]
+        rows = self.hot.count(self.table, span.since, span.until)
+        if rows <= 2 * span.rows + FEW_ROWS:
+            return [Span(span.since, span.until, rows)]
         return self.differences.of(span.since, span.until)
 
 
@@ -185,8 +186,8 @@ class _Writing:
     def _slices(self, windows: Iterable[Window]) -> list[Span]:
         found: list[Span] = []
         for window in windows:
-            if window.until - window.since <= MINUTE:
-                found.append(Span(window.since, window.until))
+            if window.until - window.since <= MINUTE or window.small:
+                found.append(Span(window.since, window.until, window.rows))
             else:
                 found += slices_of(window, self.hot.minutes(self.table, window.since, window.until))
         return found

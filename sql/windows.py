@@ -15,7 +15,6 @@ DAY = dt.timedelta(days=1)
 NEAR = dt.timedelta(seconds=1)  # two ranges this close are read as one: a round trip costs more than a second's rows
 FEW_ROWS = 20_000  # are copied sooner than they are compared
 SLICE_ROWS = 50_000  # so much is read ahead while PostgreSQL works on what came before
-FIRST_ROWS = 12_000  # of the first slice: PostgreSQL waits for that one
 SLICE_RANGES = 40
 
 
@@ -39,11 +38,20 @@ class Span(Struct, frozen=True):
 
 
 class Window(Struct, frozen=True):
-    """A range to write; `whole` when hot is complete there, so that what hot lacks is deleted from warm."""
+    """A range to write; `whole` when hot is complete there, so that what hot lacks is deleted from warm.
+
+    It holds no more than `rows`; 0 when nobody counted.
+    """
 
     since: dt.datetime
     until: dt.datetime
     whole: bool
+    rows: int = 0
+
+    @property
+    def small(self) -> bool:
+        """Whether it is read at once: few rows, of one UTC day, so that no partition is made for a day without rows."""
+        return 0 < self.rows <= SLICE_ROWS and self.since.date() == (self.until - MICROSECOND).date()
 
 
 def spans_of(transactions: Sequence[Transaction], last: int, applied: int) -> list[Span] | None:
@@ -77,9 +85,9 @@ def windows_of(spans: Iterable[Span], floor: dt.datetime | None) -> list[Window]
     for span in spans:
         cut = span.since if floor is None else min(max(floor, span.since), span.until)
         if span.since < cut:
-            found.append(Window(span.since, cut, whole=False))
+            found.append(Window(span.since, cut, whole=False, rows=span.rows))
         if cut < span.until:
-            found.append(Window(cut, span.until, whole=True))
+            found.append(Window(cut, span.until, whole=True, rows=span.rows))
     return found
 
 
@@ -95,8 +103,7 @@ def slices_of(window: Window, minutes: Mapping[dt.datetime, int]) -> list[Span]:
     for minute in sorted(minutes):
         end = minute + MINUTE
         last = found[-1] if found else None
-        most = SLICE_ROWS if len(found) > 1 else FIRST_ROWS
-        if last and last.rows + minutes[minute] <= most and last.until.date() == minute.date():
+        if last and last.rows + minutes[minute] <= SLICE_ROWS and last.until.date() == minute.date():
             found[-1] = Span(last.since, end, last.rows + minutes[minute])
         else:
             found.append(Span(minute, end, minutes[minute]))
@@ -106,11 +113,10 @@ def slices_of(window: Window, minutes: Mapping[dt.datetime, int]) -> list[Span]:
 def batches_of(slices: Iterable[Span]) -> Iterator[list[Span]]:
     """Small slices together, so that many late rows do not cost a round trip each."""
     batch: list[Span] = []
-    most = FIRST_ROWS
     for each in slices:
-        if batch and (len(batch) == SLICE_RANGES or sum(s.rows for s in batch) + each.rows > most):
+        if batch and (len(batch) == SLICE_RANGES or sum(s.rows for s in batch) + each.rows > SLICE_ROWS):
             yield batch
-            batch, most = [], SLICE_ROWS
+            batch = []
         batch.append(each)
     if batch:
         yield batch

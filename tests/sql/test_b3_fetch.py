@@ -1,6 +1,7 @@
 """Fetching from a stand-in of B3's site on this machine."""
 
 import datetime as dt
+import functools
 import io
 import threading
 import zipfile
@@ -15,6 +16,7 @@ from tests.sql.b3_made import line, text
 DAY = dt.date(2026, 7, 14)
 
 
+@functools.cache  # a zip holds the time of its making
 def archive() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:

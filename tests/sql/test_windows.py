@@ -22,7 +22,7 @@ from sql.windows import (
     spans_of,
     windows_of,
 )
-from tests.tape import NOON, SECOND
+from tests.tape import HOUR, NOON, SECOND
 
 INSTANTS = st.integers(0, 4 * 86_400).map(lambda seconds: NOON + seconds * SECOND)
 SPANS = st.lists(st.tuples(INSTANTS, st.integers(1, 90_000)).map(lambda at: Span(at[0], at[0] + at[1] * SECOND, 1)))
@@ -99,6 +99,15 @@ def test_slices_lie_in_their_window_apart_from_each_other_and_cover_its_minutes(
     assert all(a.until <= b.since for a, b in itertools.pairwise(found))
     assert all(each.rows <= SLICE_ROWS or each.until - each.since <= MINUTE for each in found)
     assert all(any(each.since <= max(minute, window.since) < each.until for each in found) for minute in minutes)
+
+
+def test_a_window_is_read_at_once_when_it_is_counted_small_and_of_one_day():
+    midnight = dt.datetime(2026, 11, 18, tzinfo=dt.UTC)
+
+    def small(hours: int, rows: int) -> bool:
+        return Window(midnight - HOUR, midnight + (hours - 1) * HOUR, whole=True, rows=rows).small
+
+    assert [small(1, SLICE_ROWS), small(1, SLICE_ROWS + 1), small(1, 0), small(2, 10)] == [True, False, False, False]
 
 
 def test_small_slices_travel_together_and_in_order():
