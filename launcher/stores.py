@@ -1,6 +1,9 @@
 """The stores as the settings name them; opening nothing until they are used."""
 
+import sys
 from pathlib import Path
+
+import structlog
 
 from config.settings import Settings
 from sql.cold import ColdStore
@@ -14,6 +17,8 @@ def hot(settings: Settings) -> HotStore:
     quest = settings.questdb
     embedded = None if quest.external else settings.data_dir / "questdb" / "import"
     auth = (quest.user, quest.password) if quest.external and quest.password else None
+    if not structlog.is_configured():  # a retry that is logged must not stand between a command and its JSON
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     return HotStore(quest.url, quest.pg_dsn(), reader_dsn=quest.pg_dsn(reader=True), import_dir=embedded, auth=auth)
 
 
