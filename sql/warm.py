@@ -72,7 +72,7 @@ class WarmStore:
                 cursor.execute("SET TIME ZONE 'UTC'")
                 cursor.execute(statement)
                 reader = cursor.fetch_record_batch()
-                yield (batch.select(table.names).cast(table.arrow) for batch in reader)
+                yield (batch.select(table.names).cast(table.arrow) for batch in _arriving(reader))
         except (adbc.OperationalError, adbc.InternalError) as error:
             raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
 
@@ -94,6 +94,13 @@ class WarmStore:
         """Whether the table was made a hypertable, once and for all, at its creation."""
         with self.connect() as connection:
             return is_hypertable(connection.cursor(), table.name)
+
+
+def _arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except OSError as error:  # what Arrow makes of a connection that is gone
+        raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
 
 
 @contextlib.contextmanager
