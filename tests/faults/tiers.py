@@ -271,5 +271,5 @@ def faults(kills: int) -> list[Fault]:
 
 def full_disks(kills: int) -> list[Fault]:
     """Those that need a file system of our own."""
-    found: list[Fault] = [(Scene.fill_cold_disk, size) for size in ("64k", "16k", "160k")[: max(1, kills // 10)]]
+    found: list[Fault] = [(Scene.fill_cold_disk, size) for size in ("64k", "16k", "32k")[: max(1, kills // 10)]]
     return found + [(Scene.fill_disk, f"disk-{number}") for number in range(kills // 25)]  # starts engines of its own
