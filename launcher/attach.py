@@ -41,6 +41,14 @@ def apart(report: Report) -> Iterator[Settings]:
     """Settings of migrated engines beside all that runs: on free ports, in a directory that goes with the block."""
     from launcher import engines
 
+    with place_apart() as place, _ended_by_sigterm(), engines.running(place, report) as settings:
+        migrations.apply(settings, Silent())
+        yield settings
+
+
+@contextmanager
+def place_apart() -> Iterator[Settings]:
+    """Settings of free ports and a directory that goes with the block; nothing runs there."""
     with tempfile.TemporaryDirectory(prefix="tradingsystem-", ignore_cleanup_errors=True) as folder:
         environ = {
             **os.environ,
@@ -48,9 +56,7 @@ def apart(report: Report) -> Iterator[Settings]:
             "TRADINGSYSTEM_DATA_DIR": str(Path(folder) / "data"),
             "TRADINGSYSTEM_DOWNLOADS_DIR": str(cli.own_settings(None).downloads_dir),
         }
-        with _ended_by_sigterm(), engines.running(load(environ), report) as settings:
-            migrations.apply(settings, Silent())
-            yield settings
+        yield load(environ)
 
 
 @contextmanager

@@ -58,8 +58,7 @@ class ColdStore:
         """
         path = self.path(table, day)
         path.parent.mkdir(parents=True, exist_ok=True)
-        for orphan in path.parent.glob("*.part"):
-            orphan.unlink(missing_ok=True)
+        _sweep(path.parent)
         draft = path.with_name(f"{uuid.uuid4().hex}.part")
         rows = 0
         try:
@@ -79,8 +78,10 @@ class ColdStore:
         return written
 
     def remove(self, table: Table, day: dt.date) -> None:
-        """Take the file of a day away; nothing happens where there is none."""
-        self.path(table, day).unlink(missing_ok=True)
+        """Take the file of a day away, and what a kill left beside it; nothing happens where there is none."""
+        path = self.path(table, day)
+        path.unlink(missing_ok=True)
+        _sweep(path.parent)
 
     def query(self, statement: str, params: Iterable[Any] = ()) -> list[dict[str, Any]]:
         """The rows of one SELECT, as dicts; each table that moves between tiers is a view.
@@ -145,6 +146,11 @@ def sha256_of(path: Path) -> str:
 
 def _quoted(path: Path) -> str:
     return path.as_posix().replace("'", "''")
+
+
+def _sweep(folder: Path) -> None:
+    for draft in folder.glob("*.part"):
+        draft.unlink(missing_ok=True)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -50,7 +50,8 @@ def load(cursor: Cursor, table: Table, hot: HotStore) -> Seen:
         incarnation=state.incarnation,
         hot_from=hot_from,
         last_synced=control.last_synced if control else EPOCH,
-        first_of_the_day=control is None or control.updated_at.date() < dt.datetime.now(dt.UTC).date(),
+        # Another day, not a later one: a clock that was ahead and went back must not put the comparison off.
+        first_of_the_day=control is None or control.updated_at.date() != dt.datetime.now(dt.UTC).date(),
         transactions=transactions,
     )
 

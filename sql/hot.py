@@ -253,7 +253,9 @@ class HotStore:
 
     def keeps_windows(self, table: Table) -> bool:
         """Whether the server shows which times a transaction touched; an external one may lack the setting."""
-        counted = f"SELECT count() FROM wal_transactions('{table.name}') WHERE rowCount IS NOT NULL"
+        # As in `transactions`: a text of this very table, for the plan of a dropped one is kept, and an error.
+        this = f"'{self.wal(table).incarnation}' IS NOT NULL"
+        counted = f"SELECT count() FROM wal_transactions('{table.name}') WHERE rowCount IS NOT NULL AND {this}"
         return bool(self.execute(counted)["dataset"][0][0])
 
     def days(self, table: Table, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:

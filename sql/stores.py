@@ -3,6 +3,7 @@
 Nothing is opened until a store is used, and its drivers are imported when it is made.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -58,8 +59,12 @@ class Places(Protocol):
 
 def hot(settings: Places, *, reader: bool = False) -> "HotStore":
     """QuestDB; for a `reader`, with the account that may only select."""
+    import structlog
+
     from sql.hot import HotStore
 
+    if not structlog.is_configured():  # a retry that is logged must not stand between a command and its JSON
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     quest = settings.questdb
     return HotStore(
         quest.url,

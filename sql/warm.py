@@ -51,8 +51,6 @@ class WarmStore:
                 return connection.execute(statement, params or None).fetchall()  # without parameters % is a %
         except psycopg.errors.QueryCanceled as error:
             raise StatementError(f"PostgreSQL stopped the statement: {error} (statement: {statement[:200]})") from error
-        except psycopg.OperationalError as error:
-            raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
         except psycopg.Error as error:
             raise StatementError(f"PostgreSQL refused: {error} (statement: {statement[:200]})") from error
 
@@ -66,14 +64,17 @@ class WarmStore:
         """
         import adbc_driver_postgresql.dbapi as adbc
 
-        with adbc.connect(self.dsn) as connection, connection.cursor() as cursor:
-            if snapshot is not None:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-            cursor.execute("SET TIME ZONE 'UTC'")
-            cursor.execute(statement)
-            reader = cursor.fetch_record_batch()
-            yield (batch.select(table.names).cast(table.arrow) for batch in reader)
+        try:
+            with adbc.connect(self.dsn) as connection, connection.cursor() as cursor:
+                if snapshot is not None:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                cursor.execute("SET TIME ZONE 'UTC'")
+                cursor.execute(statement)
+                reader = cursor.fetch_record_batch()
+                yield (batch.select(table.names).cast(table.arrow) for batch in _arriving(reader))
+        except (adbc.OperationalError, adbc.InternalError) as error:
+            raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
 
     def rows_of(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
         """How many rows of each UTC day there are."""
@@ -95,9 +96,16 @@ class WarmStore:
             return is_hypertable(connection.cursor(), table.name)
 
 
+def _arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except OSError as error:  # what Arrow makes of a connection that is gone
+        raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
+
+
 @contextlib.contextmanager
 def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """A connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers."""
+    """A connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers, or not any more."""
     try:
         connection = psycopg.connect(
             dsn, row_factory=dict_row, connect_timeout=5, options="-c timezone=UTC", autocommit=True
@@ -107,8 +115,13 @@ def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Con
         connection.autocommit = autocommit
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"PostgreSQL does not answer: {error}") from error
-    with connection:
-        yield connection
+    try:
+        with connection:
+            yield connection
+    except psycopg.errors.QueryCanceled:
+        raise  # a limit of ours: the server is well
+    except psycopg.OperationalError as error:
+        raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
 
 
 def copy(cursor: Cursor, table: Table, frames: Iterable[pl.DataFrame], into: str | None = None) -> int:

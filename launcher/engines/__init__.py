@@ -56,11 +56,8 @@ def ask(settings: Settings, name: str) -> None:
 
 
 @contextmanager
-def running(settings: Settings, report: Report | None = None) -> Iterator[Settings]:
-    """Engines for as long as the context lasts: starts what is embedded, yields settings that know the passwords.
-
-    Raises DirectoryError when another start holds the data directory, and what kept an engine from being ready.
-    """
+def supervised(settings: Settings, report: Report | None = None) -> Iterator[tuple[Settings, Supervisor]]:
+    """As `running`, with the supervisor of what was started: for those who stop an engine and start it again."""
     news = report or Silent()
     with instance.claimed(settings, news) as known:
         check_external(known)
@@ -69,9 +66,19 @@ def running(settings: Settings, report: Report | None = None) -> Iterator[Settin
             supervisor.add(children(known, news))
             supervisor.start(supervisor.runners)
             supervisor.require(supervisor.runners)
-            yield known
+            yield known, supervisor
         finally:
             supervisor.stop()
+
+
+@contextmanager
+def running(settings: Settings, report: Report | None = None) -> Iterator[Settings]:
+    """Engines for as long as the context lasts: starts what is embedded, yields settings that know the passwords.
+
+    Raises DirectoryError when another start holds the data directory, and what kept an engine from being ready.
+    """
+    with supervised(settings, report) as (known, _):
+        yield known
 
 
 class Recorder:

@@ -39,6 +39,28 @@ def test_quick_commands_import_nothing_heavy(arguments, tmp_path):
     assert done.stderr == ""
 
 
+def test_a_retry_of_a_store_is_logged_on_stderr(tmp_path, closed_port):
+    code = (
+        "from config.settings import load; from sql import stores; from sql.errors import StoreUnavailableError\n"
+        "try: stores.hot(load()).execute('SELECT 1')\n"
+        "except StoreUnavailableError: pass\n"
+    )
+    variables = {"TRADINGSYSTEM_DATA_DIR": str(tmp_path), "QUESTDB_HTTP_PORT": str(closed_port)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    line = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout == ""
+    assert "retry" in done.stderr
+
+
+def test_a_benchmark_has_options_of_its_own():
+    assert "--kills" in run("bench", "faults", "--help").stdout
+    assert "--rounds" in run("bench", "sync", "--help").stdout
+    assert run("bench", "sync", "--kills", "3").returncode == 2
+    assert "after kill -9" in run("bench", "--help").stdout
+
+
 def test_help_is_instant():
     best = min(timed_help() for _ in range(5))
 

@@ -49,6 +49,14 @@ def test_days_are_those_with_a_file_in_order(store):
     assert store.days(TICKS) == [DAY - dt.timedelta(days=1)]
 
 
+def test_a_day_that_goes_takes_along_what_a_kill_left_beside_it(store):
+    draft = store.path(TICKS, DAY).with_name("0123.part")
+    draft.touch()
+    store.remove(TICKS, DAY)
+
+    assert not draft.exists()
+
+
 def test_a_query_sees_the_table_and_its_day(store):
     rows = store.query("SELECT day, count(*) AS n, sum(quantity) AS q FROM ticks WHERE symbol <> ? GROUP BY day", ["X"])
 

@@ -461,3 +461,16 @@ def test_without_windows_recent_days_are_compared_and_once_a_day_everything(hot,
     assert (recent.way, recent.days) == ("comparison", (DAY,))
     assert nightly.days == (DAY - 9 * ONE_DAY, DAY)
     assert_equal(hot, warm, synced)
+
+
+def test_a_table_made_anew_is_asked_anew_whether_it_keeps_windows(hot, warm, table):
+    """The server keeps the plan of a text; that of a dropped table's transactions is an error."""
+    for _ in range(2):
+        put(hot, table, ticks(10))
+        sync_table(table, hot, warm)
+        change(hot, table, f"UPDATE {table.name} SET quantity = quantity + 1")
+        sync_table(table, hot, warm)
+        hot.execute(f"DROP TABLE {table.name}")
+        hot.execute(table.hot_ddl())
+
+    assert sync_table(table, hot, warm).rows_agree

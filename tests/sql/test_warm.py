@@ -53,6 +53,31 @@ def test_a_transaction_that_fails_leaves_nothing(warm, table):
     assert warm_rows(warm, table).height == 0
 
 
+def test_a_session_that_the_server_ends_is_told_as_unavailable(warm):
+    with pytest.raises(StoreUnavailableError, match="broke off"), warm.connect() as connection:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid(), 5000)")
+
+
+def test_a_stream_that_the_server_ends_is_told_as_unavailable(warm, table):
+    with warm.connect() as connection:
+        cursor = connection.cursor()
+        ensure_partitions(cursor, table, NOON, NOON + HOUR)
+        copy(cursor, table, [ticks(100)])
+    others = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+    )
+    statement = f"SELECT {table.name}.* FROM {table.name}, generate_series(1, 20000)"
+
+    def cut_off():
+        with warm.batches(statement, table) as batches:
+            next(batches)
+            warm.rows(others, (f"%{table.name}.* FROM%",))
+            list(batches)
+
+    with pytest.raises(StoreUnavailableError, match="broke off"):
+        cut_off()
+
+
 def test_a_row_without_a_partition_is_refused(warm, table):
     """There is no default partition that would take it and keep its day from ever having one."""
     with pytest.raises(psycopg.errors.CheckViolation, match="no partition"), warm.connect() as connection:
