@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from assets import archived, captured, synced
+from assets import archived, captured, retained, synced
 from config.settings import Settings, load
-from pipelines import schedules, sensors
+from pipelines import alerts, imports, outside, schedules, sensors, watch
 from sql.cold import ColdStore
 from sql.hot import HotStore
 from sql.warm import WarmStore
@@ -24,12 +24,26 @@ def stores(settings: Settings) -> dict[str, HotStore | WarmStore | ColdStore]:
     }
 
 
+settings = load()
 defs = dg.Definitions(
-    assets=[*captured.assets, *synced.assets, *archived.assets],
+    assets=[*captured.assets, *synced.assets, *archived.assets, *retained.assets],
     asset_checks=[*synced.checks, *archived.checks],
-    jobs=[schedules.sync, schedules.archive],
-    schedules=[schedules.sync_schedule, schedules.archive_schedule],
-    sensors=[sensors.first_pass],
-    resources=stores(load()),
+    jobs=[schedules.sync, schedules.archive, schedules.nightly, imports.import_files, imports.fetch_files],
+    schedules=[
+        schedules.sync_schedule,
+        schedules.archive_schedule,
+        schedules.nightly_schedule,
+        imports.fetch_schedule,
+    ],
+    sensors=[
+        sensors.first_pass,
+        imports.drop_folder,
+        alerts.run_failed,
+        alerts.checks_failed,
+        watch.hot_arrivals,
+        watch.suspended_tables,
+        watch.lost_runs,
+    ],
+    resources={**stores(settings), **outside.places(settings)},
     executor=dg.in_process_executor,  # runs are short: a process per step would cost more than the step
 )
