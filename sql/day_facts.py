@@ -68,8 +68,8 @@ def _statement(table: Table, where: str) -> str:
     minute = f"extract(hour FROM {table.time}) * 60 + extract(minute FROM {table.time})"
     return (
         "SELECT symbol, minute, count(*) AS rows, max(instant) AS newest FROM "
-        f"(SELECT {symbol} AS symbol, {minute} AS minute, {table.time} AS instant FROM {table.name} WHERE {where}) AS day "
-        "GROUP BY GROUPING SETS ((symbol), (minute), ())"
+        f"(SELECT {symbol} AS symbol, {minute} AS minute, {table.time} AS instant FROM {table.name} WHERE {where}) "
+        "AS day GROUP BY GROUPING SETS ((symbol), (minute), ())"
     )
 
 
