@@ -1,8 +1,12 @@
 """Warm to cold as assets: the Parquet file of each UTC day."""
 
+import datetime as dt
+from pathlib import Path
+
 import dagster as dg
 
-from assets.contract import check_result, checked_days, key_of, spec_of
+from assets.contract import RETRIES, check_result, checked_days, key_of, lineage_of, pool_of, spec_of
+from assets.pictures import seen
 from assets.sessions import day_of, open_day
 from assets.stores import Cold, Warm
 from sql.tables import MOVING, Table
@@ -11,14 +15,22 @@ from sql.tables import MOVING, Table
 def archived(table: Table) -> dg.AssetsDefinition:
     """Asset that writes the file of a day of `table`; safe to run again, the file appears whole or not at all."""
 
-    @dg.multi_asset(name=f"archive_{table.name}", specs=[spec_of(table, "cold", after="warm")])
+    @dg.multi_asset(
+        name=f"archive_{table.name}",
+        specs=[spec_of(table, "cold", after="warm")],
+        pool=pool_of(table),
+        retry_policy=RETRIES,
+    )
     def archive(context: dg.AssetExecutionContext, warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
         from sql.archive import archive_day
+        from sql.day_facts import of_cold
 
         day = day_of(context.partition_key)
         result = archive_day(table, day, warm, cold)
-        file = {"file": dg.MetadataValue.path(cold.path(table, day))} if result.file else {}
-        return dg.MaterializeResult(metadata={"dagster/row_count": result.rows, "bytes": result.bytes, **file})
+        facts = seen(table, "cold", day, of_cold(table, day, cold), now=dt.datetime.now(dt.UTC))
+        return dg.MaterializeResult(
+            metadata={**lineage_of(table, "warm"), **facts, "written": result.written, **_file(cold.path(table, day))}
+        )
 
     return archive
 
@@ -39,6 +51,16 @@ def cold_check(table: Table) -> dg.AssetChecksDefinition:
         return check_result(cold_agrees(table, day, warm, cold, today=open_day()) for day in days)
 
     return rows_agree
+
+
+def _file(path: Path) -> dict[str, dg.MetadataValue]:
+    from sql.day_facts import compression_ratio
+
+    if not path.is_file():
+        return {}
+    ratio = compression_ratio(path)
+    ratios = {"compression_ratio": dg.MetadataValue.float(ratio)} if ratio is not None else {}
+    return {"file": dg.MetadataValue.path(path), **ratios}
 
 
 assets = [archived(table) for table in MOVING]

@@ -1,6 +1,78 @@
 """The hot tables as external assets: the realtime process and the imports write them, Dagster only shows them."""
 
-from assets.contract import spec_of
-from sql.tables import MOVING
+import datetime as dt
+from typing import TYPE_CHECKING, ClassVar
+
+import dagster as dg
+from msgspec import Struct
+
+from assets.contract import key_of, spec_of
+from assets.sessions import has_partition, rows_expected
+from sql.tables import MOVING, Table
+
+if TYPE_CHECKING:
+    from sql.hot import HotStore
+
+FRESH_WITHIN = dt.timedelta(minutes=5)  # in the hours of a session some instrument trades every second
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """How fresh a hot table is at an instant."""
+
+    SHOWN_EVERY: ClassVar[float] = 240.0  # seconds; the freshness policy warns after ten minutes of silence
+
+    table: Table
+    newest: dt.datetime | None
+    transactions: int
+    at: dt.datetime
+    expected: bool  # whether the exchange trades, so that silence means something
+
+    @property
+    def lag(self) -> dt.timedelta | None:
+        return self.at - self.newest if self.newest else None
+
+    @property
+    def fresh(self) -> bool:
+        return not self.expected or (self.lag is not None and self.lag <= FRESH_WITHIN)
+
+    @property
+    def words(self) -> str:
+        expected = "rows are expected" if self.expected else "the exchange does not trade, no rows are expected"
+        return f"newest row at {self.newest or 'no time'}, {expected}"
+
+    def event(self) -> dg.AssetMaterialization:
+        """What freshness counts. The version is the last transaction: silence makes nothing after it out of date."""
+        day = (self.newest or self.at).astimezone(dt.UTC).date()
+        facts: dict[str, dg.MetadataValue] = {
+            "rows_expected": dg.MetadataValue.bool(self.expected),
+            "transactions": dg.MetadataValue.int(self.transactions),
+        }
+        if self.newest and self.lag is not None:
+            facts["newest_row_at"] = dg.MetadataValue.timestamp(self.newest)
+            facts["lag_seconds"] = dg.MetadataValue.float(round(self.lag.total_seconds(), 3))
+        return dg.AssetMaterialization(
+            key_of(self.table, "hot"),
+            description=self.words,
+            metadata=facts,
+            partition=str(day) if has_partition(day) else None,
+            tags={"dagster/data_version": str(self.transactions)},
+        )
+
+
+def arrival_of(table: Table, hot: "HotStore", now: dt.datetime) -> Arrival:
+    """Two small questions; no row is read. A row of the future does not make a table fresh."""
+    from sql.hot import instant_literal
+
+    question = f"SELECT max({table.time}) FROM {table.name} WHERE {table.time} <= {instant_literal(now)}"
+    answer = hot.execute(question)["dataset"]  # without rows where the table never had one
+    text = answer[0][0] if answer else None
+    return Arrival(
+        table=table,
+        newest=dt.datetime.fromisoformat(text) if text else None,
+        transactions=hot.wal(table).taken,
+        at=now,
+        expected=rows_expected(now),
+    )
+
 
 assets = [spec_of(table, "hot") for table in MOVING]

@@ -15,13 +15,23 @@ from sql.tables import Table, Tier
 if TYPE_CHECKING:
     from sql.agreement import Agreement
 
+# Hot is shown by materializations that a sensor reports: freshness counts those and no observations.
+FRESH = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(minutes=20), warn_window=dt.timedelta(minutes=10))
+# A store that is restarted is back within a minute; a table that is locked by another pass is waited for elsewhere.
+RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 KINDS: dict[Tier, str] = {"hot": "questdb", "warm": "postgres", "cold": "parquet"}
+WRITERS: dict[Tier, str] = {"warm": "sync.sync_table", "cold": "archive.archive_day"}
 OWNERS = ["team:data"]
 
 
 def key_of(table: Table, tier: Tier) -> dg.AssetKey:
     """`[tier, table]`."""
     return dg.AssetKey([tier, table.name])
+
+
+def pool_of(table: Table) -> str:
+    """The pool whose limit of one makes the passes on a table queue: config/dagster.yaml."""
+    return f"table_{table.name}"
 
 
 def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetSpec:
@@ -34,12 +44,22 @@ def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetS
         kinds={KINDS[tier]},
         owners=OWNERS,
         partitions_def=trading_day,
+        freshness_policy=FRESH if tier == "hot" else None,
+        tags={"tier": tier, "writer": table.writer if tier == "hot" else f"sql.{WRITERS[tier]}"},
         metadata={
             "dagster/column_schema": dg.TableSchema([_column(table, column, tier) for column in table.columns]),
             "dagster/table_name": f"{tier}.{table.name}",
             "key": ", ".join(table.key),
+            **(lineage_of(table, after) if after else {}),
         },
     )
+
+
+def lineage_of(table: Table, before: Tier) -> dict[str, dg.TableColumnLineage]:
+    """Each column comes from the one of its name in the tier before; the interface asks the newest event for it."""
+    source = key_of(table, before)
+    deps = {name: [dg.TableColumnDep(asset_key=source, column_name=name)] for name in table.names}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
 def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tier, warm: Warm) -> list[dt.date]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.contract import check_result, checked_days, key_of, spec_of
+from assets.contract import RETRIES, check_result, checked_days, key_of, lineage_of, pool_of, spec_of
+from assets.pictures import seen
 from assets.sessions import day_of, has_partition, open_day
 from assets.stores import Hot, Warm
 from sql.tables import MOVING, Table
@@ -21,18 +22,23 @@ if TYPE_CHECKING:
 def synced(table: Table) -> dg.AssetsDefinition:
     """Asset that makes warm equal to hot for a day of `table`; safe to run again, to kill and to start twice."""
 
-    @dg.multi_asset(name=f"sync_{table.name}", specs=[spec_of(table, "warm", after="hot")])
+    @dg.multi_asset(
+        name=f"sync_{table.name}",
+        specs=[spec_of(table, "warm", after="hot")],
+        pool=pool_of(table),
+        retry_policy=RETRIES,
+    )
     def sync(context: dg.AssetExecutionContext, hot: Hot, warm: Warm) -> dg.MaterializeResult[None]:
+        from sql.day_facts import of_warm
+
         day = day_of(context.partition_key)
         result = pass_over(table, day, hot, warm, today=open_day())
-        rows = warm.rows_of(table, [day, *result.days])
-        for late in result.days:
-            if late != day and has_partition(late):
-                metadata = {"dagster/row_count": rows[late]}
-                context.log_event(
-                    dg.AssetMaterialization(key_of(table, "warm"), metadata=metadata, partition=str(late))
-                )
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows[day], **_metadata(result)})
+        others = [late for late in result.days if late != day and has_partition(late)]
+        for late, rows in warm.rows_of(table, others).items():
+            metadata = {"dagster/row_count": rows}
+            context.log_event(dg.AssetMaterialization(key_of(table, "warm"), metadata=metadata, partition=str(late)))
+        facts = seen(table, "warm", day, of_warm(table, day, warm), now=dt.datetime.now(dt.UTC))
+        return dg.MaterializeResult(metadata={**lineage_of(table, "hot"), **facts, **_metadata(result)})
 
     return sync
 
@@ -75,7 +81,7 @@ def _metadata(result: "SyncResult") -> dict[str, int | float | str | dg.Metadata
         "windows_written": result.windows_written,
         "days_written": len(result.days),
         "seconds": round(result.seconds, 3),
-        **({"newest_row_at": dg.MetadataValue.timestamp(newest)} if newest else {}),
+        **({"synced_until": dg.MetadataValue.timestamp(newest)} if newest else {}),
     }
 
 

@@ -115,6 +115,12 @@ class B3(Struct, frozen=True, kw_only=True):
 
     base_url: Annotated[str, env("TRADINGSYSTEM_B3_URL")] = "https://arquivos.b3.com.br/rapinegocios/tickercsv"
     timeout_seconds: Annotated[Seconds, env("TRADINGSYSTEM_B3_TIMEOUT_SECONDS")] = 60.0
+    nightly: Annotated[str, env("TRADINGSYSTEM_B3_SYMBOLS")] = ""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The instruments that are fetched each night (ALL: the file of all of them); none: nothing is fetched."""
+        return tuple(dict.fromkeys(name.upper() for name in self.nightly.replace(",", " ").split()))
 
 
 class Access(Struct, frozen=True, kw_only=True):
@@ -143,6 +149,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Annotated[Path, env("TRADINGSYSTEM_DATA_DIR")] = Path(".data/demo")
     downloads_dir: Annotated[Path, env("TRADINGSYSTEM_DOWNLOADS_DIR")] = Path(".data/downloads")
     maven_url: Annotated[str | None, env("TRADINGSYSTEM_MAVEN_URL")] = None
+    inbox: Annotated[str | None, env("TRADINGSYSTEM_INBOX_DIR")] = None
+    alerts: Annotated[str, env("TRADINGSYSTEM_ALERT_URLS")] = ""  # hold passwords and tokens: never in a message
     library_strategy: Annotated[str, env("LIBRARY_DB_STRATEGY")] = "timescaledb"
     questdb: QuestDB = field(default_factory=QuestDB)
     postgres: Postgres = field(default_factory=Postgres)
@@ -159,6 +167,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def import_dir(self) -> Path | None:
         """Where the embedded QuestDB takes files from; one of yours does not share our disk."""
         return None if self.questdb.external else self.data_dir / "questdb" / "import"
+
+    @property
+    def inbox_dir(self) -> Path:
+        """The folder whose B3 files are imported."""
+        return (self.root / self.inbox).absolute() if self.inbox else self.data_dir / "inbox"
+
+    @property
+    def alert_urls(self) -> tuple[str, ...]:
+        """Where alerts go, as the apprise library writes addresses."""
+        return tuple(self.alerts.split())
 
     def url(self, service: str, path: str = "") -> str:
         """Address of a service of the manifest on this machine."""

@@ -5,9 +5,9 @@ from functools import cache
 
 import dagster as dg
 
-from assets import archived, captured, synced
+from assets import archived, captured, instance, retained, synced
 from config.settings import Settings, load
-from pipelines import schedules, sensors
+from pipelines import alerts, imports, outside, schedules, sensors, watch
 from sql import stores
 
 settings = load()
@@ -20,16 +20,38 @@ def made_when_used(make: Callable[[Settings], object]) -> dg.ResourceDefinition:
 
 
 defs = dg.Definitions(
-    assets=[*captured.assets, *synced.assets, *archived.assets],
+    assets=[*captured.assets, *synced.assets, *archived.assets, *retained.assets, *instance.assets],
     asset_checks=[*synced.checks, *archived.checks],
-    jobs=[schedules.sync, schedules.archive],
-    schedules=[schedules.sync_schedule, schedules.archive_schedule],
-    sensors=[sensors.first_pass],
+    jobs=[
+        schedules.sync,
+        schedules.archive,
+        schedules.nightly,
+        schedules.housekeeping,
+        imports.import_files,
+        imports.fetch_files,
+    ],
+    schedules=[
+        schedules.sync_schedule,
+        schedules.archive_schedule,
+        schedules.nightly_schedule,
+        schedules.housekeeping_schedule,
+        imports.fetch_schedule,
+    ],
+    sensors=[
+        sensors.first_pass,
+        imports.drop_folder,
+        alerts.run_failed,
+        alerts.checks_failed,
+        watch.hot_arrivals,
+        watch.suspended_tables,
+        watch.lost_runs,
+    ],
     # By the names that assets and schedules ask for.
     resources={
         "hot": made_when_used(stores.hot),
         "warm": made_when_used(stores.warm),
         "cold": made_when_used(stores.cold),
+        **outside.places(settings),
     },
     executor=dg.in_process_executor,  # runs are short: a process per step would cost more than the step
 )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.contract import key_of
-from assets.sessions import FIRST_DAY
+from assets.instance import KEY as DAGSTER_STORAGE
+from assets.sessions import FIRST_DAY, is_session
 from assets.stores import Cold, Hot, Warm
 from sql.tables import MOVING
 
@@ -18,6 +19,7 @@ SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some 
     "*/5 * * * 0,6",
 ]
 ARCHIVE_CRON = "*/5 * * * *"
+NIGHTLY_CRON = "0 1 * * *"  # UTC: the day ended an hour ago, at nine in the evening in São Paulo
 DAYS_A_TICK = 4  # archive runs that one tick may ask for; the newest days first
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -31,6 +33,26 @@ GIVEN_UP_AFTER = dt.timedelta(minutes=30)  # a run whose process was killed says
 
 sync = dg.define_asset_job("sync", dg.AssetSelection.groups("warm"), description="Hot to warm, one exact pass.")
 archive = dg.define_asset_job("archive", dg.AssetSelection.groups("cold"), description="Warm to Parquet files.")
+nightly = dg.define_asset_job(
+    "nightly",
+    dg.AssetSelection.groups("warm", "cold", "proof", "retention"),
+    description="A day that is over: sync, archive, prove, retain, each behind the checks of the one before.",
+    tags={"dagster/priority": "-1"},  # behind the passes over the open day
+)
+
+housekeeping = dg.define_asset_job(
+    "housekeeping",
+    dg.AssetSelection.assets(DAGSTER_STORAGE),
+    description="Old runs of Dagster make room.",
+    tags={"dagster/priority": "-2"},
+)
+housekeeping_schedule = dg.ScheduleDefinition(
+    job=housekeeping,
+    cron_schedule="30 6 * * *",  # half past three in São Paulo: nothing else is due
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night, after what the night has to move.",
+)
 
 
 @dg.schedule(
@@ -80,6 +102,20 @@ def archive_schedule(
         # Dagster wants a key where a tick asks for several runs, and drops one it has seen: a tick tried twice.
         key = f"archive {day} {context.scheduled_execution_time.isoformat()}"
         yield dg.RunRequest(run_key=key, partition_key=day.isoformat(), asset_selection=stale[day])
+
+
+@dg.schedule(
+    job=nightly,
+    cron_schedule=NIGHTLY_CRON,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night the UTC day that ended; nights that were missed are a backfill of this job.",
+)
+def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    day = day_of_tick(context) - dt.timedelta(days=1)
+    return dg.RunRequest(
+        f"nightly {day}", partition_key=day.isoformat(), tags={"session": "yes" if is_session(day) else "no"}
+    )
 
 
 def day_of_tick(context: dg.ScheduleEvaluationContext) -> dt.date:

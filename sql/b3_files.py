@@ -107,8 +107,8 @@ def import_file(
             _quarantine_conflicts(source, done, quarantine)
             _tell(report, staged, done, editions)
             report.refusals, report.quarantine = quarantine.shown, quarantine.keep(report.sha256)
-            for edition in editions:
-                b3_ledger.record(warm, edition, sha256=report.sha256, file=source.path.name, lines=staged.lines, at=at)
+            file = source.path.name
+            b3_ledger.record(warm, editions, sha256=report.sha256, file=file, lines=staged.lines, at=at)
     report.seconds = round(time.monotonic() - started, 3)
     return report
 

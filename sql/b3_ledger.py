@@ -57,11 +57,24 @@ def newer(warm: WarmStore, edition: Edition) -> Imported | None:
     return Imported(**rows[0]) if rows else None
 
 
-def record(warm: WarmStore, edition: Edition, *, sha256: str, file: str, lines: int, at: dt.datetime) -> None:
-    """Write down that a file is on the tape; importing it again changes nothing."""
+def record(
+    warm: WarmStore, editions: Iterable[Edition], *, sha256: str, file: str, lines: int, at: dt.datetime
+) -> None:
+    """Write down that a file is on the tape, all its sessions or none; importing it again changes nothing."""
     with warm.connect() as connection:
-        connection.execute(
+        connection.cursor().executemany(
             "INSERT INTO imports (session, scope, sha256, as_of, final, file, lines, imported_at) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (edition.session, edition.scope, sha256, edition.as_of or at, edition.final, file, lines, at),
+            [(e.session, e.scope, sha256, e.as_of or at, e.final, file, lines, at) for e in editions],
         )
+
+
+def is_imported(warm: WarmStore, sha256: str) -> bool:
+    """Whether a file of exactly this content came to its end before."""
+    return bool(warm.rows("SELECT 1 AS one FROM imports WHERE sha256 = %s LIMIT 1", (sha256,)))
+
+
+def has_final(warm: WarmStore, session: dt.date, scope: str) -> bool:
+    """Whether the whole session of an instrument (or ALL) is on the tape."""
+    statement = "SELECT 1 AS one FROM imports WHERE session = %s AND scope IN (%s, %s) AND final LIMIT 1"
+    return bool(warm.rows(statement, (session, scope, ALL)))

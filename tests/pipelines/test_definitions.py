@@ -1,6 +1,7 @@
 """Loading the definitions: what they hold, and that it touches no engine and no data."""
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_loading_opens_no_connection(tmp_path):
     )
 
     assert done.stderr == ""
-    assert "'archive', 'sync'" in done.stdout
+    assert "'archive', 'fetch_files', 'import_files', 'nightly', 'sync'" in done.stdout
     assert not (tmp_path / "none").exists()
 
 
@@ -79,15 +80,47 @@ def test_every_store_is_made_once_and_only_when_it_is_used():
 
 def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     graph = definitions.defs.resolve_asset_graph()
-    wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in ("hot", "warm", "cold")}
-    checks = {(key.asset_key, key.name) for key in graph.asset_check_keys}
+    chain = ["hot", "warm", "cold", "proof", "retention"]
+    wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in chain}
+    checks = {(key.asset_key.path[0], key.name) for key in graph.asset_check_keys}
 
     assert set(graph.get_all_asset_keys()) == wanted
-    assert checks == {(key, "rows_agree") for key in wanted if key.path[0] != "hot"}
-    assert all(spec.blocking for check in definitions.defs.asset_checks for spec in check.check_specs)
+    assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree")}
+    assert len(graph.asset_check_keys) == 3 * len(MOVING)
+    assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
     for table in MOVING:
-        assert graph.get(dg.AssetKey(["warm", table.name])).parent_keys == {dg.AssetKey(["hot", table.name])}
-        assert graph.get(dg.AssetKey(["cold", table.name])).parent_keys == {dg.AssetKey(["warm", table.name])}
+        for before, after in itertools.pairwise(chain):
+            assert graph.get(dg.AssetKey([after, table.name])).parent_keys == {dg.AssetKey([before, table.name])}
+
+
+def test_passes_on_one_table_share_a_pool_and_are_tried_again():
+    for made in definitions.defs.assets:
+        if isinstance(made, dg.AssetsDefinition):
+            tables = {key.path[-1] for key in made.keys}
+            assert {made.op.pool} == {f"table_{table}" for table in tables}
+            assert made.op.retry_policy.jitter is not None
+
+
+@pytest.mark.parametrize(("tier", "before"), [("warm", "hot"), ("cold", "warm")])
+def test_columns_come_from_those_of_the_tier_before(tier, before):
+    for table in MOVING:
+        spec = definitions.defs.resolve_asset_graph().get(dg.AssetKey([tier, table.name]))
+        lineage = spec.metadata["dagster/column_lineage"].deps_by_column
+
+        assert list(lineage) == list(table.names)
+        assert lineage["price"] == [dg.TableColumnDep(dg.AssetKey([before, table.name]), "price")]
+
+
+def test_hot_tables_have_a_freshness_policy():
+    graph = definitions.defs.resolve_asset_graph()
+
+    assert all(graph.get(dg.AssetKey(["hot", table.name])).freshness_policy_or_from_metadata for table in MOVING)
+
+
+def test_every_schedule_and_sensor_runs_from_the_first_start():
+    running = {dg.DefaultScheduleStatus.RUNNING, dg.DefaultSensorStatus.RUNNING}
+
+    assert {each.default_status for each in [*definitions.defs.schedules, *definitions.defs.sensors]} <= running
 
 
 def test_definitions_hold_what_assets_and_schedules_ask_for():
@@ -126,6 +159,7 @@ with dg.DagsterInstance.get() as instance:
         "runs": instance.get_runs_count(),
         "telemetry": instance.telemetry_enabled,
         "monitoring": instance.run_monitoring_enabled,
+        "passes at a time": instance.global_op_concurrency_default_limit,
     }))
 """
 
@@ -147,6 +181,7 @@ def test_the_instance_of_the_shipped_configuration_works_on_postgres(engines, pr
     assert said["storage"] == "PostgresRunStorage"
     assert said["runs"] == 0
     assert (said["telemetry"], said["monitoring"]) == (False, True)
+    assert said["passes at a time"] == 1
 
 
 def test_the_shipped_configuration_names_no_password():

@@ -1,0 +1,114 @@
+"""The end of the night: a day is proven in every tier, and only then what is old is compressed or leaves warm.
+
+Both stand for the night of their partition. The proof reads the three tiers again; retention looks at the whole table,
+and takes only days whose file is proven to hold them.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from assets.contract import OWNERS, RETRIES, key_of, pool_of
+from assets.sessions import day_of, open_day, trading_day
+from assets.stores import Cold, Hot, Warm
+from sql.tables import MOVING, Table
+
+PROOF, RETENTION = "proof", "retention"  # the assets' groups, and where a tier stands in the keys of others
+
+
+def proof_key(table: Table) -> dg.AssetKey:
+    """`[proof, table]`."""
+    return dg.AssetKey([PROOF, table.name])
+
+
+def proven(table: Table) -> dg.AssetsDefinition:
+    """Asset that holds the tiers against each other for a day of `table`; what differs fails its blocking check."""
+    key = proof_key(table)
+
+    @dg.multi_asset(
+        name=f"prove_{table.name}",
+        specs=[
+            _spec(table, key, key_of(table, "cold"), "All tiers hold the same rows of the day, read again from each.")
+        ],
+        check_specs=[dg.AssetCheckSpec("tiers_agree", asset=key, blocking=True)],
+        pool=pool_of(table),
+        retry_policy=RETRIES,
+    )
+    def prove(
+        context: dg.AssetExecutionContext, hot: Hot, warm: Warm, cold: Cold
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        from sql.evidence import Tiers
+        from sql.verify import verify
+
+        with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+            day = day_of(context.partition_key)
+            verdict = verify([table], Tiers(hot, warm, cold, Path(folder)), today=open_day(), day=day)
+        report = verdict.days[0] if verdict.days else None
+        unproven = report.unproven if report else "no tier holds a row of the day"
+        rows = {tier: held.rows for tier in table.tiers if report and (held := getattr(report, tier))}
+        lines = [f"{found.tier} {found.symbol}: {found.reason}; {found.remedy}" for found in verdict.differences]
+        yield dg.MaterializeResult(
+            metadata={
+                "proven": bool(report and report.proven),
+                **{f"rows_{tier}": count for tier, count in rows.items()},
+                **({"unproven": unproven} if unproven else {}),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="tiers_agree",
+                    passed=verdict.holds,
+                    description="; ".join(lines[:5]) or "every tier holds the same rows",
+                    metadata={"differences": len(lines)},
+                )
+            ],
+        )
+
+    return prove
+
+
+def retained(table: Table) -> dg.AssetsDefinition:
+    """Asset that compresses old days of `table` in warm and takes the oldest away, as its contract says."""
+    key = dg.AssetKey([RETENTION, table.name])
+    says = f"Warm keeps {table.warm_days} days" + (
+        f" and compresses after {table.compress_after_days}." if table.compress_after_days is not None else "."
+    )
+
+    @dg.multi_asset(
+        name=f"retain_{table.name}",
+        specs=[_spec(table, key, proof_key(table), says)],
+        pool=pool_of(table),
+        retry_policy=RETRIES,
+    )
+    def keep(warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
+        from sql.compression import compress, retain
+
+        compressed = compress(table, warm, today=open_day())
+        dropped = retain(table, warm, cold, today=open_day())
+        notes = "; ".join(filter(None, (compressed.note, dropped.note)))
+        return dg.MaterializeResult(
+            metadata={
+                "chunks_compressed": compressed.compressed,
+                "days_dropped": len(dropped.dropped),
+                **({"dropped": ", ".join(map(str, dropped.dropped))} if dropped.dropped else {}),
+                **({"note": notes} if notes else {}),
+            }
+        )
+
+    return keep
+
+
+def _spec(table: Table, key: dg.AssetKey, after: dg.AssetKey, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=[after],
+        description=f"{description} Table {table.name}.",
+        group_name=key.path[0],
+        kinds={"postgres", "parquet"},
+        owners=OWNERS,
+        partitions_def=trading_day,
+    )
+
+
+assets = [made(table) for table in MOVING for made in (proven, retained)]
