@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from assets.contract import OWNERS
+from assets.contract import OWNERS, RETRIES
 
 KEY = dg.AssetKey(["dagster", "storage"])
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -32,6 +32,8 @@ class Keep(dg.Config):
     group_name="dagster",
     kinds={"postgres"},
     owners=OWNERS,
+    pool="dagster_storage",
+    retry_policy=RETRIES,
     description="Finished runs older than `days` are deleted with their events and logs, except those that made the "
     "newest version of a partition. Shows the size of the storage before and after.",
 )

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from assets.instance import KEY as DAGSTER_STORAGE
 from config.settings import ROOT
 from pipelines import definitions
 from sql.tables import MOVING
@@ -47,7 +48,7 @@ def test_loading_opens_no_connection(tmp_path):
     )
 
     assert done.stderr == ""
-    assert "'archive', 'fetch_files', 'import_files', 'nightly', 'sync'" in done.stdout
+    assert "'archive', 'fetch_files', 'housekeeping', 'import_files', 'nightly', 'sync'" in done.stdout
     assert not (tmp_path / "none").exists()
 
 
@@ -84,7 +85,7 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in chain}
     checks = {(key.asset_key.path[0], key.name) for key in graph.asset_check_keys}
 
-    assert set(graph.get_all_asset_keys()) == wanted
+    assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE}
     assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree")}
     assert len(graph.asset_check_keys) == 3 * len(MOVING)
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
@@ -96,8 +97,8 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
 def test_passes_on_one_table_share_a_pool_and_are_tried_again():
     for made in definitions.defs.assets:
         if isinstance(made, dg.AssetsDefinition):
-            tables = {key.path[-1] for key in made.keys}
-            assert {made.op.pool} == {f"table_{table}" for table in tables}
+            pools = {f"table_{key.path[-1]}" if key != DAGSTER_STORAGE else "dagster_storage" for key in made.keys}
+            assert {made.op.pool} == pools
             assert made.op.retry_policy.jitter is not None
 
 
