@@ -38,6 +38,7 @@ VICTIMS = ("questdb", "postgres", "pass")
 WAYS = ("sync", "archive")
 LATER = dt.date(2027, 6, 1)  # a "today" on which every day of the tape is over
 Fault = tuple[Callable[..., None], object]
+UPDATING = 0.2  # of the kills come with UPDATEs
 MISSES = 40  # passes that may end before the kill that was meant for them
 DAYS = 2
 DAY_ROWS = 4_000
@@ -70,6 +71,7 @@ class Scene:
     def kill(self, victim: str) -> None:
         """`kill -9` of an engine or of the process of a pass, at some moment of a running pass, while hot changes."""
         way = self.chance.choice(WAYS)
+        self.writer.updating = self.chance.random() < UPDATING
         with self.writer.writing():
             for _ in range(MISSES):
                 if self._hit(self._running(), victim, way):

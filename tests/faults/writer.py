@@ -26,6 +26,7 @@ class Writer:
         self.hot = hot
         self.table = table
         self.changes = 0
+        self.updating = True  # an UPDATE makes the next pass compare everything, which hides what the last one lost
         self.taken_seconds = TAKEN_SECONDS
         self.held = pl.DataFrame(schema=table.polars)  # what hot holds, once all is applied
         self._chance = chance
@@ -55,7 +56,7 @@ class Writer:
 
     def change(self) -> None:
         """One change of a kind that chance chooses: new rows, late rows, rows of one instant, rewrites, an UPDATE."""
-        kinds = [self._late, self._rewrite, self._update]
+        kinds = [self._late, self._rewrite, *([self._update] if self.updating else [])]
         if self.held.height < MOST_ROWS:
             kinds += [self._append, self._append, self._at_once]
         self._chance.choice(kinds)()
