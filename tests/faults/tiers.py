@@ -68,9 +68,10 @@ class Scene:
         self._process: PassProcess | None = None
         self.typical = dict.fromkeys(WAYS, 0.1)  # seconds of a pass: kills are spread over so long
 
-    def kill(self, victim: str) -> None:
-        """`kill -9` of an engine or of the process of a pass, at some moment of a running pass, while hot changes."""
-        way = self.chance.choice(WAYS)
+    def kill(self, aim: str) -> None:
+        """`kill -9` of an engine or of the process of a pass ("pass sync"), at some moment of a running pass, while
+        hot changes."""
+        victim, way = aim.split()
         self.writer.updating = self.chance.random() < UPDATING
         with self.writer.writing():
             for _ in range(MISSES):
@@ -266,7 +267,7 @@ def _flipped(whole: bytes, place: int, bit: int) -> bytes:
 def faults(kills: int) -> list[Fault]:
     """What is done to a scene: each victim as often, the other faults in proportion."""
     share = max(1, kills // 10)
-    found: list[Fault] = [(Scene.kill, victim) for victim in VICTIMS for _ in range(kills)]
+    found: list[Fault] = [(Scene.kill, f"{victim} {WAYS[number % 2]}") for victim in VICTIMS for number in range(kills)]
     found += [(Scene.tear, how) for how in ("cut", "flipped") for _ in range(share)]
     found += [(Scene.step_clock_back, seconds) for seconds in (0.001, 3600.0, 86_400.0)[:share]]
     return found
