@@ -10,9 +10,9 @@ from launcher import instance
 from tests.journeys.running import Platform
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A demo platform with everything, ready."""
+    """A demo platform with everything, ready; one for all journeys, because starting it takes longest."""
     folder = tmp_path_factory.mktemp("journey")
     settings = settings_in(folder / "data")
     environ = {**os.environ, **instance.environment(settings), "TRADINGSYSTEM_API_KEY": "a-key-for-the-journeys"}

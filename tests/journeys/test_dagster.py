@@ -12,7 +12,7 @@ from config.settings import load
 from tests.journeys.test_spine import HEADER, SUMS, urls
 
 SYMBOL = "DOLZ26"
-DAYS = ["2026-11-16", "2026-11-17", "2026-11-18"]
+DAYS = ["2026-11-16", "2026-11-17"]
 SELECTOR = {"repositoryLocationName": "pipelines", "repositoryName": "__repository__"}
 LAUNCH = """
 mutation LaunchPipelineExecution($executionParams: ExecutionParams!) {
@@ -36,14 +36,14 @@ mutation LaunchPartitionBackfill($backfillParams: LaunchBackfillParams!) {
 STATUS = """
 query Run($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }
 """
-BACKFILL_STATUS = """
-query Backfill($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
+RUNS = """
+query Runs($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results { status } } } }
 """
-CHECKS = """
-query Checks($runId: ID!) { runOrError(runId: $runId) { ... on Run {
-  assetCheckEvaluations { assetKey { path } checkName success }
-  assetMaterializations { partition assetKey { path } metadataEntries { label ... on IntMetadataEntry { intValue } } }
-} } }
+EVENTS = """
+query Events($runId: ID!) { runOrError(runId: $runId) { ... on Run { eventConnection { events {
+  ... on AssetCheckEvaluationEvent { evaluation { assetKey { path } success } }
+  ... on MaterializationEvent { assetKey { path } metadataEntries { label ... on IntMetadataEntry { intValue } } }
+} } } } }
 """
 
 
@@ -87,9 +87,13 @@ class Interface:
         wait(lambda: self.status(run_id) in ("SUCCESS", "FAILURE", "CANCELED"), f"run {run_id} ends")
         return self.status(run_id)
 
+    def events(self, run_id, field):
+        events = self.ask(EVENTS, runId=run_id)["eventConnection"]["events"]
+        return [event for event in events if field in event]
+
     def verdicts(self, run_id):
-        checks = self.ask(CHECKS, runId=run_id)["assetCheckEvaluations"]
-        return {check["assetKey"]["path"][0]: check["success"] for check in checks}
+        found = [event["evaluation"] for event in self.events(run_id, "evaluation")]
+        return {check["assetKey"]["path"][0]: check["success"] for check in found}
 
 
 def wait(holds, what, seconds=60):
@@ -108,7 +112,7 @@ def interface(platform):
 
 @pytest.fixture(scope="module")
 def days(platform):
-    """Three days of trades in hot, and the schedules stopped: only what a test starts moves them."""
+    """Two days of trades in hot; the schedules run too, and change nothing of what is asserted."""
     for number, day in enumerate(DAYS):
         platform.run("import", "b3", str(file_of(platform.folder, day, 300 * (number + 1))))
 
@@ -146,7 +150,7 @@ def test_a_day_is_materialised_by_hand(platform, interface, days):
 
     (entries,) = [
         {entry["label"]: entry.get("intValue") for entry in event["metadataEntries"]}
-        for event in interface.ask(CHECKS, runId=run_id)["assetMaterializations"]
+        for event in interface.events(run_id, "metadataEntries")
         if event["assetKey"]["path"] == ["cold", "ticks"]
     ]
     wanted = {"dagster/row_count", "lag_seconds", "bytes", "compression_ratio", "rows_per_minute", "largest_symbols"}
@@ -167,52 +171,43 @@ def test_a_range_of_days_is_backfilled(platform, interface, days):
     assert found["__typename"] == "LaunchBackfillSuccess", found
     backfill = found["backfillId"]
 
-    def status():
-        return interface.ask(BACKFILL_STATUS, id=backfill)["status"]
+    tags = [{"key": "dagster/backfill", "value": backfill}]
 
-    wait(lambda: status().startswith(("COMPLETED", "FAILED", "CANCELED")), "the backfill ends", 90)
+    def statuses():  # of its runs: the daemon looks at a backfill itself only every half minute
+        return [run["status"] for run in interface.ask(RUNS, filter={"tags": tags})["results"]]
 
-    assert status() == "COMPLETED_SUCCESS"
+    wait(lambda: statuses() == ["SUCCESS"] * len(DAYS), "the runs of the backfill succeed", 110)
+
     assert counts(platform, "hot") == counts(platform, "warm") == counts(platform, "cold")
-    assert list(counts(platform, "cold").values()) == [300, 600, 900]
+    assert list(counts(platform, "cold").values()) == [300, 600]
 
 
 @pytest.mark.slow
-def test_a_check_fails_after_tampering_and_passes_after_a_repair(platform, interface, days, warm):
-    warm.execute(
-        f"UPDATE ticks SET quantity = 99 WHERE symbol = '{SYMBOL}' AND trade_id = 50 AND session = '{DAYS[1]}'"
-    )
-    tampered = interface.launch(DAYS[1], checks=["warm"])
+def test_tampering_fails_the_check_and_a_repair_that_is_killed_is_run_again_exactly(platform, interface, days, warm):
+    """Somebody holds the rows that the pass replaces, so that the kill finds it in the middle of its transaction."""
+    day = DAYS[1]
+    where = f"symbol = '{SYMBOL}' AND session = '{day}'"
+    warm.execute(f"UPDATE ticks SET quantity = 99 WHERE {where} AND trade_id > 4000")
+    tampered = interface.launch(day, checks=["warm"])
 
     assert interface.ended(tampered) == "FAILURE"
     assert interface.verdicts(tampered) == {"warm": False}
 
-    repaired = interface.launch(DAYS[1], "warm", "cold")
-
-    assert interface.ended(repaired) == "SUCCESS"
-    assert interface.verdicts(repaired) == {"warm": True, "cold": True}
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_in_the_middle_is_run_again_exactly(platform, interface, days, warm):
-    """Somebody holds the rows that the pass replaces, so that the kill finds it in the middle of its transaction."""
-    day = DAYS[2]
-    warm.execute(f"DELETE FROM ticks WHERE symbol = '{SYMBOL}' AND session = '{day}' AND trade_id > 4000")
     with warm.transaction():
-        warm.execute(f"SELECT FROM ticks WHERE symbol = '{SYMBOL}' AND session = '{day}' FOR UPDATE")
-        run_id = interface.launch(day, "warm")
+        warm.execute(f"SELECT FROM ticks WHERE {where} FOR UPDATE")
+        killed = interface.launch(day, "warm")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         wait(lambda: warm.execute(waiting).fetchone()[0] > 0, "the pass waits for the rows")
-        process_of(platform, run_id).kill()
+        process_of(platform, killed).kill()
 
-        assert interface.ended(run_id) == "FAILURE"
+        assert interface.ended(killed) == "FAILURE"
 
     again = interface.launch(day, "warm", "cold")
 
     assert interface.ended(again) == "SUCCESS"
-    assert [platform.query(tier, SUMS.format(symbol=SYMBOL)) for tier in ("warm", "cold")] == [
-        platform.query("hot", SUMS.format(symbol=SYMBOL))
-    ] * 2
+    assert interface.verdicts(again) == {"warm": True, "cold": True}
+    sums = [platform.query(tier, SUMS.format(symbol=SYMBOL)) for tier in ("hot", "warm", "cold")]
+    assert sums[0] == sums[1] == sums[2]
 
 
 def process_of(platform, run_id):

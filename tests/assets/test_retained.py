@@ -1,0 +1,66 @@
+"""The end of the night: a day that is proven lets retention run, one that is not stops it."""
+
+import dagster as dg
+import pytest
+
+from assets.archived import archived, cold_check
+from assets.contract import key_of, spec_of
+from assets.retained import proof_key, proven, retained
+from assets.synced import synced, warm_check
+from tests.tape import DAY, NOON, put, ticks
+
+
+@pytest.fixture
+def night(hot, warm, cold, table):
+    """Runs the whole chain, or some of its assets, for the day."""
+    defs = dg.Definitions(
+        assets=[spec_of(table, "hot"), synced(table), archived(table), proven(table), retained(table)],
+        asset_checks=[warm_check(table), cold_check(table)],
+        jobs=[dg.define_asset_job("all", "*")],
+        resources={"hot": hot, "warm": warm, "cold": cold},
+        executor=dg.in_process_executor,
+    )
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(*keys):
+            return defs.resolve_job_def("all").execute_in_process(
+                instance=instance, partition_key=str(DAY), asset_selection=list(keys) or None, raise_on_error=False
+            )
+
+        yield run
+
+
+def shown(result, tier):
+    (found,) = [
+        event.event_specific_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.path[0] == tier
+    ]
+    return {name: value.value for name, value in found.items()}
+
+
+def test_a_night_syncs_archives_proves_and_retains(hot, table, night):
+    put(hot, table, ticks(40))
+    result = night()
+
+    assert result.success
+    assert shown(result, "proof")["rows_hot"] == shown(result, "proof")["rows_cold"] == 40
+    assert shown(result, "retention")["days_dropped"] == 0
+    assert night().success
+
+
+def test_a_day_that_differs_fails_its_check_and_stops_retention(hot, warm, table, night):
+    put(hot, table, ticks(40))
+    night(key_of(table, "warm"), key_of(table, "cold"))
+    put(hot, table, ticks(1, since=NOON, first_id=700))
+    result = night(proof_key(table), dg.AssetKey(["retention", table.name]))
+    (check,) = result.get_asset_check_evaluations()
+
+    assert not result.success
+    assert (check.check_name, check.passed) == ("tiers_agree", False)
+    assert {event.asset_key.path[0] for event in result.get_asset_materialization_events()} == {"proof"}
+
+
+def test_a_day_without_rows_is_no_failure(night):
+    assert night().success
