@@ -41,7 +41,7 @@ def apart(report: Report) -> Iterator[Settings]:
     """Settings of migrated engines beside all that runs: on free ports, in a directory that goes with the block."""
     from launcher import engines
 
-    with place_apart() as place, _ended_by_sigterm(), engines.running(place, report) as settings:
+    with place_apart() as place, engines.running(place, report) as settings:
         migrations.apply(settings, Silent())
         yield settings
 
@@ -49,7 +49,10 @@ def apart(report: Report) -> Iterator[Settings]:
 @contextmanager
 def place_apart() -> Iterator[Settings]:
     """Settings of free ports and a directory that goes with the block; nothing runs there."""
-    with tempfile.TemporaryDirectory(prefix="tradingsystem-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="tradingsystem-", ignore_cleanup_errors=True) as folder,
+        _ended_by_sigterm(),
+    ):
         environ = {
             **os.environ,
             **dict(zip(PORTS, map(str, instance.free_ports(len(PORTS))), strict=True)),
