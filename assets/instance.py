@@ -16,7 +16,7 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 PAGE = 200
 SIZES = (
     "SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class "
-    "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 2 DESC"
+    "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 )
 
 

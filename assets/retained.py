@@ -4,9 +4,7 @@ Both stand for the night of their partition. The proof reads the three tiers aga
 and takes only days whose file is proven to hold them.
 """
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 
@@ -42,9 +40,7 @@ def proven(table: Table) -> dg.AssetsDefinition:
         from sql.evidence import Tiers
         from sql.verify import verify
 
-        with tempfile.TemporaryDirectory(prefix="proof-") as folder:
-            day = day_of(context.partition_key)
-            verdict = verify([table], Tiers(hot, warm, cold, Path(folder)), today=open_day(), day=day)
+        verdict = verify([table], Tiers(hot, warm, cold), today=open_day(), day=day_of(context.partition_key))
         report = verdict.days[0] if verdict.days else None
         unproven = report.unproven if report else "no tier holds a row of the day"
         rows = {tier: held.rows for tier in table.tiers if report and (held := getattr(report, tier))}

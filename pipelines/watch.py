@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.captured import Arrival, arrival_of
 from assets.stores import Hot
-from pipelines.alerts import Told
+from pipelines.alerts import AlertError, Told
 from sql.tables import MOVING
 
 FRESH_SECONDS = 60
@@ -57,7 +57,10 @@ def suspended_tables(context: dg.SensorEvaluationContext, hot: Hot, alerts: Told
         if not again:
             hot.execute(f"ALTER TABLE {table.name} RESUME WAL")
             tried[table.name] = state.applied
-        told = alerts.send(f"TradingSystem: hot.{table.name} {'stays' if again else 'was'} suspended", words)
+        try:
+            told = alerts.send(f"TradingSystem: hot.{table.name} {'stays' if again else 'was'} suspended", words)
+        except AlertError as error:  # what was tried must be remembered all the same, and the other tables looked at
+            told = str(error)
         context.log.warning(f"{words} ({told})")
         found.append(words)
     reason = "; ".join(found) or "every hot table applies what it takes"

@@ -265,7 +265,7 @@ def _aside(keys: Keys, flags: Keys, greatest: dict[int, int]) -> Mask | None:
     if not len(ids):
         return aside
     pairs = ids >> ID_BITS
-    order = np.argsort(pairs.astype(np.uint16) if len(greatest) < 1 << 16 else pairs, kind="stable")  # 16 bits: radix
+    order = np.argsort(pairs.astype(np.uint16) if pairs.max() < 1 << 16 else pairs, kind="stable")  # 16 bits: radix
     ordered = ids[order]
     starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered >> ID_BITS)) + 1])
     before = np.array([greatest.get(int(pair), -1) for pair in ordered[starts] >> ID_BITS])

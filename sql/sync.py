@@ -126,7 +126,7 @@ class _Plan:
     def _narrowed(self, span: Span) -> Iterable[Span]:
         """Few rows in a span that holds many: only the buckets that differ."""
         if span.until - span.since <= SHORT:
-            return [span]
+            return [Span(span.since, span.until)]
         rows = self.hot.count(self.table, span.since, span.until)
         if rows <= 2 * span.rows + FEW_ROWS:
             return [Span(span.since, span.until, rows)]

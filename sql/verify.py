@@ -85,9 +85,8 @@ def verify(
 
 def _sealed(table: Table, day: dt.date, tiers: Tiers, repair: bool) -> tuple[DayReport, list[Difference]]:
     evidence = gather(table, day, tiers)
-    if found_in(evidence) and _moved(
-        evidence, tiers
-    ):  # a pass of the sync between two readings looks like a difference
+    # A pass of the sync between two readings looks like a difference.
+    if found_in(evidence) and _moved(evidence, tiers):
         evidence = gather(table, day, tiers)
     done: list[str] = []
     if repair:

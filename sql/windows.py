@@ -68,12 +68,13 @@ def spans_of(transactions: Sequence[Transaction], last: int, applied: int) -> li
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """In order of time, with what touches, overlaps or is near as one."""
+    """In order of time, with what touches, overlaps or is near as one; one part uncounted leaves it uncounted."""
     found: list[Span] = []
     for span in sorted(spans, key=lambda each: each.since):
         before = found[-1] if found else None
         if before and span.since <= before.until + NEAR:
-            found[-1] = Span(before.since, max(before.until, span.until), before.rows + span.rows)
+            rows = before.rows + span.rows if before.rows and span.rows else 0
+            found[-1] = Span(before.since, max(before.until, span.until), rows)
         else:
             found.append(span)
     return found

@@ -13,6 +13,7 @@ from assets.captured import arrival_of
 from assets.contract import key_of
 from assets.sessions import SAO_PAULO
 from pipelines import watch
+from pipelines.alerts import AlertError
 from sql.hot import Wal
 from tests.tape import NOON, put, ticks
 
@@ -135,6 +136,18 @@ def test_a_table_that_is_suspended_again_at_the_same_transaction_is_left_to_peop
     assert "mend its disk" in second.skip_message
     assert len(hot.ordered) == 2
     assert "at transaction 8" in third.skip_message
+
+
+def test_an_address_that_takes_no_alert_makes_nobody_try_again(look):
+    class Deaf:
+        def send(self, _title, _body):
+            raise AlertError("1 of 1 addresses did not take the alert: jsons")
+
+    hot = Hot()
+    first = look(watch.suspended_tables, hot=hot, alerts=Deaf())
+    look(watch.suspended_tables, first.cursor, hot=hot, alerts=Deaf())
+
+    assert len(hot.ordered) == 1
 
 
 class Instance:

@@ -44,6 +44,14 @@ def test_the_first_reports_are_one_a_trade_and_nothing_is_lost(tmp_path_factory,
     assert set(staged.special) == {row["key"] for row in further}
 
 
+def test_repeats_are_found_among_more_instruments_than_sixteen_bits_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(Source.blocks, "__defaults__", (16 << 20,))
+    many = [line(f"S{number}", 10) for number in range(1 << 16)]
+    staged = staged_of(tmp_path, [*many, line("S0", 20), line(f"S{1 << 16}", 10), line("S0", 20)])
+
+    assert (staged.rows, staged.aside) == (len(many) + 2, 1)
+
+
 def test_rising_ids_leave_nothing_aside(tmp_path):
     rows = [line(symbol, number) for number in range(1, 200) for symbol in ("AAAA3", "BBBB4")]
 

@@ -41,6 +41,13 @@ def test_transactions_after_the_last_make_spans_that_hold_their_last_row():
     ]
 
 
+def test_a_part_that_nobody_counted_leaves_the_whole_uncounted():
+    counted, unknown = Span(NOON, NOON + MINUTE, 10), Span(NOON + MINUTE, NOON + DAY)
+
+    assert joined([counted, unknown]) == [Span(NOON, NOON + DAY)]
+    assert joined([unknown, counted]) == [Span(NOON, NOON + DAY)]
+
+
 def test_what_is_taken_but_not_applied_waits():
     assert spans_of([taken(1), taken(2), taken(3, 50)], last=1, applied=2) == [Span(NOON, NOON + MICROSECOND, 1)]
 
