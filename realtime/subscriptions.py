@@ -5,7 +5,6 @@ series mixes two contracts, and rolls by itself.
 """
 
 import datetime as dt
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from sql import durable
 from sql.exchange import Market, contract_of, market_of
 
 
@@ -80,13 +80,7 @@ class Subscriptions:
     def _change(self, symbol: str, wanted: Wanted | None) -> None:
         with self._lock:
             self._changed[symbol] = wanted
-            draft = self._path.with_suffix(".draft")
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(msgspec.json.encode(self._changed))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            durable.replace(self._path, msgspec.json.encode(self._changed))
             self._apply(symbol, wanted)
 
     def _apply(self, symbol: str, wanted: Wanted | None) -> None:
