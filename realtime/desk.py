@@ -21,7 +21,7 @@ class Desk:
         self._hangs_seconds = hangs_seconds
         self._requests: queue.SimpleQueue[tuple[str, Callable[[], Any], threading.Event] | None] = queue.SimpleQueue()
         self._busy: tuple[str, float] | None = None
-        self._pending: set[str] = set()
+        self._pending: dict[str, threading.Event] = {}
         self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -37,13 +37,11 @@ class Desk:
     def ask(self, name: str, request: Callable[[], Any]) -> threading.Event:
         """Make `request` as soon as those before are done; the event is set then, also when it failed.
 
-        A request whose name waits already is not made twice.
+        A request whose name waits already is not made twice; both askers get its event.
         """
-        done = threading.Event()
-        if name in self._pending:
-            done.set()
-            return done
-        self._pending.add(name)
+        if waiting := self._pending.get(name):
+            return waiting
+        done = self._pending[name] = threading.Event()
         self._requests.put((name, request, done))
         return done
 
@@ -60,7 +58,7 @@ class Desk:
     def _work(self) -> None:
         while (asked := self._requests.get()) is not None:
             name, request, done = asked
-            self._pending.discard(name)
+            self._pending.pop(name, None)
             self._busy = (name, time.monotonic())
             try:
                 request()
