@@ -10,21 +10,23 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from msgspec import Struct, structs
 
 from realtime.connection import MARKET_UP, Channel, Connection, heard, must_subscribe
 from realtime.desk import Desk
+from realtime.profitdll import messages
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
-from realtime.profitdll.messages import AssetSeen, ControlEvent, HealthChanged, InvalidTicker, StateChanged
-from realtime.spool import Spool
+from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicker, State
+from realtime.spool.frames import Asset
+from realtime.spool.writer import Spool
 from realtime.subscriptions import Subscriptions, Wanted
 from sql.exchange import SAO_PAULO, rows_expected
 
-COMMIT_SECONDS = 0.02
-WAIT_MS = 50
+WAIT_SECONDS = 0.02  # and so the pace of commits when little happens
 BATCH_RECORDS = 1 << 16
 WATCH_SECONDS = 1.0
 CLOSE_SECONDS = 8.0
@@ -88,9 +90,10 @@ class Capture:
         dll: ProfitDll,
         spool: Spool,
         subscriptions: Subscriptions,
+        stop: threading.Event,
+        *,
         login: Login,
         limits: Limits,
-        stop: threading.Event,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._dll = dll
@@ -101,13 +104,15 @@ class Capture:
         self._stop = stop
         self._now = now
         self._desk = Desk()
+        self._waiter = dll.waiter(0)
         self._connection = Connection(routing_wanted=login.routing)
         self._lock = threading.Lock()  # of the connection and what is subscribed
         self._subscribed: dict[str, Wanted] = {}
         self._unknown: dict[str, None] = {}
         self._records = 0
         self._reconnects = 0
-        self._last_record = self._well_since = self._last_commit = time.monotonic()
+        self._last_record = self._well_since = time.monotonic()
+        self._failed: str | None = None  # why the login could not even be asked for
         self._restart: str | None = None
 
     def run(self) -> None:
@@ -118,12 +123,10 @@ class Capture:
         self._desk.start()
         watch = threading.Thread(target=self._watch, name="capture watch", daemon=True)
         watch.start()
-        login = self._login
-        self._desk.ask("login", lambda: self._dll.connect(login.key, login.user, login.password, routing=login.routing))
+        self._desk.ask("login", self._log_in)
         try:
             while not self._stop.is_set() and self._restart is None:
-                self._dll.market.wait(WAIT_MS)
-                self._drain()
+                self._step()
             if self._restart is not None:
                 raise RestartNeededError(self._restart)
         finally:
@@ -150,57 +153,56 @@ class Capture:
             idle_seconds=time.monotonic() - self._last_record,
             records=self._records,
             reconnects=self._reconnects,
-            waiting=self._dll.market.pending,
-            dropped=sum(self._dll.market.dropped.values()),
+            waiting=self._dll.market.head - self._dll.market.tail,
+            dropped=self._dll.market.dropped,
             callback_errors=self._dll.counters().callback_errors,
             request=request,
             request_seconds=seconds,
         )
 
     def follow(self) -> None:
-        """Subscribe and unsubscribe until what is subscribed is what is wanted today; asked of the desk, returns at once."""
+        """Ask the desk for what lies between what is subscribed and what is wanted today; returns at once."""
         with self._lock:
             if not (self._connection.data_ready and self._connection.subscribed):
                 return
             have = dict(self._subscribed)
         wanted = self._wanted()
         for symbol in have.keys() - wanted.keys():
-            self._desk.ask(f"unsubscribe {symbol}", lambda each=have[symbol]: self._unsubscribe(each))
+            self._desk.ask(f"unsubscribe {symbol}", partial(self._unsubscribe, have[symbol]))
         for symbol, each in wanted.items():
             if have.get(symbol) != each:
-                self._desk.ask(f"subscribe {symbol}", lambda each=each: self._subscribe(each))
+                self._desk.ask(f"subscribe {symbol}", partial(self._subscribe, each))
 
     # --- the drain ---
 
-    def _drain(self) -> None:
-        """Move what is there: names of symbols before the records that use them."""
-        for event in self._dll.control.read():
-            self._hear(event)
+    def _step(self) -> None:
+        """Wait a little for something, then move what is there: names of symbols before the records that use them."""
+        market = self._dll.market
+        self._waiter.wait(market.tail, WAIT_SECONDS, control=True)
+        until = market.head
+        while len(events := self._dll.control.read()):
+            for event in messages.events(events):
+                self._hear(event)
         moved = 0
-        while moved < self._dll.market.capacity:
-            batch = self._dll.market.take(BATCH_RECORDS)
-            if not len(batch):
-                break
+        while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):
             self._spool.append(batch)
-            self._dll.market.release(len(batch))
+            market.release(len(batch))
             moved += len(batch)
-        now = time.monotonic()
         if moved:
             self._records += moved
-            self._last_record = now
-        if now - self._last_commit >= COMMIT_SECONDS:
+            self._last_record = time.monotonic()
+        if self._spool.due:
             self._spool.commit()
-            self._last_commit = now
 
-    def _hear(self, event: ControlEvent) -> None:
+    def _hear(self, event: Control) -> None:
         if isinstance(event, AssetSeen):
-            self._spool.assets([event])
-        elif isinstance(event, StateChanged):
+            self._spool.assets([Asset(event.number, event.ticker, event.exchange, event.feed)])
+        elif isinstance(event, State):
             self._state(event.channel, event.result)
         elif isinstance(event, InvalidTicker):
             self._unknown[event.ticker] = None
             log.error("symbol_unknown", symbol=event.ticker, market=event.exchange)
-        elif isinstance(event, HealthChanged):
+        elif isinstance(event, Health):
             with self._lock:
                 self._connection = structs.replace(self._connection, frozen=event.health != 0)
             log.warning("dll_health", health=event.health)
@@ -223,6 +225,14 @@ class Capture:
 
     # --- the desk ---
 
+    def _log_in(self) -> None:
+        login = self._login
+        try:
+            self._dll.connect(login.key, login.user, login.password, routing=login.routing)
+        except ProfitDllError as error:
+            self._failed = str(error)
+            raise
+
     def _subscribe_all(self) -> None:
         """Runs on the desk: each symbol again, because the DLL does not do it; repeats do no harm."""
         wanted = self._wanted()
@@ -231,7 +241,8 @@ class Capture:
                 return  # it will be asked again when the market data is back
             self._subscribe(each)
         with self._lock:
-            self._connection = structs.replace(self._connection, subscribed=self._connection.data_ready, symbols=len(wanted))
+            ready = self._connection.data_ready
+            self._connection = structs.replace(self._connection, subscribed=ready, symbols=len(wanted))
 
     def _subscribe(self, wanted: Wanted) -> None:
         try:
@@ -242,7 +253,8 @@ class Capture:
                 self._dll.subscribe_offers(wanted.symbol, wanted.market)
         except ProfitDllError as error:
             self._unknown[wanted.symbol] = None
-            log.error("subscription_failed", symbol=wanted.symbol, market=wanted.market, reason=str(error))
+            reason = str(error)
+            log.error("subscription_failed", symbol=wanted.symbol, market=wanted.market, reason=reason)  # noqa: TRY400 - an answer, no defect
         with self._lock:
             self._subscribed[wanted.symbol] = wanted
 
@@ -274,10 +286,11 @@ class Capture:
             self._connection = structs.replace(self._connection, silent=silent)
             connection = self._connection
         self.follow()
-        if not trading or connection.refusal or self._trouble(connection) is None:
+        trouble = self._trouble(connection)
+        if not trading or connection.refusal or self._failed or trouble is None:
             self._well_since = now
         elif now - self._well_since > self._limits.restart_seconds:
-            self._restart = f"for {self._limits.restart_seconds:.0f} s while the market trades: {self._trouble(connection)}"
+            self._restart = f"for {self._limits.restart_seconds:.0f} s while the market trades: {trouble}"
             log.error("restart_needed", reason=self._restart)
 
     def _trading(self) -> bool:
@@ -290,6 +303,8 @@ class Capture:
         request, seconds = self._desk.hanging()
         if request:
             return f"the DLL does not come back from `{request}` for {seconds:.0f} s"
+        if self._failed:
+            return f"the DLL cannot be used: {self._failed}"
         if connection.refusal:
             return f"the broker refuses the login: {connection.refusal}"
         if not connection.data_ready:
@@ -305,11 +320,9 @@ class Capture:
         closed = self._desk.ask("shut down", self._dll.close)
         deadline = time.monotonic() + CLOSE_SECONDS
         while not closed.is_set() and time.monotonic() < deadline:
-            self._dll.market.wait(WAIT_MS)
-            self._drain()
-        self._drain()
+            self._step()
+        self._step()
         if not closed.is_set():
             log.error("shutdown_hangs", seconds=CLOSE_SECONDS)
-        self._spool.mark("closed")
         self._spool.close()
         self._desk.stop()
