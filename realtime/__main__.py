@@ -54,7 +54,7 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
         settings.data_dir / "subscriptions.json", parsed(symbols, wanted.depth, wanted.offers)
     )
     library, login = _broker(settings) if live else (_simulator(settings), DEMO_LOGIN)
-    dll = ProfitDll(library, records=wanted.ring_records)
+    dll = ProfitDll(library, capacity=wanted.ring_records)
     spool = Spool.open(settings.spool_dir, source="profitdll" if live else "simulator", limits=settings.spool.limits)
     limits = Limits(
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live

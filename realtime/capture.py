@@ -17,7 +17,6 @@ from msgspec import Struct, structs
 
 from realtime.connection import MARKET_UP, Channel, Connection, heard, must_subscribe
 from realtime.desk import Desk
-from realtime.profitdll import messages
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicker, State
@@ -180,8 +179,8 @@ class Capture:
         market = self._dll.market
         self._waiter.wait(market.tail, WAIT_SECONDS, control=True)
         until = market.head
-        while len(events := self._dll.control.read()):
-            for event in messages.events(events):
+        while events := list(self._dll.events()):
+            for event in events:
                 self._hear(event)
         moved = 0
         while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):
