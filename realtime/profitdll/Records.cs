@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 
 namespace ProfitInterop {
     [StructLayout(LayoutKind.Explicit, Size = 96)]
-    public struct MarketRecord {
+    public unsafe struct MarketRecord {
         [FieldOffset(0)] public long seq;
         [FieldOffset(8)] public long mono;
         [FieldOffset(16)] public long time;
@@ -24,7 +24,7 @@ namespace ProfitInterop {
         [FieldOffset(78)] public byte side;
         [FieldOffset(79)] public byte has;
         [FieldOffset(80)] public uint flags;
-        [FieldOffset(84)] internal uint unused;
+        [FieldOffset(84)] public fixed byte rest[12];
         [FieldOffset(88)] internal long reserved;
     }
 

@@ -60,7 +60,8 @@ def check() -> None:
     """Raise AssemblyError when the built file is not the one recorded, or was built of other sources."""
     if not ASSEMBLY.is_file():
         raise AssemblyError(f"expected the built assembly {ASSEMBLY}, found none: run python -m {__spec__.name}")
-    recorded = dict(reversed(line.split(maxsplit=1)) for line in RECORD.read_text(encoding="utf-8").splitlines())
+    lines = [line.split(maxsplit=1) for line in RECORD.read_text(encoding="utf-8").splitlines()]
+    recorded = {what: digest for digest, what in lines}
     for what, found in (("sources", source_digest()), (ASSEMBLY.name, file_digest(ASSEMBLY))):
         if recorded.get(what) != found:
             raise AssemblyError(

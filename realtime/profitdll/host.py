@@ -1,6 +1,6 @@
-"""The .NET runtime inside this process: loaded once, with our assembly in it and the DLL found before .NET looks for it.
+"""The .NET runtime inside this process: loaded once, with our assembly in it, after the DLL that the assembly binds to.
 
-Linux: the CoreCLR that the package `dotnetcore2` brings, else an installed .NET. Windows: .NET Framework, or an installed .NET.
+Linux: the CoreCLR of the package `dotnetcore2`, else an installed .NET. Windows: .NET Framework, or an installed .NET.
 Never fork after loading; subprocesses are fine.
 """
 
@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -23,14 +24,14 @@ from realtime import records
 from realtime.profitdll import assembly
 from realtime.profitdll.errors import AssemblyError, LibraryError, RuntimeMissingError
 
-type_of_runtime = Literal["auto", "netfx", "coreclr"]
+Choice = Literal["auto", "netfx", "coreclr"]
 HERE = Path(__file__).resolve().parent
 LIBRARY = "ProfitDLL64"
 _lock = threading.Lock()
 _loaded: dict[str, Any] = {}
 
 
-def load(library: Path, runtime: type_of_runtime = "auto") -> ModuleType:
+def load(library: Path, runtime: Choice = "auto") -> ModuleType:
     """The assembly's namespace, bound to the DLL at `library`; a second call must name the same file.
 
     Raises LibraryError, RuntimeMissingError or AssemblyError, each saying what is missing.
@@ -66,7 +67,7 @@ def native_library(path: Path) -> ctypes.CDLL:
         raise LibraryError(f"{path} cannot be loaded: {error}") from error
 
 
-def assembly_in(runtime: type_of_runtime) -> ModuleType:
+def assembly_in(runtime: Choice) -> ModuleType:
     """The namespace of our assembly in a runtime that is loaded now, or was before."""
     if not assembly.ASSEMBLY.is_file():
         raise AssemblyError(f"expected {assembly.ASSEMBLY}, found none: run python -m realtime.profitdll.assembly")
@@ -80,9 +81,8 @@ def assembly_in(runtime: type_of_runtime) -> ModuleType:
     return interop
 
 
-def load_runtime(runtime: type_of_runtime) -> None:
-    import pythonnet  # here, because importing it must not be needed for anything but capture
-
+def load_runtime(runtime: Choice) -> None:
+    pythonnet = importlib.import_module("pythonnet")
     if pythonnet.get_runtime_info() is not None:
         pythonnet.load()
         return
@@ -93,7 +93,7 @@ def load_runtime(runtime: type_of_runtime) -> None:
         # Neither diagnostic sockets that a killed process leaves behind, nor a second listener thread.
         os.environ.setdefault("COMPlus_EnableDiagnostics", "0")
         os.environ.setdefault("DOTNET_EnableDiagnostics", "0")
-        pythonnet.load("coreclr", runtime_config=HERE / "runtimeconfig.json", dotnet_root=dotnet_root())  # type: ignore[arg-type]
+        pythonnet.load("coreclr", runtime_config=HERE / "runtimeconfig.json", dotnet_root=dotnet_root())
     except RuntimeError as error:
         raise RuntimeMissingError(f"the .NET runtime ({runtime}) cannot start: {error}") from error
 
@@ -101,9 +101,7 @@ def load_runtime(runtime: type_of_runtime) -> None:
 def dotnet_root() -> Path:
     """Where `host/fxr` and `shared` of a .NET lie."""
     with contextlib.suppress(ImportError):
-        import dotnetcore2
-
-        return Path(str(dotnetcore2.__file__)).parent / "bin"
+        return Path(str(importlib.import_module("dotnetcore2").__file__)).parent / "bin"
     program = shutil.which("dotnet")
     places = [os.environ.get("DOTNET_ROOT"), program and str(Path(program).resolve().parent)]
     for place in filter(None, places):
@@ -115,7 +113,7 @@ def dotnet_root() -> Path:
 
 
 @contextlib.contextmanager
-def handlers_kept() -> Any:
+def handlers_kept() -> Iterator[None]:
     """CoreCLR takes SIGINT, SIGQUIT and SIGTERM for itself; Python's answers are put back."""
     numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])
     kept = {number: signal.getsignal(number) for number in numbers}
@@ -143,5 +141,5 @@ def check_layouts(lines: str) -> None:
 
 
 def layout_of(struct: str, dtype: np.dtype[Any]) -> dict[str, int]:
-    fields = dtype.fields or {}
+    fields: Any = dtype.fields or {}
     return {struct: dtype.itemsize} | {f"{struct}.{name}": place[1] for name, place in fields.items()}
