@@ -154,7 +154,7 @@ class Capture:
             reconnects=self._reconnects,
             waiting=self._dll.market.head - self._dll.market.tail,
             dropped=self._dll.market.dropped,
-            callback_errors=self._dll.counters().callback_errors,
+            callback_errors=self._dll.counters()["errors"],
             request=request,
             request_seconds=seconds,
         )

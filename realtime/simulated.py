@@ -24,7 +24,8 @@ class SimulatorError(Exception):
 
 def library(downloads: Path, say: Callable[[str], None] = print) -> Path:
     """The library, built for this machine; the second time it is there. Raises build.BuildError."""
-    return build.built(downloads / "simulator", say=say)
+    made: Path = build.built(downloads / "simulator", say=say)
+    return made
 
 
 def script(data_dir: Path, own: Path | None) -> Path:
