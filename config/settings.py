@@ -123,6 +123,15 @@ class B3(Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(name.upper() for name in self.nightly.replace(",", " ").split()))
 
 
+class Spool(Struct, frozen=True, kw_only=True):
+    """What stands on disk between the market and the hot tier, and is kept as evidence after it was sent."""
+
+    max_bytes: Annotated[int, Meta(ge=1 << 20), env("TRADINGSYSTEM_SPOOL_MAX_BYTES")] = 20 << 30
+    segment_bytes: Annotated[int, Meta(ge=1 << 16), env("TRADINGSYSTEM_SPOOL_SEGMENT_BYTES")] = 128 << 20
+    commit_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SPOOL_COMMIT_SECONDS")] = 0.02
+    raw_days: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_RAW_DAYS")] = 90
+
+
 class Access(Struct, frozen=True, kw_only=True):
     """Who may call the HTTP interface, and from which pages."""
 
@@ -155,6 +164,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     questdb: QuestDB = field(default_factory=QuestDB)
     postgres: Postgres = field(default_factory=Postgres)
     b3: B3 = field(default_factory=B3)
+    spool: Spool = field(default_factory=Spool)
     access: Access = field(default_factory=Access)
     ports: dict[str, int] = {}  # service id -> port
 
@@ -167,6 +177,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def import_dir(self) -> Path | None:
         """Where the embedded QuestDB takes files from; one of yours does not share our disk."""
         return None if self.questdb.external else self.data_dir / "questdb" / "import"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Market data that was received and not stored yet."""
+        return self.data_dir / "spool"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Spool segments that were sent: evidence."""
+        return self.data_dir / "raw"
 
     @property
     def inbox_dir(self) -> Path:
@@ -221,7 +241,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Spool, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found
