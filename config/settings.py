@@ -158,6 +158,15 @@ class ProfitDll(Struct, frozen=True, kw_only=True):
         return tuple(name for name, value in needed.items() if not value)
 
 
+class Spool(Struct, frozen=True, kw_only=True):
+    """What stands on disk between the market and the hot tier, and is kept as evidence after it was sent."""
+
+    max_bytes: Annotated[int, Meta(ge=1 << 20), env("TRADINGSYSTEM_SPOOL_MAX_BYTES")] = 20 << 30
+    segment_bytes: Annotated[int, Meta(ge=1 << 16), env("TRADINGSYSTEM_SPOOL_SEGMENT_BYTES")] = 128 << 20
+    commit_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SPOOL_COMMIT_SECONDS")] = 0.02
+    raw_days: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_RAW_DAYS")] = 90
+
+
 class Access(Struct, frozen=True, kw_only=True):
     """Who may call the HTTP interface, and from which pages."""
 
@@ -190,6 +199,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     questdb: QuestDB = field(default_factory=QuestDB)
     postgres: Postgres = field(default_factory=Postgres)
     b3: B3 = field(default_factory=B3)
+    spool: Spool = field(default_factory=Spool)
     access: Access = field(default_factory=Access)
     capture: Capture = field(default_factory=Capture)
     profitdll: ProfitDll = field(default_factory=ProfitDll)
@@ -204,6 +214,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def import_dir(self) -> Path | None:
         """Where the embedded QuestDB takes files from; one of yours does not share our disk."""
         return None if self.questdb.external else self.data_dir / "questdb" / "import"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Market data that was received and not stored yet."""
+        return self.data_dir / "spool"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Spool segments that were sent: evidence."""
+        return self.data_dir / "raw"
 
     @property
     def inbox_dir(self) -> Path:
@@ -259,7 +279,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Spool, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found

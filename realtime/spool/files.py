@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
+from config import settings as configuration
 from realtime.spool import durable, segments
 from realtime.spool.frames import Bytes
 from realtime.spool.runs import raw_of
@@ -24,6 +25,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     segment_seconds: float = 3600.0
     commit_bytes: int = 4 << 20  # at most so much waits for one commit
     commit_seconds: float = 0.02
+
+    @classmethod
+    def of(cls, settings: configuration.Spool) -> "Limits":
+        """Those that are set."""
+        return cls(
+            max_bytes=settings.max_bytes,
+            segment_bytes=min(settings.segment_bytes, settings.max_bytes // 4),
+            commit_seconds=settings.commit_seconds,
+        )
 
 
 class Span(Struct, frozen=True):

@@ -69,6 +69,10 @@ class Reader:
             if found.frames or found.damages or not over:
                 return found
 
+    def later_segments(self) -> bool:
+        """Whether the segment of the position has a successor."""
+        return self._successor(self.position.segment) is not None
+
     def unread_bytes(self) -> int:
         """Bytes after the position in what is there now."""
         total = 0
