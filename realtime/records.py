@@ -64,8 +64,8 @@ RECORD = np.dtype(
             "action",  # trade type, depth update type or offer action, as the DLL numbers them
             "side",  # 0 buy, 1 sell, 255 none
             "has",  # offers: bits price, quantity, date, id, broker
-            "flags",  # trades: 1 edit, 2 last of a history answer; books: 1 last, 2 first; depth: 4 unread, 8 theoretical
-            "rest",  # no meaning; numpy copies only what a field covers, and the halves of a day reach in here
+            "flags",  # trades: 1 edit, 2 last of a history; books: 1 last, 2 first; depth: 4 unread, 8 theoretical
+            "rest",  # no meaning; but numpy copies only what a field covers, and daily halves lie here
         ],
         "formats": ["i8", "i8", "i8", "f8", "i8", "f8", "i8"] + ["i4"] * 5 + ["u1"] * 4 + ["u4", "V12"],
         "offsets": [0, 8, 16, 24, 32, 40, 48, 56, 60, 64, 68, 72, 76, 77, 78, 79, 80, 84],

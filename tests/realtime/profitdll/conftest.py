@@ -14,12 +14,13 @@ HEADERS = ROOT / "realtime" / "profitdll" / "simulator"
 
 
 def compile_pump(folder: Path) -> Path:
-    """`libProfitDLL64.so` of `pump.c` in `folder`."""
+    """`libProfitDLL64.so` of `pump.c` (callbacks) and `desk.c` (requests) in `folder`."""
     library = folder / "libProfitDLL64.so"
     compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     assert compiler is not None, "expected a C compiler (gcc, cc or clang) on PATH, found none"
     options = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-soname,libProfitDLL64.so", "-pthread"]
-    command = [compiler, *options, "-I", str(HEADERS), "-o", str(library), str(HERE / "pump.c")]
+    sources = [str(HERE / "pump.c"), str(HERE / "desk.c")]
+    command = [compiler, *options, "-I", str(HEADERS), "-o", str(library), *sources]
     subprocess.run(command, check=True, capture_output=True, text=True)
     return library
 

@@ -11,11 +11,12 @@
 
 #define X PROFIT_EXPORT
 
-static int64_t now(void) {
+static int64_t nanoseconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
+static inline int64_t now(void) { return nanoseconds(CLOCK_MONOTONIC); }
 
 /* ---- callbacks as they were given ---------------------------------------------------------------------------- */
 static TStateCallback state;
@@ -91,7 +92,7 @@ X int32_t TranslateTrade(const void *handle, TConnectorTrade *out) {
 
 static pthread_t pump;
 static _Atomic int stop;
-static int64_t count, interval, elapsed, first_number;
+static int64_t count, interval, elapsed, worked, first_number;
 static uint32_t *took;
 static int timed;
 
@@ -103,7 +104,7 @@ static void *run(void *unused) {
         memcpy(exchanges[i], EXCHANGES[i], 4);
     }
     Raw raw = {0, 0, 0, 0, 0, {2026, 11, 5, 20, 10, 0, 0, 0}};
-    int64_t start = now(), next = start;
+    int64_t start = now(), next = start, work = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
     for (int64_t i = 0; i < count && !stop; i++) {
         if (interval) {
             next += interval;
@@ -128,7 +129,7 @@ static void *run(void *unused) {
             trade(asset, &raw, 0);
         }
     }
-    elapsed = now() - start;
+    elapsed = now() - start, worked = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - work;
     return NULL;
 }
 
@@ -141,6 +142,7 @@ X int32_t PumpStart(int64_t trades, int64_t nanoseconds, int64_t first, int32_t 
     return pthread_create(&pump, NULL, run, NULL);
 }
 X int64_t PumpJoin(void) { pthread_join(pump, NULL); return elapsed; }
+X int64_t PumpWorked(void) { return worked; } /* the thread's own time, without what others took from it */
 X void PumpStop(void) { stop = 1; }
 X uint32_t *PumpTook(void) { return took; }
 X int64_t PumpNow(void) { return now(); }

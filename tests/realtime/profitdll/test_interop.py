@@ -309,10 +309,10 @@ def test_an_unknown_symbol_is_an_error(dll):
 
 def test_what_an_old_build_lacks_is_named_and_harmless_until_it_is_used(dll):
     assert dll.dll.lacking == ("SetAdjustHistoryCallbackV2",)
-    with pytest.raises(LibraryError, match="GetAccountCount"):
-        dll.dll.accounts()
-    with pytest.raises(LibraryError, match="SubscribeTicker"):
-        dll.dll.subscribe("PETR4", "B")
+    with pytest.raises(LibraryError, match="'GetAccount'"):
+        dll.dll.replay_accounts()
+    with pytest.raises(LibraryError, match="RequestTickerInfo"):
+        dll.dll.request_info("PETR4", "B")
 
 
 def test_a_process_connects_once(dll):
