@@ -4,6 +4,7 @@ Exit codes: 0 ended as asked, 2 configuration that cannot be used, 3 the source 
 """
 
 import argparse
+import os
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from realtime.metrics import CaptureCollector, FilesCollector
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.simulator.build import BuildError
+from realtime.spool.files import Limits as SpoolLimits
 from realtime.spool.writer import Spool, SpoolError
 from realtime.subscriptions import Subscriptions, SubscriptionsError, parsed
 from sql import stores
@@ -55,13 +57,20 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
     )
     library, login = _broker(settings) if live else (_simulator(settings), DEMO_LOGIN)
     dll = ProfitDll(library, capacity=wanted.ring_records)
-    spool = Spool.open(settings.spool_dir, source="profitdll" if live else "simulator", limits=settings.spool.limits)
+    spool = Spool.open(settings.spool_dir, source="profitdll" if live else "simulator", limits=_limits(settings))
     limits = Limits(
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
     capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits)
     app = server.capture_app(settings, capture, subscriptions, [CaptureCollector(capture.standing, spool.progress)])
     return 0 if server.Process(settings, capture, stop).run(app) else 3
+
+
+def _limits(settings: Settings) -> SpoolLimits:
+    asked = settings.spool
+    return SpoolLimits(
+        max_bytes=asked.max_bytes, segment_bytes=asked.segment_bytes, commit_seconds=asked.commit_seconds
+    )
 
 
 def _broker(settings: Settings) -> tuple[Path, Login]:
@@ -105,4 +114,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed by now. The .NET runtime's own end collects garbage for seconds, and never comes when a call
+    # into the DLL hangs.
+    os._exit(code)

@@ -24,7 +24,7 @@ class SimulatorError(Exception):
 
 def library(downloads: Path, say: Callable[[str], None] = print) -> Path:
     """The library, built for this machine; the second time it is there. Raises build.BuildError."""
-    made: Path = build.built(downloads / "simulator", say=say)
+    made: Path = build.built(downloads / "simulator", downloads=downloads, say=say)
     return made
 
 

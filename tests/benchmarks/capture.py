@@ -40,7 +40,7 @@ OPTIONS = [
 ]
 SCRIPT = """\
 seed 7
-login-delay 0.05
+handshake 50
 symbol WINX99 F price 131250 tick 5 lot 1 rate 9
 symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate 5
 symbol DEMO4 B price 38.42 tick 0.01 lot 100 rate 2

@@ -111,7 +111,7 @@ class Strategy:
 def script_of(folder: Path, rate: int, count: int) -> Path:
     """A script that brings `count` ticks of one symbol, each with the instant of its emission as its volume."""
     path = folder / "script.txt"
-    lines = ("seed 7", "login-delay 0.05", "stamp volume", f"symbol {SYMBOL} F price 131250 tick 5 lot 1 rate 9")
+    lines = ("seed 7", "handshake 50", "stamp on", f"symbol {SYMBOL} F price 131250 tick 5 lot 1 rate 9")
     path.write_text("\n".join((*lines, f"rate {rate} count {count}", "")), encoding="utf-8")
     return path
 

@@ -27,7 +27,7 @@ from tests.faults import emitted
 
 SCRIPT = """\
 seed {seed}
-login-delay 0.05
+handshake 50
 symbol WINX99 F price 131250 tick 5 lot 1 rate {rate}
 symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate {rate}
 symbol DEMO4 B price 38.42 tick 0.01 lot 100 rate {rate}

@@ -118,6 +118,7 @@ typedef struct Settings {
     int64_t start_ms, stop_ms; /* market clock; INT64_MIN: wall clock, never */
     int32_t open_s, close_s, auction_s, pre_opening_s;
     bool weekdays;
+    bool stamp; /* the volume of a trade is the instant of its delivery */
     int32_t login;      /* LOGIN_*; -1: second process on one key */
     int32_t activation;
     double handshake_ms;

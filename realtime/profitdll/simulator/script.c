@@ -87,7 +87,7 @@ static bool switch_line(int32_t words, char *word[], bool *malformed) {
         const char *word;
         bool *flag;
     } known[] = {{"strict", &s->strict}, {"stall", &s->stall}, {"print-fills", &s->print_fills},
-                 {"weekdays", &s->weekdays}, {"resubscribe", &s->resubscribe}};
+                 {"stamp", &s->stamp}, {"weekdays", &s->weekdays}, {"resubscribe", &s->resubscribe}};
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         if (strcmp(known[k].word, word[0]) != 0) continue;
         *malformed = words > 2 || (words == 2 && strcmp(word[1], "on") != 0 && strcmp(word[1], "off") != 0);

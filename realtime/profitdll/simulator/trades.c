@@ -38,6 +38,7 @@ static void deliver_trade(void *payload) {
     emitted_trade(event->target, print, print->time_ms / DAY_MS);
     TTradeCallbackV2 call = SIM_CALLBACK(trade_v2);
     if (call) {
+        if (settings()->stamp) event->print.volume = (double)platform_monotonic_ns(); /* when it was told, for benchmarks */
         atomic_store_explicit(&trades.current, print, memory_order_release);
         call(asset_identifier(event->ticker, event->exchange), &event->print, client_flags(print));
         atomic_store_explicit(&trades.current, NULL, memory_order_release);
