@@ -15,7 +15,7 @@ from realtime.profitdll.errors import AssemblyError
 HERE = Path(__file__).resolve().parent
 ASSEMBLY = HERE / "Interop.dll"
 RECORD = HERE / "Interop.sha256"
-SOURCES = ("Native.cs", "Records.cs", "Rings.cs", "Callbacks.cs", "Requests.cs", "Layouts.cs")
+SOURCES = ("Native.cs", "Records.cs", "Rings.cs", "Callbacks.cs", "Requests.cs", "Layouts.cs", "Binding.cs")
 OPTIONS = ("-langversion:5", "-target:library", "-unsafe", "-optimize+", "-warnaserror+")
 STAMP = """[assembly: System.Reflection.AssemblyVersion("1.0.0.0")]
 [assembly: System.Reflection.AssemblyInformationalVersion("{digest}")]

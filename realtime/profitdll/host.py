@@ -42,6 +42,10 @@ def load(library: Path, runtime: Choice = "auto") -> ModuleType:
             native = native_library(path)
             interop = assembly_in(runtime)
             check_layouts(interop.Layouts.All())
+            if not interop.Binding.Use(native._handle) and path.name.lower() != f"{LIBRARY}.dll".lower():
+                raise LibraryError(
+                    f"expected a file named {LIBRARY}.dll, found {path}: .NET Framework binds by that name"
+                )
             _loaded.update(path=path, native=native, interop=interop)
         if _loaded["path"] != path:
             raise LibraryError(f"this process has loaded {_loaded['path']} and cannot load {path} too")
@@ -50,14 +54,11 @@ def load(library: Path, runtime: Choice = "auto") -> ModuleType:
 
 
 def native_library(path: Path) -> ctypes.CDLL:
-    """Loads the DLL by its absolute path, so that .NET's search by name finds it."""
+    """Loads the DLL by its absolute path, with the companions beside it."""
     if sys.maxsize < 2**32 or platform.machine().lower() not in ("amd64", "x86_64"):
         raise LibraryError(f"ProfitDLL needs a 64-bit Python on x86-64, found {platform.machine()}")
     if not path.is_file():
         raise LibraryError(f"expected the DLL at {path}, found no file")
-    expected = f"{LIBRARY}.dll" if os.name == "nt" else f"lib{LIBRARY}.so"
-    if path.name.lower() != expected.lower():
-        raise LibraryError(f"expected a file named {expected}, found {path}: .NET binds by that name")
     try:
         if os.name == "nt":
             os.add_dll_directory(str(path.parent))  # type: ignore[attr-defined,unused-ignore]

@@ -23,7 +23,7 @@ import numpy as np
 
 from realtime.profitdll import host
 from realtime.profitdll.rings import CAPACITY, MarketRing
-from tests.realtime.profitdll.conftest import compile_pump
+from tests.realtime.profitdll.pumped import compile_pump
 
 CALLS = {"csharp": 400_000, "c": 400_000, "ctypes": 8_000}
 HOW = ((True, False), (True, True), (False, False))  # timed, busy

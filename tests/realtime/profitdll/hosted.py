@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.messages import Control
 from realtime.profitdll.rings import Records
+from tests.realtime.profitdll.pumped import pump
 
 CAPACITY = 1 << 12
 
@@ -17,7 +17,8 @@ CAPACITY = 1 << 12
 class Hosted:
     """The adapter, connected to the pump, and the pump's own functions."""
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self) -> None:
+        library = pump()
         self.dll = ProfitDll(library, capacity=CAPACITY)
         self.dll.connect("key", "user", "password", routing=True)
         self.pump = ctypes.CDLL(str(library))
@@ -58,5 +59,5 @@ class Hosted:
 
 
 @functools.cache
-def hosted(library: Path) -> Hosted:
-    return Hosted(library)
+def hosted() -> Hosted:
+    return Hosted()

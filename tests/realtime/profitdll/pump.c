@@ -1,6 +1,8 @@
 /* A pump with ProfitDLL's interface, for tests and benchmarks of what is called back: trades as fast as a thread can,
  * one event of each kind with known values, and the same ring as the C# side's, written in C. Not the simulator. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "profitdll.h"
 #include <pthread.h>
 #include <stdatomic.h>

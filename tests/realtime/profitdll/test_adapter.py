@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime as dt
+import sys
 
 import pytest
 
@@ -30,16 +31,18 @@ PETR4 = Asset("PETR4", "B")
 MORNING = dt.datetime(2026, 11, 5, 12, 0, tzinfo=dt.UTC)  # nine o'clock in São Paulo
 EVENING = dt.datetime(2026, 11, 5, 18, 30, tzinfo=SAO_PAULO)
 
-
-@pytest.fixture
-def dll(pump):
-    return hosted(pump).dll
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pump is Linux's")
 
 
 @pytest.fixture
-def said(pump):
+def dll():
+    return hosted().dll
+
+
+@pytest.fixture
+def said():
     """What the library was asked last."""
-    function = hosted(pump).pump.DeskSaid
+    function = hosted().pump.DeskSaid
     function.restype = ctypes.c_char_p
     return lambda: function().decode()
 

@@ -1,6 +1,8 @@
 """Every callback of the C# side, called by a native thread with known values that are overwritten afterwards."""
 
 import datetime as dt
+import shutil
+import sys
 import threading
 import time
 
@@ -16,14 +18,17 @@ from realtime.profitdll.requests import SAO_PAULO, Asset, instant
 from realtime.records import Event, Kind
 from tests.realtime.profitdll.hosted import hosted
 from tests.realtime.profitdll.layouts import LAYOUTS
+from tests.realtime.profitdll.pumped import in_a_process, pump
 
 MOMENT = int(dt.datetime(2026, 11, 5, 10, 11, 12, 345000, tzinfo=dt.UTC).timestamp() * 1000)
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pump is Linux's")
+
 
 @pytest.fixture
-def dll(pump):
+def dll():
     """The pump behind the adapter, with nothing waiting in the rings."""
-    found = hosted(pump)
+    found = hosted()
     found.drained(), found.events()
     return found
 
@@ -345,15 +350,28 @@ def test_another_library_is_refused(dll, tmp_path):
         host.load(other)
 
 
-def test_a_missing_or_misnamed_library_is_named(tmp_path):
+def test_a_missing_or_broken_library_is_named(tmp_path):
     with pytest.raises(LibraryError, match="found no file"):
         host.native_library(tmp_path / "libProfitDLL64.so")
-    (tmp_path / "ProfitDLL.so").write_bytes(b"")
-    with pytest.raises(LibraryError, match=r"expected a file named libProfitDLL64\.so"):
-        host.native_library(tmp_path / "ProfitDLL.so")
     (tmp_path / "libProfitDLL64.so").write_bytes(b"not a library")
     with pytest.raises(LibraryError, match="cannot be loaded"):
         host.native_library(tmp_path / "libProfitDLL64.so")
+
+
+def test_the_library_that_was_named_is_used_whatever_was_loaded_before(tmp_path):
+    """Two libraries of one name: the second is what the path says, though the system would find the first."""
+    copies = [shutil.copyfile(pump(), tmp_path / name) for name in ("libProfitDLL64.so", "another.so")]
+    done = in_a_process(
+        f"import ctypes\nfirst = ctypes.CDLL({str(copies[0])!r})\n"
+        "from realtime.profitdll.adapter import ProfitDll\n"
+        "dll = ProfitDll(LIBRARY, capacity=1 << 12)\n"
+        "dll.connect('key', 'user', 'password', routing=False)\n"
+        "dll.close()\n"
+        "print(first.PumpFinalized(), ctypes.CDLL(str(LIBRARY)).PumpFinalized())\n",
+        library=copies[1],
+    )
+
+    assert (done.stdout, done.stderr) == ("0 1\n", "")
 
 
 def test_record_times_are_sao_paulo_s_clock():

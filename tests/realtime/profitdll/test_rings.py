@@ -2,6 +2,7 @@
 
 import os
 import select
+import sys
 import threading
 import time
 
@@ -11,12 +12,15 @@ import pytest
 from realtime.profitdll.rings import CONTROLS, MARKET, MarketRing
 from realtime.records import DROPPED, EVENTS, HEAD, RECORD, RING_HEADER, TAIL, Kind
 from tests.realtime.profitdll.hosted import CAPACITY, hosted
+from tests.realtime.profitdll.pumped import in_a_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pump is Linux's")
 
 
 @pytest.fixture
-def dll(pump):
+def dll():
     """The pump behind the adapter, with nothing waiting in the rings."""
-    found = hosted(pump)
+    found = hosted()
     found.drained(), found.events()
     return found
 
@@ -285,13 +289,13 @@ time.sleep(0.2)
 
 
 @pytest.mark.parametrize("end", ["", "dll.close()\nassert pump.PumpFinalized() == 1", "sys.exit(0)"])
-def test_a_process_ends_while_callbacks_still_come(in_a_process, end):
+def test_a_process_ends_while_callbacks_still_come(end):
     done = in_a_process(ENDING.format(end=end))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_dll_is_finalized_at_exit(in_a_process):
+def test_the_dll_is_finalized_at_exit():
     done = in_a_process(
         "import atexit, ctypes\n"
         "pump = ctypes.CDLL(str(LIBRARY))\n"
@@ -304,7 +308,7 @@ def test_the_dll_is_finalized_at_exit(in_a_process):
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
-def test_signals_keep_python_s_answers(in_a_process):
+def test_signals_keep_python_s_answers():
     done = in_a_process(
         "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: print('asked to end', flush=True))\n"
@@ -325,7 +329,7 @@ def test_signals_keep_python_s_answers(in_a_process):
     assert (done.returncode, done.stdout, done.stderr) == (-15, "asked to end\ninterrupted\n", "")
 
 
-def test_refused_credentials_are_an_error_at_once(in_a_process):
+def test_refused_credentials_are_an_error_at_once():
     done = in_a_process(
         "from realtime.profitdll.adapter import ProfitDll\n"
         "from realtime.profitdll.errors import NeverRetryError\n"
