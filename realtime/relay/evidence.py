@@ -52,7 +52,7 @@ class Evidence:
     def _move(self, number: int) -> bool:
         self._raw.mkdir(parents=True, exist_ok=True)
         try:
-            for suffix in (SEALED, RECEIPT):
+            for suffix in (RECEIPT, SEALED):  # killed in between, it finds the segment here and goes on
                 path = self._spool / segments.name(number, suffix)
                 if path.exists():
                     path.replace(self._raw / path.name)

@@ -86,6 +86,7 @@ class Sender:
         self._evidence = Evidence(spool, raw, raw_days)
         self._reader = Reader(self._folders, self.state.position)
         self._hot_checked = False
+        self._expected: int | None = None  # transactions of hot, if nobody else writes there
         self._saved_at = 0.0
         self._dirty = False
 
@@ -96,7 +97,7 @@ class Sender:
             self.progress.alive_at = time.monotonic()
             try:
                 busy = self.step()
-            except (StoreError, OSError) as error:
+            except Exception as error:  # the top of the loop: what it is about is tried again, nothing is skipped
                 failed += 1
                 self._failed(error, first=failed == 1)
                 pause = min(LONGEST_PAUSE, 0.1 * 2**failed) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
@@ -172,11 +173,24 @@ class Sender:
             bad = np.isin(assets, unnamed) | (assets < 0)
             self._absent("unnamed", place, frames[0], trades.records["number"][bad])
             trades = trades.where(~bad)
-        days = np.unique(trades.day).tolist() if len(trades) else []
-        for day in days:
-            self._store_day(trades if len(days) == 1 else trades.where(trades.day == day), day, run)
+        if len(trades):
+            self._store_trades(trades, run)
 
-    def _store_day(self, trades: Trades, day: int, run: int) -> None:
+    def _store_trades(self, trades: Trades, run: int) -> None:
+        taken = self._hot.wal(TICKS).taken
+        if self._expected not in (None, taken):  # an import: what we know of its sessions is old
+            log.info("hot_was_written_by_others", transactions=taken - (self._expected or 0))
+            self._identities.forget()
+        self._expected = None
+        days = np.unique(trades.day).tolist()
+        inserts = [
+            self._store_day(trades if len(days) == 1 else trades.where(trades.day == day), day, run) for day in days
+        ]
+        exact = self._hot.import_dir is not None and None not in inserts
+        self._expected = taken + sum(n or 0 for n in inserts) if exact else self._hot.wal(TICKS).taken
+
+    def _store_day(self, trades: Trades, day: int, run: int) -> int | None:
+        """Store trades of one session; in how many transactions, None where that cannot be told."""
         names = self._reader.assets
         known, keys = self._identities.of(day), self._identities.keys(trades, day, names)
         edits = (trades.records["flags"] & EDIT) != 0
@@ -186,7 +200,8 @@ class Sender:
         hours = new.ts // HOUR_US
         same = {"session": session_of(day), "source": self._reader.source}
         new_keys = plain_keys if fresh.all() else plain_keys[fresh]
-        for hour in np.unique(hours).tolist():
+        present = np.unique(hours).tolist()
+        for hour in present:
             whole = bool((hours == hour).all())
             part = new if whole else new.where(hours == hour)
             ticks.store_fresh(self._hot, frame_of(part, names), same)
@@ -196,6 +211,8 @@ class Sender:
         self.progress.repeated += len(plain) - len(new)
         if edits.any():
             self._revise(trades.where(edits), keys[edits], day)
+            return None
+        return len(present)
 
     def _revise(self, edits: Trades, keys: Longs, day: int) -> None:
         """Corrections and cancellations: the stored trade keeps its time."""
@@ -267,8 +284,10 @@ class Sender:
         self.progress.unread_bytes = self._reader.unread_bytes()
         if isinstance(error, StatementError):
             self._identities.forget()  # a table that is not what we thought
-        if first:
+        if first and isinstance(error, StoreError | OSError):
             log.warning("hot_does_not_take", reason=str(error))
+        elif first:
+            log.error("sender_cannot_go_on", exc_info=error)
 
     def _end(self) -> None:
         try:

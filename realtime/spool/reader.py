@@ -78,8 +78,8 @@ class Reader:
         total = 0
         for folder in self._folders:
             for number in segments.numbers(folder, OPEN, SEALED):
-                path = segments.place([folder], number)
-                if number >= self.position.segment and path is not None:
+                path = segments.place([folder], number) if number >= self.position.segment else None
+                if path is not None:
                     total += _size(path) - (self.position.offset if number == self.position.segment else 0)
         return max(total, 0)
 

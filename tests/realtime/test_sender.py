@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from realtime.records import Kind
+from realtime.relay import sender as sending
 from realtime.relay import state as memory
 from realtime.relay.rows import EDIT
 from realtime.relay.sender import STATE, Sender
@@ -16,7 +17,7 @@ from realtime.spool.files import Limits
 from realtime.spool.frames import Asset
 from realtime.spool.segments import OPEN, SEALED
 from realtime.spool.writer import Spool
-from sql import stores
+from sql import stores, ticks
 from sql.errors import StoreUnavailableError
 from sql.hot import HotStore
 from sql.tables import TICKS, Flag
@@ -129,6 +130,33 @@ def test_a_sender_that_forgot_everything_doubles_nothing(scene):
     assert scene.sender.progress.repeated == 400
     assert scene.ids() == ids(500)
     assert scene.stored()[:400].equals(first)
+
+
+def test_what_somebody_else_stored_meanwhile_is_not_doubled(scene, hot):
+    scene.put(records(20))
+    scene.send()
+    rows = scene.stored().with_columns(trade_id=pl.col("trade_id") + 210, ts=pl.col("ts") + dt.timedelta(seconds=7))
+    ticks.store(hot, rows)
+    scene.put(records(40, 11))
+    scene.send()
+
+    assert scene.ids() == ids(50)
+
+
+def test_what_nobody_expected_is_tried_again_and_told(scene, monkeypatch):
+    scene.put(records(20))
+    monkeypatch.setattr(sending, "frame_of", lambda *_: 1 / 0)
+    thread = threading.Thread(target=scene.sender.run)
+    thread.start()
+    scene.sender._stop.wait(1.0)
+    told = scene.sender.progress.last_error
+    monkeypatch.undo()
+    scene.sender._stop.wait(5.0)
+    scene.sender._stop.set()
+    thread.join(20)
+
+    assert told == "division by zero"
+    assert scene.ids() == ids(20)
 
 
 def test_an_edit_revises_the_stored_trade_and_keeps_its_time(scene):
