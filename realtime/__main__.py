@@ -23,6 +23,7 @@ from realtime.subscriptions import Subscriptions, SubscriptionsError, parsed
 from sql import stores
 
 LIVE_SYMBOLS = "WINFUT WDOFUT"
+SWITCH_SECONDS = 0.0002  # Python's own five milliseconds are an age for a tick that waits for the interpreter
 DEMO_LOGIN = Login("demo", "demo", "demo", routing=True)
 UNUSABLE = (
     SettingsError,
@@ -39,6 +40,7 @@ def main() -> int:
     """Run the source that was asked for."""
     options = _parser().parse_args()
     stop = threading.Event()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()
         if options.source in ([], ["simulator"], ["profitdll"]):
