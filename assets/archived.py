@@ -59,7 +59,7 @@ def cold_check(table: Table) -> dg.AssetChecksDefinition:
         from sql.agreement import cold_agrees
 
         days = checked_days(context, table, "cold", warm)
-        return check_result(cold_agrees(table, day, warm, cold, today=open_day()) for day in days)
+        return check_result({day: cold_agrees(table, day, warm, cold, today=open_day()) for day in days})
 
     return rows_agree
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import inspect
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -78,21 +78,25 @@ def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tie
     return days_of(context) if partitioned else receipts.days(warm, table, tier)
 
 
-def check_result(found: Iterable["Agreement"]) -> dg.AssetCheckResult:
-    """The verdict of `sql.agreement` on some days, as Dagster keeps it."""
-    days = list(found)
+def check_result(found: Mapping[dt.date, "Agreement"]) -> dg.AssetCheckResult:
+    """The verdict of `sql.agreement` on some days, as Dagster keeps it: under the name of the check, not of a day."""
+    days = found.values()
     rows, before = sum(day.rows for day in days), sum(day.rows_before for day in days)
     reasons = [day.reason for day in days if not day.agree]
+    named = " to ".join(dict.fromkeys(str(day) for day in (min(found), max(found)))) if found else "no day"
     return dg.AssetCheckResult(
         passed=not reasons,
-        description="; ".join(reasons[:5]) or "both tiers hold the same rows",
+        description="; ".join(reasons[:5]) or f"{named}: both tiers hold the same rows",
         metadata={"days": len(days), "rows": rows, "rows_before": before, "rows_behind": before - rows},
     )
 
 
 def _column(table: Table, column: Column, tier: Tier) -> dg.TableColumn:
     kind = {"hot": column.kind.hot, "warm": column.kind.warm, "cold": column.kind.cold}[tier]
-    in_key = "part of the key" if column.name in table.key else None
+    words = [column.says, "part of the key" if column.name in table.key else ""]
     return dg.TableColumn(
-        column.name, kind, description=in_key, constraints=dg.TableColumnConstraints(nullable=column.nullable)
+        column.name,
+        kind,
+        description="; ".join(filter(None, words)) or None,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable),
     )

@@ -48,7 +48,9 @@ def proven(table: Table) -> dg.AssetsDefinition:
         lines: list[str] = []
         for day in days_of(context):
             verdict = verify([table], Tiers(hot, warm, cold), today=open_day(), day=day)
-            context.add_asset_metadata(_proof(table, verdict), partition_key=str(day))
+            path = cold.path(table, day)
+            file = {"file": dg.MetadataValue.path(path)} if path.is_file() else {}
+            context.add_asset_metadata({**_proof(table, verdict), **file}, partition_key=str(day))
             lines += [f"{day} {each.tier} {each.symbol}: {each.reason}; {each.remedy}" for each in verdict.differences]
         yield dg.MaterializeResult(
             check_results=[

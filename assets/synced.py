@@ -70,7 +70,7 @@ def warm_check(table: Table) -> dg.AssetChecksDefinition:
         from sql.agreement import warm_agrees
 
         days = checked_days(context, table, "warm", warm)
-        return check_result(warm_agrees(table, day, hot, warm, today=open_day()) for day in days)
+        return check_result({day: warm_agrees(table, day, hot, warm, today=open_day()) for day in days})
 
     return rows_agree
 

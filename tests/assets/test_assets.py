@@ -105,7 +105,9 @@ def test_a_run_takes_a_range_of_days_and_tells_of_each(hot, warm, cold, table, p
     assert result.success
     for key in (platform.warm_key, platform.cold_key):
         assert {day: told["dagster/row_count"] for day, told in metadata_of(result, key).items()} == rows
-    assert [each.metadata["days"].value for each in result.get_asset_check_evaluations()] == [3, 3]
+    checks = result.get_asset_check_evaluations()
+    assert [each.metadata["days"].value for each in checks] == [3, 3]
+    assert {each.description for each in checks} == {f"{days[0]} to {days[-1]}: both tiers hold the same rows"}
     assert cold.days(table) == days
     assert len(warm_rows(warm, table)) == 60
 
@@ -225,6 +227,8 @@ def test_an_asset_shows_the_columns_of_the_contract_as_the_tier_stores_them(tier
 
     assert list(columns) == list(TICKS.names)
     assert columns["price"].type == price[tier]
+    assert columns["price"].description == "BRL, or points for index futures"
+    assert all(column.description for column in columns.values())
     assert columns["buyer"].constraints.nullable
     assert not columns["price"].constraints.nullable
     assert (spec.group_name, spec.owners) == (tier, ["team:data"])
