@@ -39,7 +39,8 @@ class Arrival(Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         expected = "rows are expected" if self.expected else "the exchange does not trade, no rows are expected"
-        return f"newest row at {self.newest or 'no time'}, {expected}"
+        newest = f"{self.newest.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC" if self.newest else "no time"
+        return f"newest row at {newest}, {expected}"
 
     def event(self) -> dg.AssetMaterialization:
         """What freshness counts. The version is the last transaction: silence makes nothing after it out of date."""

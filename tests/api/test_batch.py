@@ -25,7 +25,7 @@ PAGE = '<html><script>{"pathPrefix": ""}</script><script src="/_next/a.js"></scr
 BUILD = Path(dagster_webserver.__file__).parent / "webapp" / "build"
 
 
-@get(["/", "/runs/{run:path}"], media_type="text/html")
+@get(["/", "/runs/{run:path}", "/graphql"], media_type="text/html")
 async def page() -> str:
     return PAGE
 
