@@ -140,10 +140,12 @@ async def events(socket: WebSocket[Any, Any, Any], webserver: NamedDependency[We
                 both.cancel_scope.cancel()
 
             both.start_soon(ask)
-            with contextlib.suppress(WebSocketDisconnect):
+            with contextlib.suppress(WebSocketDisconnect, ConnectionClosed):
                 async for message in upstream:
                     await socket.send_text(message if isinstance(message, str) else message.decode())
             both.cancel_scope.cancel()
+    if socket.connection_state != "disconnect":  # the webserver went, and the page asks again when it knows
+        await socket.close()
 
 
 async def _body(found: httpx.Response) -> AsyncIterator[bytes]:

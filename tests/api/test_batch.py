@@ -213,7 +213,11 @@ def test_events_come_through_for_those_who_may(remote, headers):
     def talk():
         with remote.websocket_connect("/dagster/graphql", headers=headers, subprotocols=["graphql-ws"]) as socket:
             socket.send_json({"type": "connection_init"})
-            return socket.receive_json()
+            answer = socket.receive_json()
+            with pytest.raises(WebSocketDisconnect) as end:  # the webserver hung up
+                socket.receive_json()
+            assert end.value.code == 1000
+            return answer
 
     if "x-api-key" in headers and "origin" not in headers:
         assert talk() == {"type": "connection_ack", "payload": "é" * 100_000}
