@@ -1,4 +1,4 @@
-"""The gateway: the tape, the catalog, the live page and the API documentation on one port."""
+"""The gateway: the tape, the catalog, the live page, Dagster and the API documentation on one port."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from pathlib import Path
 from litestar import Litestar, Response, get
 from litestar.static_files import create_static_files_router
 
+from api.batch import Webserver, events, pages
 from api.catalog import CatalogKeeper
 from api.kernel.access import OPEN
 from api.kernel.application import Service, create_app
@@ -37,7 +38,7 @@ def live_page() -> Response[bytes]:
 
 def gateway(settings: Settings, tape: Tape) -> Litestar:
     """The application of the gateway. Its probes are the stores of `tape`."""
-    snapshots, watch = Snapshots(), Watch(settings, tape, ID)
+    snapshots, watch, webserver = Snapshots(), Watch(settings, tape, ID), Webserver(settings)
 
     @asynccontextmanager
     async def parts(_: Litestar) -> AsyncIterator[None]:
@@ -47,6 +48,7 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             snapshots.close()
             tape.hot.close()
             await watch.close()
+            await webserver.close()
 
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")
     return create_app(
@@ -55,8 +57,14 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             id=ID,
             title="TradingSystem",
             description=DESCRIPTION,
-            handlers=[live_page, files, ticks, candles, catalog, live],
-            parts={"tape": tape, "snapshots": snapshots, "keeper": CatalogKeeper(tape), "watch": watch},
+            handlers=[live_page, files, ticks, candles, catalog, live, pages, events],
+            parts={
+                "tape": tape,
+                "snapshots": snapshots,
+                "keeper": CatalogKeeper(tape),
+                "watch": watch,
+                "webserver": webserver,
+            },
             probes={"hot": tape.hot.ready, "warm": tape.warm.ready},
             tags={"tape": "Trades, candles, and what there is of them"},
             lifespans=[parts],

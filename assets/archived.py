@@ -5,32 +5,43 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.contract import RETRIES, check_result, checked_days, key_of, lineage_of, pool_of, spec_of
+from assets.contract import (
+    DAYS_A_RUN,
+    RETRIES,
+    check_result,
+    checked_days,
+    days_of,
+    key_of,
+    lineage_of,
+    pool_of,
+    spec_of,
+)
 from assets.pictures import seen
-from assets.sessions import day_of, open_day
+from assets.sessions import open_day
 from assets.stores import Cold, Warm
 from sql.tables import MOVING, Table
 
 
 def archived(table: Table) -> dg.AssetsDefinition:
-    """Asset that writes the file of a day of `table`; safe to run again, the file appears whole or not at all."""
+    """Asset that writes the files of the days of a run; safe to run again, a file appears whole or not at all."""
 
     @dg.multi_asset(
         name=f"archive_{table.name}",
         specs=[spec_of(table, "cold", after="warm")],
         pool=pool_of(table),
         retry_policy=RETRIES,
+        backfill_policy=DAYS_A_RUN,
     )
     def archive(context: dg.AssetExecutionContext, warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
         from sql.archive import archive_day
         from sql.day_facts import of_cold
 
-        day = day_of(context.partition_key)
-        result = archive_day(table, day, warm, cold)
-        facts = seen(table, "cold", day, of_cold(table, day, cold), now=dt.datetime.now(dt.UTC))
-        return dg.MaterializeResult(
-            metadata={**lineage_of(table, "warm"), **facts, "written": result.written, **_file(cold.path(table, day))}
-        )
+        for day in days_of(context):
+            result = archive_day(table, day, warm, cold)
+            facts = seen(table, "cold", day, of_cold(table, day, cold), now=dt.datetime.now(dt.UTC))
+            told = {**facts, "written": result.written, **_file(cold.path(table, day))}
+            context.add_asset_metadata(told, partition_key=str(day))
+        return dg.MaterializeResult(metadata=lineage_of(table, "warm"))
 
     return archive
 
@@ -48,7 +59,7 @@ def cold_check(table: Table) -> dg.AssetChecksDefinition:
         from sql.agreement import cold_agrees
 
         days = checked_days(context, table, "cold", warm)
-        return check_result(cold_agrees(table, day, warm, cold, today=open_day()) for day in days)
+        return check_result({day: cold_agrees(table, day, warm, cold, today=open_day()) for day in days})
 
     return rows_agree
 

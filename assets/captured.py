@@ -24,6 +24,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
     table: Table
     newest: dt.datetime | None
+    rows: int  # of the newest row's UTC day
     transactions: int
     at: dt.datetime
     expected: bool  # whether the exchange trades, so that silence means something
@@ -39,12 +40,14 @@ class Arrival(Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         expected = "rows are expected" if self.expected else "the exchange does not trade, no rows are expected"
-        return f"newest row at {self.newest or 'no time'}, {expected}"
+        newest = f"{self.newest.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC" if self.newest else "no time"
+        return f"newest row at {newest}, {expected}"
 
     def event(self) -> dg.AssetMaterialization:
         """What freshness counts. The version is the last transaction: silence makes nothing after it out of date."""
         day = (self.newest or self.at).astimezone(dt.UTC).date()
         facts: dict[str, dg.MetadataValue] = {
+            "dagster/row_count": dg.MetadataValue.int(self.rows),
             "rows_expected": dg.MetadataValue.bool(self.expected),
             "transactions": dg.MetadataValue.int(self.transactions),
         }
@@ -61,15 +64,18 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
 
 def arrival_of(table: Table, hot: "HotStore", now: dt.datetime) -> Arrival:
-    """Two small questions; no row is read. A row of the future does not make a table fresh."""
+    """Three small questions; no row is read. A row of the future does not make a table fresh."""
     from sql.hot import instant_literal
 
     question = f"SELECT max({table.time}) FROM {table.name} WHERE {table.time} <= {instant_literal(now)}"
     answer = hot.execute(question)["dataset"]  # without rows where the table never had one
     text = answer[0][0] if answer else None
+    newest = dt.datetime.fromisoformat(text) if text else None
+    day = (newest or now).astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return Arrival(
         table=table,
-        newest=dt.datetime.fromisoformat(text) if text else None,
+        newest=newest,
+        rows=hot.count(table, day, day + dt.timedelta(days=1)),
         transactions=hot.wal(table).taken,
         at=now,
         expected=rows_expected(now),

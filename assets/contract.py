@@ -2,7 +2,7 @@
 
 import datetime as dt
 import inspect
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FRESH = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(minutes=20), warn_window=dt.timedelta(minutes=10))
 # A store that is restarted is back within a minute; a table that is locked by another pass is waited for elsewhere.
 RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# A run of a backfill takes ten days: starting a run costs more than a small day, and between two of them the pass over
+# the open day gets the table's pool. A check that fails holds up what follows for the days of its run.
+DAYS_A_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 KINDS: dict[Tier, str] = {"hot": "questdb", "warm": "postgres", "cold": "parquet"}
 WRITERS: dict[Tier, str] = {"warm": "sync.sync_table", "cold": "archive.archive_day"}
 OWNERS = ["team:data"]
@@ -62,28 +65,38 @@ def lineage_of(table: Table, before: Tier) -> dict[str, dg.TableColumnLineage]:
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
+def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
+    """The days of a run: one, or those of its range in a backfill."""
+    return [day_of(partition) for partition in context.partition_keys]
+
+
 def checked_days(context: dg.AssetCheckExecutionContext, table: Table, tier: Tier, warm: Warm) -> list[dt.date]:
-    """The day of the run; a check that is run alone, without a partition, looks at every day that has a receipt."""
+    """The days of the run; a check that is run alone, without a partition, looks at every day that has a receipt."""
     from sql import receipts
 
-    return [day_of(context.partition_key)] if context.has_partition_key else receipts.days(warm, table, tier)
+    partitioned = context.has_partition_key or context.has_partition_key_range
+    return days_of(context) if partitioned else receipts.days(warm, table, tier)
 
 
-def check_result(found: Iterable["Agreement"]) -> dg.AssetCheckResult:
-    """The verdict of `sql.agreement` on some days, as Dagster keeps it."""
-    days = list(found)
+def check_result(found: Mapping[dt.date, "Agreement"]) -> dg.AssetCheckResult:
+    """The verdict of `sql.agreement` on some days, as Dagster keeps it: under the name of the check, not of a day."""
+    days = found.values()
     rows, before = sum(day.rows for day in days), sum(day.rows_before for day in days)
     reasons = [day.reason for day in days if not day.agree]
+    named = " to ".join(dict.fromkeys(str(day) for day in (min(found), max(found)))) if found else "no day"
     return dg.AssetCheckResult(
         passed=not reasons,
-        description="; ".join(reasons[:5]) or "both tiers hold the same rows",
+        description="; ".join(reasons[:5]) or f"{named}: both tiers hold the same rows",
         metadata={"days": len(days), "rows": rows, "rows_before": before, "rows_behind": before - rows},
     )
 
 
 def _column(table: Table, column: Column, tier: Tier) -> dg.TableColumn:
     kind = {"hot": column.kind.hot, "warm": column.kind.warm, "cold": column.kind.cold}[tier]
-    in_key = "part of the key" if column.name in table.key else None
+    words = [column.says, "part of the key" if column.name in table.key else ""]
     return dg.TableColumn(
-        column.name, kind, description=in_key, constraints=dg.TableColumnConstraints(nullable=column.nullable)
+        column.name,
+        kind,
+        description="; ".join(filter(None, words)) or None,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable),
     )

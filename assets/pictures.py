@@ -20,8 +20,9 @@ def seen(table: Table, tier: Tier, day: dt.date, facts: DayFacts, *, now: dt.dat
     found: Seen = {
         "dagster/row_count": dg.MetadataValue.int(facts.rows),
         "bytes": dg.MetadataValue.int(facts.bytes),
+        "size": dg.MetadataValue.text(size(facts.bytes)),
         "session": dg.MetadataValue.text("a session of the exchange" if is_session(day) else "no session"),
-        "query": dg.MetadataValue.md(f"```\n{query(table, tier, day)}\n```"),
+        "query": dg.MetadataValue.text(query(table, tier, day)),  # text wraps, code does not
     }
     lag = facts.lag(day, now)
     if facts.newest is not None and lag is not None:
@@ -41,6 +42,16 @@ def query(table: Table, tier: Tier, day: dt.date) -> str:
     where = f"day = '{day}'" if tier == "cold" else f"{table.time} >= '{day}' AND {table.time} < '{end}'"
     statement = f"SELECT * FROM {table.name} WHERE {where} ORDER BY {table.time} LIMIT 100"
     return f'python3 tradingsystem query --tier {tier} "{statement}"'
+
+
+def size(count: int) -> str:
+    """Bytes as people say them."""
+    if count < 1000:
+        return f"{count} B"
+    value, units = count / 1000, ["kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:,.1f} {units[0]}"
 
 
 def markdown(facts: DayFacts) -> str:

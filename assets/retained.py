@@ -5,13 +5,17 @@ and takes only days whose file is proven to hold them.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.contract import OWNERS, RETRIES, key_of, pool_of
-from assets.sessions import day_of, open_day, trading_day
+from assets.contract import DAYS_A_RUN, OWNERS, RETRIES, days_of, key_of, pool_of
+from assets.sessions import open_day, trading_day
 from assets.stores import Cold, Hot, Warm
 from sql.tables import MOVING, Table
+
+if TYPE_CHECKING:
+    from sql.verify import Verdict
 
 PROOF, RETENTION = "proof", "retention"  # the assets' groups, and where a tier stands in the keys of others
 
@@ -22,7 +26,7 @@ def proof_key(table: Table) -> dg.AssetKey:
 
 
 def proven(table: Table) -> dg.AssetsDefinition:
-    """Asset that holds the tiers against each other for a day of `table`; what differs fails its blocking check."""
+    """Asset that holds the tiers against each other for the days of a run; what differs fails its blocking check."""
     key = proof_key(table)
 
     @dg.multi_asset(
@@ -33,6 +37,7 @@ def proven(table: Table) -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec("tiers_agree", asset=key, blocking=True)],
         pool=pool_of(table),
         retry_policy=RETRIES,
+        backfill_policy=DAYS_A_RUN,
     )
     def prove(
         context: dg.AssetExecutionContext, hot: Hot, warm: Warm, cold: Cold
@@ -40,21 +45,18 @@ def proven(table: Table) -> dg.AssetsDefinition:
         from sql.evidence import Tiers
         from sql.verify import verify
 
-        verdict = verify([table], Tiers(hot, warm, cold), today=open_day(), day=day_of(context.partition_key))
-        report = verdict.days[0] if verdict.days else None
-        unproven = report.unproven if report else "no tier holds a row of the day"
-        rows = {tier: held.rows for tier in table.tiers if report and (held := getattr(report, tier))}
-        lines = [f"{found.tier} {found.symbol}: {found.reason}; {found.remedy}" for found in verdict.differences]
+        lines: list[str] = []
+        for day in days_of(context):
+            verdict = verify([table], Tiers(hot, warm, cold), today=open_day(), day=day)
+            path = cold.path(table, day)
+            file = {"file": dg.MetadataValue.path(path)} if path.is_file() else {}
+            context.add_asset_metadata({**_proof(table, verdict), **file}, partition_key=str(day))
+            lines += [f"{day} {each.tier} {each.symbol}: {each.reason}; {each.remedy}" for each in verdict.differences]
         yield dg.MaterializeResult(
-            metadata={
-                "proven": bool(report and report.proven),
-                **{f"rows_{tier}": count for tier, count in rows.items()},
-                **({"unproven": unproven} if unproven else {}),
-            },
             check_results=[
                 dg.AssetCheckResult(
                     check_name="tiers_agree",
-                    passed=verdict.holds,
+                    passed=not lines,
                     description="; ".join(lines[:5]) or "every tier holds the same rows",
                     metadata={"differences": len(lines)},
                 )
@@ -76,6 +78,7 @@ def retained(table: Table) -> dg.AssetsDefinition:
         specs=[_spec(table, key, proof_key(table), says)],
         pool=pool_of(table),
         retry_policy=RETRIES,
+        backfill_policy=DAYS_A_RUN,
     )
     def keep(warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
         from sql.compression import compress, retain
@@ -93,6 +96,17 @@ def retained(table: Table) -> dg.AssetsDefinition:
         )
 
     return keep
+
+
+def _proof(table: Table, verdict: "Verdict") -> dict[str, int | str | bool]:
+    report = verdict.days[0] if verdict.days else None
+    unproven = report.unproven if report else "no tier holds a row of the day"
+    rows = {tier: held.rows for tier in table.tiers if report and (held := getattr(report, tier))}
+    return {
+        "proven": bool(report and report.proven),
+        **{f"rows_{tier}": count for tier, count in rows.items()},
+        **({"unproven": unproven} if unproven else {}),
+    }
 
 
 def _spec(table: Table, key: dg.AssetKey, after: dg.AssetKey, description: str) -> dg.AssetSpec:

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.contract import RETRIES, check_result, checked_days, key_of, lineage_of, pool_of, spec_of
+from assets.contract import (
+    DAYS_A_RUN,
+    RETRIES,
+    check_result,
+    checked_days,
+    days_of,
+    key_of,
+    lineage_of,
+    pool_of,
+    spec_of,
+)
 from assets.pictures import seen
-from assets.sessions import day_of, has_partition, open_day
+from assets.sessions import has_partition, open_day
 from assets.stores import Hot, Warm
 from sql.tables import MOVING, Table
 
@@ -20,25 +30,29 @@ if TYPE_CHECKING:
 
 
 def synced(table: Table) -> dg.AssetsDefinition:
-    """Asset that makes warm equal to hot for a day of `table`; safe to run again, to kill and to start twice."""
+    """Asset that makes warm equal to hot for the days of a run; safe to run again, to kill and to start twice."""
 
     @dg.multi_asset(
         name=f"sync_{table.name}",
         specs=[spec_of(table, "warm", after="hot")],
         pool=pool_of(table),
         retry_policy=RETRIES,
+        backfill_policy=DAYS_A_RUN,
     )
     def sync(context: dg.AssetExecutionContext, hot: Hot, warm: Warm) -> dg.MaterializeResult[None]:
         from sql.day_facts import of_warm
 
-        day = day_of(context.partition_key)
-        result = pass_over(table, day, hot, warm, today=open_day())
-        others = [late for late in result.days if late != day and has_partition(late)]
-        for late, rows in warm.rows_of(table, others).items():
-            metadata = {"dagster/row_count": rows}
-            context.log_event(dg.AssetMaterialization(key_of(table, "warm"), metadata=metadata, partition=str(late)))
-        facts = seen(table, "warm", day, of_warm(table, day, warm), now=dt.datetime.now(dt.UTC))
-        return dg.MaterializeResult(metadata={**lineage_of(table, "hot"), **facts, **_metadata(result)})
+        days = days_of(context)
+        for day in days:
+            result = pass_over(table, day, hot, warm, today=open_day())
+            others = [late for late in result.days if late not in days and has_partition(late)]
+            for late, rows in warm.rows_of(table, others).items():
+                metadata = {"dagster/row_count": rows}
+                event = dg.AssetMaterialization(key_of(table, "warm"), metadata=metadata, partition=str(late))
+                context.log_event(event)
+            facts = seen(table, "warm", day, of_warm(table, day, warm), now=dt.datetime.now(dt.UTC))
+            context.add_asset_metadata({**facts, **_metadata(result)}, partition_key=str(day))
+        return dg.MaterializeResult(metadata=lineage_of(table, "hot"))
 
     return sync
 
@@ -56,7 +70,7 @@ def warm_check(table: Table) -> dg.AssetChecksDefinition:
         from sql.agreement import warm_agrees
 
         days = checked_days(context, table, "warm", warm)
-        return check_result(warm_agrees(table, day, hot, warm, today=open_day()) for day in days)
+        return check_result({day: warm_agrees(table, day, hot, warm, today=open_day()) for day in days})
 
     return rows_agree
 

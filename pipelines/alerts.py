@@ -111,7 +111,8 @@ def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[str]:
 def title_of(run: dg.DagsterRun, what: str) -> str:
     """`<job> (<partition>) <what>`; runs that somebody started by hand have a job name of Dagster's."""
     name = "materialization" if run.job_name.startswith("__") else run.job_name
-    partition = run.tags.get("dagster/partition")
+    bounds = [run.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end")]
+    partition = run.tags.get("dagster/partition") or " to ".join(dict.fromkeys(filter(None, bounds)))
     return f"TradingSystem: {name}{f' of {partition}' if partition else ''} {what}"
 
 

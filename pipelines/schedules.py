@@ -32,8 +32,14 @@ UNFINISHED = [
 ]
 GIVEN_UP_AFTER = dt.timedelta(minutes=30)  # a run whose process was killed says STARTED until its time limit
 
-sync = dg.define_asset_job("sync", dg.AssetSelection.groups("warm"), description="Hot to warm, one exact pass.")
-archive = dg.define_asset_job("archive", dg.AssetSelection.groups("cold"), description="Warm to Parquet files.")
+FIRST = {"dagster/priority": "1"}  # before the runs of a backfill, which all wait in the queue from its beginning
+
+sync = dg.define_asset_job(
+    "sync", dg.AssetSelection.groups("warm"), description="Hot to warm, one exact pass.", tags=FIRST
+)
+archive = dg.define_asset_job(
+    "archive", dg.AssetSelection.groups("cold"), description="Warm to Parquet files.", tags=FIRST
+)
 nightly = dg.define_asset_job(
     "nightly",
     dg.AssetSelection.groups("warm", "cold", "proof", "retention"),

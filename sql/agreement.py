@@ -91,7 +91,8 @@ def _altered(tier: Tier, table: Table, day: dt.date, held: Content, receipt: Rec
         return f"{tier}.{table.name} holds {held.rows} rows of {day} without a receipt" if held.rows else ""
     if receipts.speaks_of(receipt, held) or (held.digest == receipts.UNKNOWN and held.rows == receipt.rows):
         return ""
-    return f"{tier}.{table.name} on {day} was altered since it was written: {held.rows} rows, receipt {receipt.rows}"
+    found = f"{held.rows} rows" if held.rows != receipt.rows else f"{held.rows} rows as then, but other values"
+    return f"{tier}.{table.name} on {day} was altered since it was written: {found}, receipt {receipt.rows}"
 
 
 def _different(hot: Buckets, warm: Buckets, floor: dt.datetime | None) -> list[dt.datetime]:

@@ -48,12 +48,17 @@ Instant = Annotated[dt.datetime, Meta(tz=True, extra={"kind": INSTANT})]  # awar
 Day = Annotated[dt.date, Meta(extra={"kind": DAY})]
 Symbol = Annotated[str, Meta(min_length=1, max_length=32, extra={"kind": SYMBOL})]  # few distinct values
 Text = Annotated[str, Meta(extra={"kind": TEXT})]
-TradeId = Annotated[int, Meta(ge=0, extra={"kind": LONG})]  # unique per symbol and session
-Price = Annotated[float, Meta(gt=0, extra={"kind": DOUBLE})]  # BRL, or points for index futures
-Quantity = Annotated[int, Meta(ge=0, extra={"kind": LONG})]  # shares or contracts
-Broker = Annotated[int, Meta(ge=0, extra={"kind": INT})]  # B3's participant code
-Flags = Annotated[int, Meta(ge=0, extra={"kind": INT})]  # bits of `sql.tables.Flag`
+TradeId = Annotated[int, Meta(ge=0, extra={"kind": LONG}, description="unique per symbol and session")]
+Price = Annotated[float, Meta(gt=0, extra={"kind": DOUBLE}, description="BRL, or points for index futures")]
+Quantity = Annotated[int, Meta(ge=0, extra={"kind": LONG}, description="shares or contracts")]
+Broker = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="B3's participant code")]
+Flags = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="bits of sql.tables.Flag")]
 Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
+
+
+def says(text: str) -> Meta:
+    """What the values of one field mean, beside its type."""
+    return Meta(description=text)
 
 
 class Column(Struct, frozen=True):
@@ -62,6 +67,7 @@ class Column(Struct, frozen=True):
     name: str
     kind: Kind
     nullable: bool
+    says: str = ""  # what its values mean, for people who look at the table
 
 
 def columns_of(contract: type[Struct]) -> tuple[Column, ...]:
@@ -74,8 +80,10 @@ def _column(contract: type[Struct], name: str, hint: Any) -> Column:
     choices = [hint] if get_origin(hint) is Annotated else list(get_args(hint))
     nullable = type(None) in choices
     for choice in choices:
-        for meta in get_args(choice)[1:] if get_origin(choice) is Annotated else ():
-            kind = (meta.extra or {}).get("kind") if isinstance(meta, Meta) else None
-            if kind is not None:
-                return Column(name, kind, nullable)
+        metas = get_args(choice)[1:] if get_origin(choice) is Annotated else ()
+        found = [meta for meta in metas if isinstance(meta, Meta)]
+        texts = [meta.description for meta in found if meta.description]
+        for meta in found:
+            if kind := (meta.extra or {}).get("kind"):
+                return Column(name, kind, nullable, texts[-1] if texts else "")
     raise TypeError(f"{contract.__name__}.{name} has no column type of sql.columns: {hint!r}")

@@ -5,11 +5,25 @@ Arrow and Parquet schemas, QuestDB and PostgreSQL DDL, JSON and the list of Dags
 
 import enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Struct
 
-from sql.columns import Broker, Column, Count, Day, Flags, Instant, Price, Quantity, Symbol, Text, TradeId, columns_of
+from sql.columns import (
+    Broker,
+    Column,
+    Count,
+    Day,
+    Flags,
+    Instant,
+    Price,
+    Quantity,
+    Symbol,
+    Text,
+    TradeId,
+    columns_of,
+    says,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,18 +43,18 @@ class Flag(enum.IntFlag):
 class Tick(Struct, frozen=True, kw_only=True):
     """One exchange trade, exactly as the source reported it. Identity: (symbol, session, trade_id)."""
 
-    ts: Instant  # exchange time of the first report
-    symbol: Symbol
-    session: Day  # trading session the id belongs to, a date in São Paulo
+    ts: Annotated[Instant, says("exchange time of the first report")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    session: Annotated[Day, says("trading session that the id belongs to, a date in São Paulo")]
     trade_id: TradeId
     price: Price
     quantity: Quantity
-    aggressor: Symbol | None  # BUYER, SELLER, AUCTION …; null where the source does not say
+    aggressor: Annotated[Symbol, says("BUYER, SELLER, AUCTION …; null where the source does not say")] | None
     buyer: Broker | None
     seller: Broker | None
     flags: Flags
-    received_at: Instant  # host time of the first reception; takes no part in comparisons
-    source: Symbol  # generated, b3, profitdll …
+    received_at: Annotated[Instant, says("host time of the first reception; takes no part in comparisons")]
+    source: Annotated[Symbol, says("generated, b3, profitdll …")]
 
 
 class SyncControl(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,8 @@ Without a key we believe that a caller is on this machine, so two doors are kept
 rebound to 127.0.0.1 (Host check) and a foreign page that sends requests through the user's browser (Origin check).
 """
 
+import base64
+import binascii
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +20,12 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.kernel import sessions
 from config.settings import Access, Settings, SettingsError
 
 OPEN = {"access": "open"}  # handler `opt`: answers anybody, for what holds no data (health, pages, scripts)
+# Pages of others that browsers load without a header of ours: HTTP Basic with the key as password, then a session.
+BROWSER = {"access": "browser"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,12 +63,17 @@ class Gate(ASGIMiddleware):
             raise PermissionDeniedException(
                 f"pages of {headers['origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
             )
-        key = _key(headers)
+        access = scope["route_handler"].opt.get("access")
+        browser = access == "browser"
+        key = _key(headers, browser=browser)
         if key is not None:
-            return self._holder(key)
-        if scope["route_handler"].opt.get("access") == "open" or not (self._access.key_needed or foreign):
+            return self._holder(key, browser=browser)
+        own_key = self._access.api_key
+        if browser and own_key and sessions.holds(headers.get("cookie", ""), own_key):
+            return "admin"
+        if access == "open" or not (self._access.key_needed or foreign):
             return None
-        raise _unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`")
+        raise _unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`", browser=browser)
 
     def _check_host(self, host: str) -> None:
         if name_of(host) not in LOOPBACK:
@@ -80,10 +90,10 @@ class Gate(ASGIMiddleware):
         own = parts.netloc.lower() == headers.get("host", "").lower()
         return not own and name_of(parts.netloc) not in LOOPBACK
 
-    def _holder(self, key: str) -> str:
+    def _holder(self, key: str, *, browser: bool) -> str:
         expected = self._access.api_key
         if expected is None or not hmac.compare_digest(key.encode(), expected.encode()):
-            raise _unauthorized("this key is not known here")
+            raise _unauthorized("this key is not known here", browser=browser)
         return "admin"
 
 
@@ -122,12 +132,23 @@ def name_of(netloc: str) -> str:
         return ""
 
 
-def _key(headers: Mapping[str, str]) -> str | None:
+def _key(headers: Mapping[str, str], *, browser: bool) -> str | None:
     if key := headers.get("x-api-key"):
         return key
     scheme, _, token = headers.get("authorization", "").partition(" ")
+    if browser and scheme.lower() == "basic":
+        return _password(token)
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def _unauthorized(detail: str) -> NotAuthorizedException:
-    return NotAuthorizedException(detail, headers={"WWW-Authenticate": 'Bearer realm="tradingsystem"'})
+def _password(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]  # whatever the user's name is
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _unauthorized(detail: str, *, browser: bool = False) -> NotAuthorizedException:
+    challenge = 'Basic realm="tradingsystem: the key as password", charset="UTF-8"'
+    headers = {"WWW-Authenticate": challenge if browser else 'Bearer realm="tradingsystem"'}
+    return NotAuthorizedException(detail, headers=headers)

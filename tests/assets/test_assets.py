@@ -40,6 +40,16 @@ class Platform:
             instance=self.instance, partition_key=str(day), asset_selection=selection, raise_on_error=False
         )
 
+    def run_range(self, first, last, *, job="all"):
+        """As a backfill asks for it."""
+        tags = {
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+        }
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+
 
 @pytest.fixture
 def platform(hot, warm, cold, table):
@@ -81,6 +91,40 @@ def test_a_day_can_be_run_twice_with_the_same_result(hot, cold, table, platform)
     assert result.success
     assert metadata_of(result, platform.warm_key)[str(DAY)]["rows_copied"] == 0
     assert cold_rows(cold, table, DAY).equals(first, null_equal=True)
+
+
+def test_a_run_takes_a_range_of_days_and_tells_of_each(hot, warm, cold, table, platform):
+    days = [DAY - 2 * ONE_DAY, DAY - ONE_DAY, DAY]
+    for number, day in enumerate(days):
+        since = dt.datetime(day.year, day.month, day.day, 12, tzinfo=dt.UTC)
+        put(hot, table, ticks(10 * (number + 1), since=since, first_id=1000 * number))
+    put(hot, table, ticks(5, since=NOON - 3 * ONE_DAY, first_id=9000))  # beside the range
+    result = platform.run_range(days[0], days[-1])
+    rows = {str(day): 10 * (number + 1) for number, day in enumerate(days)}
+
+    assert result.success
+    for key in (platform.warm_key, platform.cold_key):
+        assert {day: told["dagster/row_count"] for day, told in metadata_of(result, key).items()} == rows
+    checks = result.get_asset_check_evaluations()
+    assert [each.metadata["days"].value for each in checks] == [3, 3]
+    assert {each.description for each in checks} == {f"{days[0]} to {days[-1]}: both tiers hold the same rows"}
+    assert cold.days(table) == days
+    assert len(warm_rows(warm, table)) == 60
+
+
+def test_a_day_of_a_range_that_was_altered_fails_the_check_and_is_named(hot, warm, cold, table, platform):
+    put(hot, table, ticks(10))
+    put(hot, table, ticks(10, since=NOON - ONE_DAY, first_id=100))
+    sync_table(table, hot, warm)
+    with warm.connect() as connection:
+        connection.execute(f"UPDATE {table.name} SET quantity = quantity + 1 WHERE trade_id = 105")
+    blocked = platform.run_range(DAY - ONE_DAY, DAY, job="later")
+    (evaluation,) = blocked.get_asset_check_evaluations()
+
+    assert not blocked.success
+    assert str(DAY - ONE_DAY) in evaluation.description
+    assert str(DAY) not in evaluation.description
+    assert cold.days(table) == []
 
 
 def test_a_day_without_rows_is_a_success(platform):
@@ -183,6 +227,8 @@ def test_an_asset_shows_the_columns_of_the_contract_as_the_tier_stores_them(tier
 
     assert list(columns) == list(TICKS.names)
     assert columns["price"].type == price[tier]
+    assert columns["price"].description == "BRL, or points for index futures"
+    assert all(column.description for column in columns.values())
     assert columns["buyer"].constraints.nullable
     assert not columns["price"].constraints.nullable
     assert (spec.group_name, spec.owners) == (tier, ["team:data"])

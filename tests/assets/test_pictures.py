@@ -6,7 +6,7 @@ import re
 import shlex
 from xml.etree import ElementTree
 
-from assets.pictures import HEIGHT, LABEL, WIDTH, picture, query, seen
+from assets.pictures import HEIGHT, LABEL, WIDTH, picture, query, seen, size
 from sql.day_facts import DayFacts
 from sql.tables import TICKS
 from tests.tape import DAY, NOON
@@ -40,6 +40,7 @@ def test_a_day_shows_its_numbers_its_symbols_and_the_command_that_shows_its_rows
     assert found["session"] == "a session of the exchange"
     assert "| WINZ26 | 900 | 75.0% |" in found["largest_symbols"]
     assert "--tier warm" in found["query"]
+    assert found["size"] == "5 B"
 
 
 def test_the_command_is_one_that_a_shell_reads_whole():
@@ -48,6 +49,16 @@ def test_the_command_is_one_that_a_shell_reads_whole():
 
         assert command == ["python3", "tradingsystem", "query", "--tier", tier]
         assert str(DAY) in statement
+
+
+def test_a_size_is_said_as_people_say_it():
+    assert [size(n) for n in (0, 999, 366_866, 12_345_678, 4_000_000_000_000)] == [
+        "0 B",
+        "999 B",
+        "366.9 kB",
+        "12.3 MB",
+        "4,000.0 GB",
+    ]
 
 
 def test_an_empty_day_shows_zero_rows():

@@ -1,5 +1,7 @@
 """The end of the night: a day that is proven lets retention run, one that is not stops it."""
 
+import datetime as dt
+
 import dagster as dg
 import pytest
 
@@ -8,6 +10,8 @@ from assets.contract import key_of, spec_of
 from assets.retained import proof_key, proven, retained
 from assets.synced import synced, warm_check
 from tests.tape import DAY, NOON, put, ticks
+
+ONE_DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -23,9 +27,13 @@ def night(hot, warm, cold, table):
 
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def run(*keys):
+        def run(*keys, since=DAY):
+            bounds = {"start": since, "end": DAY}
             return defs.resolve_job_def("all").execute_in_process(
-                instance=instance, partition_key=str(DAY), asset_selection=list(keys) or None, raise_on_error=False
+                instance=instance,
+                tags={f"dagster/asset_partition_range_{end}": str(day) for end, day in bounds.items()},
+                asset_selection=list(keys) or None,
+                raise_on_error=False,
             )
 
         yield run
@@ -64,3 +72,18 @@ def test_a_day_that_differs_fails_its_check_and_stops_retention(hot, warm, table
 
 def test_a_day_without_rows_is_no_failure(night):
     assert night().success
+
+
+def test_a_range_is_proven_day_by_day(hot, table, night):
+    put(hot, table, ticks(40))
+    put(hot, table, ticks(30, since=NOON - ONE_DAY, first_id=500))
+    result = night(since=DAY - ONE_DAY)
+    proofs = {
+        event.event_specific_data.materialization.partition: event.event_specific_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.path[0] == "proof"
+    }
+
+    assert result.success
+    assert {day: told["rows_cold"].value for day, told in proofs.items()} == {str(DAY - ONE_DAY): 30, str(DAY): 40}
+    assert all(told["proven"].value for told in proofs.values())

@@ -1,4 +1,5 @@
-"""What Dagster costs: loading our definitions against importing dagster alone, and a run against the function it calls.
+"""What Dagster costs: loading our definitions against importing dagster alone, a run against the function it calls, and
+a backfill of 200 days.
 
 Every load is a fresh process and counts in seconds of CPU: an import waits for nothing, and what else the machine does
 is none of it. The two sides take turns in going first.
@@ -15,11 +16,12 @@ import dagster as dg
 from assets import synced
 from config.settings import Settings
 from launcher import instance
-from launcher.commands.bench import Result, at_most
+from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
 from sql import stores
 from sql.hot import HotStore
 from sql.warm import WarmStore
+from tests.benchmarks.backfill import backfilled
 from tests.benchmarks.passes import OPENING, named, trades
 from tests.benchmarks.sync import empty
 
@@ -33,6 +35,7 @@ Times = dict[str, list[float]]
 def run(settings: Settings, rounds: int, rows: int | None, say: Report) -> Result:
     """Measure; the engines of `settings` are ours."""
     loads, passes = load_seconds(settings, rounds * LOADS, say), pass_seconds(settings, rounds, rows or ROWS, say)
+    backfill = backfilled(settings, say)
     ratios = [ours / theirs for ours, theirs in zip(loads["pipelines.definitions"], loads["dagster"], strict=True)]
     middle = {name: statistics.median(seconds) for name, seconds in (loads | passes).items()}
     return Result(
@@ -45,8 +48,15 @@ def run(settings: Settings, rounds: int, rows: int | None, say: Report) -> Resul
             "run_seconds": middle["run"],
             "function_seconds": middle["function"],
             "run_overhead_vs_function": middle["run"] / middle["function"],
+            "backfill_seconds": backfill.seconds,
+            "backfill_runs": backfill.runs,
+            "daemon_memory_mb": backfill.samples[-1] / 2**20,
         },
-        aims={"definitions_load_vs_import": at_most(statistics.median(ratios), 1.5)},
+        aims={
+            "definitions_load_vs_import": at_most(statistics.median(ratios), 1.5),
+            "backfill_200_days": at_least(float(backfill.status == "COMPLETED_SUCCESS" and backfill.exact), 1),
+            "daemon_memory_end_vs_start": at_most(backfill.end_vs_start, 1.1),
+        },
     )
 
 

@@ -66,3 +66,13 @@ def test_an_instance_with_celery_can_be_loaded(tmp_path, named_variables):
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert type(instance.run_launcher).__name__ == "CeleryRunLauncher"
+
+
+def test_a_backfill_leaves_room_for_the_passes_over_the_open_day():
+    from pipelines import schedules
+
+    runs = loaded(FOLDER / "dagster.yaml")["concurrency"]["runs"]
+    limits = {each["key"]: each["limit"] for each in runs["tag_concurrency_limits"]}
+
+    assert limits["dagster/backfill"] < runs["max_concurrent_runs"]
+    assert all(int(job.tags["dagster/priority"]) > 0 for job in (schedules.sync, schedules.archive))

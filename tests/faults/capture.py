@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import httpx
-import msgspec
 import numpy as np
 
 from config.settings import Settings
 from launcher import engines, instance, migrations
 from launcher.report import Silent
 from launcher.supervisor import Supervisor
+from realtime.relay import state as memory
+from realtime.relay.sender import STATE
 from sql import stores
 from sql.tables import TICKS
 from tests.faults import emitted
@@ -127,17 +128,12 @@ class Scene:
 
     def unread(self) -> bool:
         """Whether the relay still has something to take."""
-        state = self.known.spool_dir / "sender.json"
-        if not state.is_file():
+        state = memory.load(self.known.spool_dir / STATE)
+        if state is None:
             return True
-        position = msgspec.json.decode(state.read_bytes())["position"]
-        newest = max(self.known.spool_dir.glob("*.sealed"), default=None)
-        left = [
-            path for path in self.known.spool_dir.glob("*.sealed") if int(path.name.split(".")[0]) > position["segment"]
-        ]
-        if left or newest is None:
-            return bool(left)
-        return int(newest.name.split(".")[0]) == position["segment"] and newest.stat().st_size > position["offset"]
+        sizes = {int(path.stem.split("-")[1]): path.stat().st_size for path in self.known.spool_dir.glob("*.sealed")}
+        at = state.position
+        return any(number > at.segment or (number == at.segment and size > at.offset) for number, size in sizes.items())
 
     def judge(self) -> dict[str, int]:
         """Hold what is stored against what was delivered; the counts of what is wrong, and of what is known to miss."""

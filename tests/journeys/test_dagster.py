@@ -1,106 +1,30 @@
 """What the interface of Dagster sends, against a running platform: materialise, backfill, a check, a killed run."""
 
+import contextlib
 import datetime as dt
-import time
+import json
 
-import httpx
 import psutil
 import psycopg
 import pytest
+from websockets.sync.client import connect
 
 from config.settings import load
+from tests.interface import Interface, wait
 from tests.journeys.test_spine import HEADER, SUMS, urls
 
 SYMBOL = "DOLZ26"
 DAYS = ["2026-11-16", "2026-11-17"]
-SELECTOR = {"repositoryLocationName": "pipelines", "repositoryName": "__repository__"}
-LAUNCH = """
-mutation LaunchPipelineExecution($executionParams: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $executionParams) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-    ... on RunConfigValidationInvalid { errors { message } }
-  }
-}
+STEPS = """
+query Steps($runId: ID!) { runOrError(runId: $runId) { ... on Run { stepStats { stepKey startTime endTime } } } }
 """
-BACKFILL = """
-mutation LaunchPartitionBackfill($backfillParams: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $backfillParams) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
+FRESHNESS = """
+query Freshness($assetKey: AssetKeyInput!) { assetNodeOrError(assetKey: $assetKey) { ... on AssetNode {
+  freshnessStatusInfo { freshnessStatus }
+  assetMaterializations(limit: 1) { metadataEntries { label ... on FloatMetadataEntry { floatValue } } }
+} } }
 """
-STATUS = """
-query Run($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }
-"""
-RUNS = """
-query Runs($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results { status } } } }
-"""
-EVENTS = """
-query Events($runId: ID!) { runOrError(runId: $runId) { ... on Run { eventConnection { events {
-  ... on AssetCheckEvaluationEvent { evaluation { assetKey { path } success } }
-  ... on MaterializationEvent { assetKey { path } metadataEntries { label ... on IntMetadataEntry { intValue } } }
-} } } } }
-"""
-
-
-class Interface:
-    """The webserver's GraphQL, asked as the pages ask it."""
-
-    def __init__(self, url):
-        self.client = httpx.Client(base_url=url, timeout=60)
-
-    def ask(self, query, **variables):
-        answer = self.client.post("/graphql", json={"query": query, "variables": variables}).json()
-        assert "errors" not in answer, answer["errors"]
-        (found,) = answer["data"].values()
-        return found
-
-    def launch(self, day, *tiers, checks=()):
-        """The button "Materialize" of some assets, for a day."""
-        found = self.ask(
-            LAUNCH,
-            executionParams={
-                "mode": "default",
-                "runConfigData": "{}",
-                "selector": {
-                    **SELECTOR,
-                    "jobName": "__ASSET_JOB",
-                    "assetSelection": [{"path": [tier, "ticks"]} for tier in tiers],
-                    "assetCheckSelection": [
-                        {"assetKey": {"path": [tier, "ticks"]}, "name": "rows_agree"} for tier in (*tiers, *checks)
-                    ],
-                },
-                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
-            },
-        )
-        assert found["__typename"] == "LaunchRunSuccess", found
-        return found["run"]["runId"]
-
-    def status(self, run_id):
-        return self.ask(STATUS, runId=run_id)["status"]
-
-    def ended(self, run_id):
-        wait(lambda: self.status(run_id) in ("SUCCESS", "FAILURE", "CANCELED"), f"run {run_id} ends")
-        return self.status(run_id)
-
-    def events(self, run_id, field):
-        events = self.ask(EVENTS, runId=run_id)["eventConnection"]["events"]
-        return [event for event in events if field in event]
-
-    def verdicts(self, run_id):
-        found = [event["evaluation"] for event in self.events(run_id, "evaluation")]
-        return {check["assetKey"]["path"][0]: check["success"] for check in found}
-
-
-def wait(holds, what, seconds=180):  # a lost run is noticed, and its pool freed, by daemons that look twice a minute
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(0.3)
+LOST = "The process of this run is gone"
 
 
 @pytest.fixture(scope="module")
@@ -163,23 +87,12 @@ def test_a_day_is_materialised_by_hand(platform, interface, days):
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_range_of_days_is_backfilled(platform, interface, days):
-    found = interface.ask(
-        BACKFILL,
-        backfillParams={
-            "partitionNames": DAYS,
-            "assetSelection": [{"path": [tier, "ticks"]} for tier in ("warm", "cold")],
-        },
-    )
-    assert found["__typename"] == "LaunchBackfillSuccess", found
-    backfill = found["backfillId"]
+    backfill = interface.backfill(DAYS, "warm", "cold")
 
-    tags = [{"key": "dagster/backfill", "value": backfill}]
+    # Its one run: the daemon looks at a backfill itself only every half minute.
+    wait(lambda: interface.runs_of(backfill) == ["SUCCESS"], "the run of the backfill succeeds")
 
-    def statuses():  # of its runs: the daemon looks at a backfill itself only every half minute
-        return [run["status"] for run in interface.ask(RUNS, filter={"tags": tags})["results"]]
-
-    wait(lambda: statuses() == ["SUCCESS"] * len(DAYS), "the runs of the backfill succeed")
-
+    assert interface.row_counts("cold", DAYS) == dict(zip(DAYS, [300, 600], strict=True))
     assert counts(platform, "hot") == counts(platform, "warm") == counts(platform, "cold")
     assert list(counts(platform, "cold").values()) == [300, 600]
 
@@ -196,11 +109,9 @@ def test_tampering_fails_the_check_and_a_repair_that_is_killed_is_run_again_exac
     assert interface.ended(tampered) == "FAILURE"
     assert interface.verdicts(tampered) == {"warm": False}
 
-    with warm.transaction():
-        warm.execute(f"SELECT FROM ticks WHERE {where} FOR UPDATE")
+    with held(warm, where):
         killed = interface.launch(day, "warm")
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        wait(lambda: warm.execute(waiting).fetchone()[0] > 0, "the pass waits for the rows")
+        wait(lambda: blocked(warm), "the pass waits for the rows")
         process_of(platform, killed).kill()
 
         assert interface.ended(killed) == "FAILURE"
@@ -211,6 +122,88 @@ def test_tampering_fails_the_check_and_a_repair_that_is_killed_is_run_again_exac
     assert interface.verdicts(again) == {"warm": True, "cold": True}
     sums = [platform.query(tier, SUMS.format(symbol=SYMBOL)) for tier in ("hot", "warm", "cold")]
     assert sums[0] == sums[1] == sums[2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_two_passes_on_a_table_queue_and_the_second_starts_when_the_first_is_done(platform, interface, days, warm):
+    where = f"symbol = '{SYMBOL}' AND session = '{DAYS[1]}'"
+    warm.execute(f"UPDATE ticks SET quantity = 98 WHERE {where} AND trade_id > 4000")
+    with held(warm, where):
+        first = interface.launch(DAYS[1], "warm")
+        wait(lambda: blocked(warm), "the first pass waits for the rows")
+        second = interface.launch(DAYS[0], "warm")
+        wait(lambda: interface.status(second) == "QUEUED", "the second is in the queue")
+
+    assert [interface.ended(run) for run in (first, second)] == ["SUCCESS", "SUCCESS"]
+    assert pass_of(interface, second)["startTime"] >= pass_of(interface, first)["endTime"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_run_that_died_with_its_code_server_is_noticed_and_can_be_done_again(platform, interface, days, warm):
+    where = f"symbol = '{SYMBOL}' AND session = '{DAYS[1]}'"
+    warm.execute(f"UPDATE ticks SET quantity = 97 WHERE {where} AND trade_id > 4000")
+    with held(warm, where):
+        lost = interface.launch(DAYS[1], "warm")
+        wait(lambda: blocked(warm), "the pass waits for the rows")
+        process_of(platform, lost).parent().kill()
+    wait(lambda: interface.status(lost) == "FAILURE", "the sensor lost_runs ends the run")
+
+    assert any(LOST in event["message"] for event in interface.events(lost, "message"))
+
+    again = interface.launch(DAYS[1], "warm")
+
+    assert interface.ended(again) == "SUCCESS"
+    assert interface.verdicts(again) == {"warm": True}
+
+
+def test_hot_shows_that_it_is_fresh_and_by_how_much(platform, interface):
+    key = {"path": ["hot", "ticks"]}
+
+    def shown():
+        found = interface.ask(FRESHNESS, assetKey=key)
+        status = found["freshnessStatusInfo"]["freshnessStatus"]
+        entries = [entry for event in found["assetMaterializations"] for entry in event["metadataEntries"]]
+        return status, {entry["label"]: entry.get("floatValue") for entry in entries}
+
+    wait(lambda: shown()[0] == "HEALTHY" and "lag_seconds" in shown()[1], "hot is fresh")
+
+    assert shown()[1]["lag_seconds"] < 300
+
+
+def test_the_pages_are_behind_the_gateway_too_with_their_events(platform, interface):
+    gateway = f"{urls(platform)['api-gateway']}/dagster"
+    behind = Interface(gateway)
+    page = behind.client.get("/assets")
+    subscription = "subscription { locationStateChangeEvents { event { eventType } } }"
+    with connect(f"{gateway.replace('http', 'ws', 1)}/graphql", subprotocols=["graphql-ws"], proxy=None) as events:
+        events.send(json.dumps({"type": "connection_init"}))
+        answer = json.loads(events.recv(timeout=20))
+        events.send(json.dumps({"id": "1", "type": "start", "payload": {"query": subscription}}))
+    version = behind.ask("{ version }")
+    behind.client.close()
+
+    assert '"pathPrefix": "/dagster"' in page.text
+    assert answer["type"] == "connection_ack"
+    assert version == interface.ask("{ version }")
+
+
+@contextlib.contextmanager
+def held(warm, where):
+    """A transaction that holds rows, so that a pass that replaces them waits for it."""
+    with warm.transaction():
+        warm.execute(f"SELECT FROM ticks WHERE {where} FOR UPDATE")
+        yield
+
+
+def blocked(warm):
+    return warm.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] > 0
+
+
+def pass_of(interface, run_id):
+    (step,) = [step for step in interface.ask(STEPS, runId=run_id)["stepStats"] if step["stepKey"] == "sync_ticks"]
+    return step
 
 
 def process_of(platform, run_id):

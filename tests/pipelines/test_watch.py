@@ -84,6 +84,7 @@ def test_a_fresh_table_is_shown_and_not_again_at_once(hot, table, look):
 
     assert event.asset_key == key_of(table, "hot")
     assert event.metadata["lag_seconds"].value < 60
+    assert event.metadata["dagster/row_count"].value == 1
     assert event.tags["dagster/data_version"] == "1"
     assert second.asset_events == []
 
