@@ -55,9 +55,17 @@ class Scene:
         self.hot = stores.hot(known)
         self.proof = known.data_dir / "emitted"
         self.script = known.data_dir / "script.txt"
-        text = SCRIPT.format(seed=seed, rate=rate, emitted=self.proof, more=more)
-        self.script.write_text(text, encoding="utf-8")
+        self._text = SCRIPT.format(seed=seed, rate=rate, emitted=self.proof, more=more)
+        self.also("")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def also(self, line: str) -> None:
+        """What the simulator does beside, from its next start on."""
+        self.script.write_text(f"{self._text}{line}\n", encoding="utf-8")
+
+    def returncode(self, name: str) -> int | None:
+        """How a process ended; None while it runs."""
+        return self._processes[name].poll()
 
     def start(self, name: str) -> None:
         """Start `realtime` or `relay`; nothing happens when it runs."""
@@ -108,7 +116,10 @@ class Scene:
 
     def standing(self) -> dict[str, object]:
         """What `/api/v1/capture` of the realtime process answers."""
-        answer = httpx.get(self.known.url("order-manager", "/api/v1/capture"), timeout=5)
+        try:
+            answer = httpx.get(self.known.url("order-manager", "/api/v1/capture"), timeout=5)
+        except httpx.TransportError:
+            return {}  # it starts
         found: dict[str, object] = answer.json()
         return found
 
@@ -139,19 +150,20 @@ class Scene:
         """Hold what is stored against what was delivered; the counts of what is wrong, and of what is known to miss."""
         told = emitted.read(self.proof)
         found: Counter[str] = Counter()
-        delivered: dict[tuple[str, str], list[np.ndarray]] = {}
+        delivered: dict[tuple[str, str], list[emitted.Span]] = {}
         for span in told.spans:
-            delivered.setdefault((span.symbol, span.session), []).append(span.ids)
+            delivered.setdefault((span.symbol, span.session), []).append(span)
         for (symbol, session), spans in delivered.items():
             stored = self._stored(symbol, session)
             found["stored"] += len(stored)
             found["doubled"] += len(stored) - len(np.unique(stored))
-            found["strange"] += len(np.setdiff1d(stored, np.concatenate(spans)))
-            for ids in spans:
-                there = np.isin(ids, stored)
+            told_at_all = np.concatenate([ids for span in spans for ids in (span.ids, span.others)])
+            found["strange"] += len(np.setdiff1d(stored, told_at_all))
+            for span in spans:
+                there = np.isin(span.ids, stored)
                 last = int(np.flatnonzero(there)[-1]) + 1 if there.any() else 0
                 found["silent"] += int((~there[:last]).sum())
-                found["known_missing"] += len(ids) - last
+                found["known_missing"] += len(span.ids) - last
         found["delivered"] = told.count
         found["runs"] = told.runs
         return {name: found[name] for name in (*WRONG, "known_missing", "stored", "delivered", "runs")}
@@ -251,3 +263,44 @@ def torn_tail(scene: Scene) -> None:
             bytes(4096) if scene.chance.random() < 0.5 else scene.chance.randbytes(scene.chance.randrange(1, 900))
         )
     scene.counts["torn_tails"] += 1
+
+
+def end_in_the_flow(scene: Scene) -> None:
+    """An ordered end while the market calls back: it comes in time, and what was called back is on the disk."""
+    scene.start("realtime")
+    scene.await_flow(200)
+    scene.stop("realtime")
+    assert scene.returncode("realtime") == 0, "an ordered end is a success"
+    scene.counts["ends"] += 1
+
+
+def disconnects(count: int) -> Fault:
+    """So many times the market data goes and comes back, with trades lost and repeated, under one process."""
+
+    def drop(scene: Scene) -> None:
+        scene.stop("realtime")
+        scene.start("relay")
+        scene.also("every 1 market drop for 0.2 lose 40 repeat 60")
+        scene.start("realtime")
+        deadline = time.monotonic() + READY_SECONDS + 4 * count
+        while int(str(scene.standing().get("reconnects", 0))) < count:
+            scene.await_flow(10)
+            assert time.monotonic() < deadline, f"{scene.standing()} after {READY_SECONDS + 4 * count:g} s"
+        scene.stop("realtime")
+        scene.also("")
+        scene.counts["disconnects"] += count
+
+    drop.__name__ = f"{count}_disconnects"
+    return drop
+
+
+def faults(kills: int, away_seconds: float) -> list[Fault]:
+    """`kills` of the capture process and a tenth of everything else, in no order."""
+    tenth = max(kills // 10, 1)
+    return [
+        *[kill_capture] * kills,
+        *[kill_relay, kill_questdb] * tenth,
+        *[torn_tail, end_in_the_flow] * max(tenth // 2, 1),
+        questdb_away(away_seconds),
+        disconnects(max(kills // 4, 2)),
+    ]

@@ -57,6 +57,7 @@ class Span(Struct, frozen=True):
     symbol: str
     session: str  # 2026-11-20
     ids: Ids
+    others: Ids  # told as well: the cached last trade before a subscription, corrections, own fills
 
 
 class Emitted(Struct, frozen=True):
@@ -87,7 +88,7 @@ def read(path: Path) -> Emitted:
         for kind, used, place in zip((RUN, ENTRY, FAULT), header["used"], places[:-1], strict=True)
     )
     spans = [_span(entry, faults[faults["entry"] == number]) for number, entry in enumerate(entries)]
-    return Emitted(len(runs), int(runs["trades"].sum()), [span for span in spans if len(span.ids)])
+    return Emitted(len(runs), int(runs["trades"].sum()), spans)
 
 
 def _span(entry: np.void, faults: npt.NDArray[np.void]) -> Span:
@@ -98,7 +99,8 @@ def _span(entry: np.void, faults: npt.NDArray[np.void]) -> Span:
         for fault in faults[faults["kind"] == MISSING]:
             ids = ids[(ids < fault["first"]) | (ids > fault["last"])]
         assert len(ids) == entry["count"], f"{entry['ticker']!r}: {len(ids)} ids reckoned, {entry['count']} delivered"
-    return Span(int(entry["run"]), entry["ticker"].decode(), f"{day[:4]}-{day[4:6]}-{day[6:]}", ids)
+    others = faults[faults["kind"] != MISSING]["first"].astype(np.int64)
+    return Span(int(entry["run"]), entry["ticker"].decode(), f"{day[:4]}-{day[4:6]}-{day[6:]}", ids, others)
 
 
 def trades(path: Path) -> int:
