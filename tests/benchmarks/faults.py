@@ -1,9 +1,9 @@
 """What is lost, doubled or half written when everything is broken on purpose: processes, disks, files, links, clocks.
 
-`--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each while hot changes; after each fault
-and the next pass nothing may be missing, twice, or half written. `--suite capture` kills the capture process so many
-times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that the
-simulator delivered is stored once, or known to be missing.
+`--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each while hot changes; after each
+fault and the next pass nothing may be missing, twice, or half written. `--suite capture` kills the capture process so
+many times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that
+the simulator delivered is stored once, or known to be missing.
 """
 
 import random
@@ -20,7 +20,7 @@ KILLS = {"tiers": 50, "capture": 200}
 AWAY_SECONDS = 60.0
 OPTIONS = [
     click.Option(
-        ["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What is broken."
+        ["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."
     ),
     click.Option(["--kills"], type=click.IntRange(1), default=None, help="tiers: of each, 50; capture: 200."),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
