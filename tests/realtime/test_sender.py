@@ -151,7 +151,10 @@ def test_what_nobody_expected_is_tried_again_and_told(scene, monkeypatch):
     scene.sender._stop.wait(1.0)
     told = scene.sender.progress.last_error
     monkeypatch.undo()
-    scene.sender._stop.wait(5.0)
+    deadline = 50
+    while not scene.sender.progress.stored and deadline:
+        deadline -= 1
+        scene.sender._stop.wait(0.1)
     scene.sender._stop.set()
     thread.join(20)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.settings import Spool as Spooled
 from realtime.records import RECORD, Kind
 from realtime.spool import durable, segments
 from realtime.spool.files import Limits
@@ -308,6 +309,12 @@ def test_the_clock_pair_of_a_frame_is_that_of_the_records(tmp_path):
     frames = [frame for frame in Back(tmp_path).frames if frame.kind == FrameKind.RECORDS]
 
     assert all(frame.wall == frame.mono * 10 for frame in frames)
+
+
+def test_a_bound_leaves_room_for_segments_that_can_be_taken_away():
+    limits = Limits.of(Spooled(max_bytes=4 << 20, commit_seconds=0.5))
+
+    assert limits == Limits(max_bytes=4 << 20, segment_bytes=1 << 20, commit_seconds=0.5)
 
 
 def test_a_header_is_as_long_as_the_page_says():
