@@ -17,15 +17,18 @@ static const char *refused(const char *expected) {
 }
 
 bool script_range(const char *word, Range *range) {
+    char low[40];
+    const char *dots = strstr(word, ".."); /* strtod would take the first dot for its own */
+    size_t length = dots ? (size_t)(dots - word) : strlen(word);
+    if (!length || length >= sizeof low) return false;
+    memcpy(low, word, length);
+    low[length] = 0;
     char *end;
-    range->low = range->high = strtod(word, &end);
-    if (end == word) return false;
-    if (strncmp(end, "..", 2) == 0) {
-        const char *second = end + 2;
-        range->high = strtod(second, &end);
-        if (end == second) return false;
-    }
-    return *end == 0 && range->low <= range->high;
+    range->low = range->high = strtod(low, &end);
+    if (*end) return false;
+    if (!dots) return true;
+    range->high = strtod(dots + 2, &end);
+    return end != dots + 2 && *end == 0 && range->low <= range->high;
 }
 
 static int32_t split(char *line, char *word[WORDS]) {
