@@ -59,20 +59,15 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
     )
     library, login = _broker(settings) if live else (_simulator(settings), DEMO_LOGIN)
     dll = ProfitDll(library, capacity=wanted.ring_records)
-    spool = Spool.open(settings.spool_dir, source="profitdll" if live else "simulator", limits=_limits(settings))
+    spool = Spool.open(
+        settings.spool_dir, source="profitdll" if live else "simulator", limits=SpoolLimits.of(settings.spool)
+    )
     limits = Limits(
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
     capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits)
     app = server.capture_app(settings, capture, subscriptions, [CaptureCollector(capture.standing, spool.progress)])
     return 0 if server.Process(settings, capture, stop).run(app) else 3
-
-
-def _limits(settings: Settings) -> SpoolLimits:
-    asked = settings.spool
-    return SpoolLimits(
-        max_bytes=asked.max_bytes, segment_bytes=asked.segment_bytes, commit_seconds=asked.commit_seconds
-    )
 
 
 def _broker(settings: Settings) -> tuple[Path, Login]:

@@ -67,7 +67,8 @@ class ColdStore:
                     for batch in batches:
                         writer.write_batch(batch)
                         rows += batch.num_rows
-                durable.flush(file)
+                file.flush()
+                durable.sync(file.fileno())
             written = ColdFile(path, rows, draft.stat().st_size, sha256_of(draft))
             proven(draft)
             draft.replace(path)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import structlog
 
-from realtime.spool import durable, segments
+from realtime.spool import segments
 from realtime.spool.reader import Position
 from realtime.spool.segments import OPEN, RECEIPT, SEALED
+from sql import durable
 
 PRUNE_SECONDS = 3_600.0
 

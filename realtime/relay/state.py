@@ -13,8 +13,8 @@ import psutil
 import structlog
 from msgspec import Struct, field
 
-from realtime.spool import durable
 from realtime.spool.reader import Position
+from sql import durable
 
 TAPE_DAYS, NOTE_DAYS, MOST_NOTES = 10, 30, 5_000
 SENT_SECONDS = 3_600.0  # hot's files of before are on the disk by then: systems write back within minutes

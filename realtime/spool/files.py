@@ -9,10 +9,11 @@ import structlog
 from msgspec import Struct
 
 from config import settings as configuration
-from realtime.spool import durable, segments
+from realtime.spool import segments
 from realtime.spool.frames import Bytes
 from realtime.spool.runs import raw_of
 from realtime.spool.segments import OPEN, SEALED, Left, Receipt
+from sql import durable
 
 log = structlog.get_logger("realtime.spool")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from realtime.spool import durable, segments
+from realtime.spool import segments
+from sql import durable
 
 
 class Run(Struct, frozen=True):

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from realtime.spool import durable
 from realtime.spool.frames import Broken, Bytes, Frame, FrameKind, Mark, next_frame, parse
+from sql import durable
 
 OPEN, SEALED, RECEIPT = ".spool", ".sealed", ".receipt"
 STOP = "stop"  # the mark that ends a run in order

@@ -19,9 +19,7 @@ STARTS_ENGINES = True  # and kills them
 KILLS = {"tiers": 50, "capture": 200}
 AWAY_SECONDS = 60.0
 OPTIONS = [
-    click.Option(
-        ["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."
-    ),
+    click.Option(["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."),
     click.Option(["--kills"], type=click.IntRange(1), default=None, help="tiers: of each, 50; capture: 200."),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
 ]

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from config.settings import Spool as Spooled
 from realtime.records import RECORD, Kind
-from realtime.spool import durable, segments
+from realtime.spool import segments
 from realtime.spool.files import Limits
 from realtime.spool.frames import HEADER, Asset, FrameKind
 from realtime.spool.reader import Position, Reader
 from realtime.spool.segments import OPEN, SEALED
 from realtime.spool.writer import START, TAIL_CUT, Spool, SpoolError
+from sql import durable
 from tests.realtime.spooled import ASSETS, Back, records, same
 
 SMALL = Limits(segment_bytes=20_000, commit_bytes=5_000)
