@@ -104,6 +104,7 @@ end = time.monotonic() + 3
 while time.monotonic() < end:
     turn()
 dll.close()
+turn(), turn()
 depth, offers = rows()[rows()["kind"] == Kind.DEPTH], rows()[rows()["kind"] == Kind.OFFER]
 read = depth[np.isin(depth["action"], (1, 3)) & (depth["flags"] & 12 == 0)]
 pages = depth[(depth["action"] == 4)]
