@@ -150,6 +150,7 @@ namespace ProfitInterop {
         public const int Most = 8;
         static readonly AutoResetEvent[] signals = new AutoResetEvent[Most];
         static readonly int[] files = new int[Most];  // an eventfd instead, on Linux; 0: none
+        static readonly int[] called = new int[Most];  // by `Call`, which ends a sleep without a record
         static ulong* one;
         static readonly WaitFunction wait = Wait;
         static readonly ArmFunction arm = Arm;
@@ -196,16 +197,23 @@ namespace ProfitInterop {
             return ready;
         }
 
+        // Sleeps on after a signal that was meant for an earlier sleep.
         static int Wait(int waiter, long cursor, int control, int milliseconds) {
-            int ready = Arm(waiter, cursor, control);
-            if (ready != 0 || milliseconds == 0) return ready;
             try {
-                signals[waiter].WaitOne(milliseconds);
+                int started = Environment.TickCount;
+                while (true) {
+                    int ready = Arm(waiter, cursor, control);
+                    if (ready != 0 || milliseconds == 0) return ready;
+                    int left = milliseconds - unchecked(Environment.TickCount - started);
+                    if (left > 0) signals[waiter].WaitOne(left);
+                    if (left > 0 && Interlocked.Exchange(ref called[waiter], 0) == 0) continue;
+                    Mark(waiter, false);
+                    return Ready(cursor, control);
+                }
             } catch (Exception error) {
                 Counters.Fail(error);
+                return 0;
             }
-            Mark(waiter, false);
-            return Ready(cursor, control);
         }
 
         [MethodImpl(MethodImplOptions.NoInlining)]
@@ -216,7 +224,12 @@ namespace ProfitInterop {
             }
         }
 
-        public static void Signal(int waiter) {
+        public static void Call(int waiter) {
+            Interlocked.Exchange(ref called[waiter], 1);
+            Signal(waiter);
+        }
+
+        static void Signal(int waiter) {
             Counters.at[Counters.Wakes]++;
             if (files[waiter] != 0) Linux.write(files[waiter], one, (IntPtr)8);
             else signals[waiter].Set();

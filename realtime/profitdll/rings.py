@@ -125,7 +125,7 @@ class Waiter:
             raise ValueError(f"expected a waiter from 0 to {MOST_WAITERS - 1}, found {number}")
         rings.Waiters.Open(number, eventfd)
         self._number = number
-        self._signal = rings.Waiters.Signal
+        self._call = rings.Waiters.Call
         self._wait, self._arm = _WAIT(rings.Waiters.WaitPointer()), _ARM(rings.Waiters.ArmPointer())
 
     def wait(self, position: int, seconds: float, *, control: bool) -> int:
@@ -141,4 +141,4 @@ class Waiter:
 
     def wake(self) -> None:
         """End the sleep of whoever sleeps here, from any thread."""
-        self._signal(self._number)
+        self._call(self._number)

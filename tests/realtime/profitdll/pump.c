@@ -98,6 +98,10 @@ static int64_t count, interval, elapsed, worked, first_number;
 static uint32_t *took;
 static int timed;
 
+static _Atomic int64_t *tail;
+/* From now on a trade comes only when the reader has taken the one before; NULL: no more. */
+X void PumpFollow(void *reader) { tail = reader; }
+
 static void *run(void *unused) {
     (void)unused;
     char16_t names[8][16], exchanges[8][4];
@@ -105,6 +109,7 @@ static void *run(void *unused) {
         for (int k = 0; k < 16 && (k == 0 || names[i][k - 1]); k++) names[i][k] = TICKERS[i][k];
         memcpy(exchanges[i], EXCHANGES[i], 4);
     }
+    int64_t taken = tail ? *tail : 0;
     Raw raw = {0, 0, 0, 0, 0, {2026, 11, 5, 20, 10, 0, 0, 0}};
     int64_t start = now(), next = start, work = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
     for (int64_t i = 0; i < count && !stop; i++) {
@@ -115,6 +120,7 @@ static void *run(void *unused) {
                 clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
             }
         }
+        while (tail && *tail < taken + i && !stop) continue;
         raw.number = first_number + i;
         raw.price = 100.0 + (double)(i % 1000) * 0.5;
         raw.quantity = 1 + i % 50;

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from realtime.profitdll.simulator.build import built
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 HEADERS = ROOT / "realtime" / "profitdll" / "simulator"
@@ -38,12 +40,10 @@ def pump() -> Path:
 
 @functools.cache
 def simulator() -> Path:
-    """The simulator's library, with the stand-in for its trading half only where that is missing."""
+    """The simulator's library."""
     folder = Path(tempfile.mkdtemp(prefix="simulator-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    absent = "trading_absent.c" if (HEADERS / "trading.c").exists() else ""
-    sources = [path for path in sorted(HEADERS.glob("*.c")) if path.name != absent]
-    return compiled(folder, sources)
+    return built(folder)
 
 
 def in_a_process(program: str, *, library: Path | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """The rings under load: nothing lost, nothing torn, nothing silent; waiting; the end of the process."""
 
+import ctypes
 import os
 import select
 import sys
@@ -229,15 +230,21 @@ def test_a_sleeper_can_be_woken_without_a_record(dll):
 
 
 def test_no_wake_up_is_lost(dll):
-    """A reader that always sleeps when it has read everything, against a writer that pauses at random moments."""
-    waiter, ring, read = dll.dll.waiter(0), dll.dll.market, 0
-    dll.pump.PumpStart(20_000, 20_000, 1, 0)
-    while read < 20_000:
-        assert waiter.wait(ring.tail, 20, control=False) == MARKET
-        count = len(ring.ready())
-        ring.release(count)
-        read += count
-    dll.pump.PumpJoin()
+    """The writer answers each release with one record at once, in the very moment in which the reader lies down."""
+    waiter, ring, follow = dll.dll.waiter(0), dll.dll.market, dll.pump.PumpFollow
+    follow.argtypes = [ctypes.c_void_p]
+    follow(ctypes.addressof(ring._memory) + TAIL)
+    dll.pump.PumpStart(20_000, 0, 1, 0)
+    try:
+        for _ in range(20_000):
+            began = time.monotonic()
+            assert waiter.wait(ring.tail, 10, control=False) == MARKET
+            assert time.monotonic() - began < 9  # a lost one is found only when the time is over
+            ring.release(1)
+    finally:
+        dll.pump.PumpStop()
+        dll.pump.PumpJoin()
+        follow(None)
 
 
 def test_signals_are_given_only_to_sleepers(dll):
