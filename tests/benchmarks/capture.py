@@ -23,6 +23,7 @@ from launcher import engines, instance, migrations
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report, Silent
 from sql import stores
+from sql.hot import HotStore
 from sql.tables import TICKS
 from tests.benchmarks import callbacks
 from tests.faults import emitted
@@ -33,6 +34,7 @@ RATE = 300_000
 SECONDS = 60.0
 LIMIT_SECONDS = 600.0
 WARM_SECONDS = 10.0
+DISTINCT = "SELECT count() FROM (SELECT DISTINCT symbol, trade_id FROM ticks)"
 OPTIONS = [
     click.Option(["--rounds"], type=click.IntRange(1), default=3, show_default=True, help="Medians are told."),
     click.Option(["--seconds"], type=float, default=SECONDS, show_default=True, help="Of flow in each round."),
@@ -143,7 +145,7 @@ def _await_delivered(proof: Path, wanted: int, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def _await_stored(hot: stores.HotStore, wanted: int) -> int:
+def _await_stored(hot: HotStore, wanted: int) -> int:
     """Rows in the table when all are there, or when no more come for some seconds."""
     deadline, before, still = time.monotonic() + LIMIT_SECONDS, -1, 0
     while time.monotonic() < deadline and still < 40:
