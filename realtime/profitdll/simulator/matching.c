@@ -253,8 +253,8 @@ void order_enters_book(Order *order) {
         is_stop_hit(order, ticks_of(order->listing, market.last))) {
         order->triggered = true;
     }
-    int64_t far = order->side == SIDE_BUY ? INT64_MAX / 2 : 0;
-    order->limit_ticks = is_priced(order) ? ticks_of(order->listing, order->broker.price) : far;
+    int64_t unlimited = order->side == SIDE_BUY ? INT64_MAX / 2 : 0;
+    order->limit_ticks = is_priced(order) ? ticks_of(order->listing, order->broker.price) : unlimited;
     placed(order);
     if (!is_waiting_stop(order) && (!is_priced(order) || (quoted && is_marketable(order, &market, &price)))) {
         aggression(order, 0);

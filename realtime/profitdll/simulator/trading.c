@@ -1,4 +1,5 @@
 /* The trading half as the simulator's core knows it: start, stop, ticks, states, days and the script's `order` verb. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,8 +89,10 @@ static const char *state_opened(void) {
 static void trading_started(void) {
     accounts_started();
     started = true;
-    if (state_path[0] && state_opened()) {
-        abort(); /* the script reader has checked the file; a broker that starts empty would hide orders */
+    const char *wrong = state_path[0] ? state_opened() : NULL;
+    if (wrong) {
+        fprintf(stderr, "ProfitDLL simulator: %s\n", wrong);
+        abort(); /* a broker that starts empty would hide orders */
     }
 }
 
@@ -104,13 +107,22 @@ static void day_began(int32_t session_date) {
 
 /* ---- the script's verb `order` ------------------------------------------------------------------------------------------ */
 
+static const char *state_named(const char *path) {
+    if (strlen(path) >= sizeof state_path) {
+        return "broker-state: the path is too long";
+    }
+    FILE *file = platform_open(path, "ab");
+    if (!file) {
+        return "broker-state: the file cannot be written";
+    }
+    fclose(file);
+    strcpy(state_path, path);
+    return started ? state_opened() : NULL;
+}
+
 static const char *command(int32_t words, char *word[]) {
     if (words == 3 && strcmp(word[1], "broker-state") == 0) {
-        if (strlen(word[2]) >= sizeof state_path) {
-            return "broker-state: the path is too long";
-        }
-        strcpy(state_path, word[2]);
-        return started ? state_opened() : NULL;
+        return state_named(word[2]);
     }
     if (words == 4 && strcmp(word[1], "reject-cancel") == 0) {
         cancels_rejected_next(atoi(word[3]), (uint8_t)atoi(word[2]));
