@@ -66,11 +66,14 @@ void order_leaves_book(Order *order) {
 
 /* ---- fills ----------------------------------------------------------------------------------------------------------- */
 
-/* The next fill at most: the script may cut an order into parts that the market's quantities would not give. */
-static int64_t part_of(const Order *order) {
+/* The next fill. The script may cut an order into parts of its own, whatever quantities the market offers. */
+static int64_t next_fill(const Order *order, int64_t offered) {
     const SimOrderFaults *faults = sim_order_faults();
     int64_t leaves = leaves_of(&order->broker);
-    if (!order->plan.split || order->fills >= faults->splits) {
+    if (!order->plan.split) {
+        return smaller(leaves, offered);
+    }
+    if (order->fills >= faults->splits) {
         return leaves;
     }
     int64_t part = order->broker.quantity * faults->split[order->fills] / 100;
@@ -151,7 +154,7 @@ static void aggression(void *subject, int64_t unused) {
         return;
     }
     int64_t level = level_quantity(order);
-    int64_t quantity = smaller(part_of(order), level);
+    int64_t quantity = next_fill(order, level);
     price = improved(order, swept(order, price));
     order->sweeps += quantity == level;
     order_filled(order, quantity, price);
@@ -206,7 +209,7 @@ static void side_traded(Order *order, int64_t ticks, int64_t quantity) {
         if (!takes_part(order, ticks)) {
             return; /* the book is sorted: nobody behind takes part either */
         }
-        int64_t fill = smaller(part_of(order), quantity);
+        int64_t fill = next_fill(order, quantity);
         quantity -= fill;
         order_filled(order, fill, improved(order, (double)order->limit_ticks * order->listing->tick));
     }
@@ -256,7 +259,12 @@ void order_enters_book(Order *order) {
     int64_t unlimited = order->side == SIDE_BUY ? INT64_MAX / 2 : 0;
     order->limit_ticks = is_priced(order) ? ticks_of(order->listing, order->broker.price) : unlimited;
     placed(order);
-    if (!is_waiting_stop(order) && (!is_priced(order) || (quoted && is_marketable(order, &market, &price)))) {
-        aggression(order, 0);
+    if (is_waiting_stop(order)) {
+        return;
+    }
+    if (!is_priced(order)) {
+        aggression(order, 0); /* straight from sent to filled */
+    } else if (quoted && is_marketable(order, &market, &price)) {
+        aggression_scheduled(order);
     }
 }

@@ -21,6 +21,7 @@ static const struct Refusal {
 
 static void hop_reached(void *subject, int64_t hop);
 static void aggregated_refused(void *subject, int64_t unused);
+static void client_updated(Order *order);
 
 static int64_t ns_of(double ms) {
     return (int64_t)(ms * 1e6);
@@ -67,14 +68,42 @@ static uint8_t connection_refusal(int64_t hop) {
     return hop == HOP_BROKER && !routing_reaches_broker() ? MESSAGE_REJECTED_HADES : 0;
 }
 
-static void order_accepted(Order *order) {
-    static const struct Refusal closed = {MESSAGE_REJECTED_MARKET, ORDER_REJECTED, HOP_WORKING, "Mercado fechado."};
+static bool refused_by_market(Order *order) {
+    static const struct Refusal closed = {MESSAGE_REJECTED_MARKET, ORDER_REJECTED, HOP_ACCEPTED, "Mercado fechado."};
+    static const struct Refusal expired = {MESSAGE_REJECTED_MARKET, ORDER_REJECTED, HOP_ACCEPTED, "Ativo vencido."};
+    static const struct Refusal crossed = {MESSAGE_REJECTED_MARKET, ORDER_REJECTED, HOP_ACCEPTED,
+                                           "Preço limite não alcança o disparo."};
+    const OrderState *state = &order->broker;
     SimMarket market;
-    if (sim_market_of(order->listing->symbol, &market) && market.state == ASSET_CLOSED) {
+    bool known = sim_market_of(order->listing->symbol, &market);
+    bool out_of_reach = order->side == SIDE_BUY ? state->stop > state->price : state->stop < state->price;
+    if (known && market.expired) {
+        refused(order, &expired);
+    } else if (known && market.state == ASSET_CLOSED) {
         refused(order, &closed);
-        return;
+    } else if (state->type == TYPE_STOP_LIMIT && out_of_reach) {
+        refused(order, &crossed);
+    } else {
+        return false;
     }
+    return true;
+}
+
+/* Statuses are skipped on the way to a quick end; an order that rests shows itself after all. */
+static void skipping_ends(void *subject, int64_t unused) {
+    (void)unused;
+    Order *order = subject;
+    order->plan.skips_statuses = false;
+    if (order->place != PLACE_DONE) {
+        client_updated(order);
+    }
+}
+
+static void order_accepted(Order *order) {
     order->place = PLACE_WORKING;
+    if (order->plan.skips_statuses) {
+        trading_after(2 * sim_order_faults()->fill_max_ms, skipping_ends, order, 0);
+    }
     if (order->broker.type != TYPE_MARKET) {
         order->broker.status = ORDER_NEW;
         order_updated(order, interned(""), 0, 0);
@@ -119,8 +148,10 @@ static bool hop_done(Order *order, int64_t hop) {
         order_updated(order, interned("Criação"), 0, 0);
         return true;
     case HOP_ACCEPTED:
-        told(order, MESSAGE_ACCEPTED, interned("Aceita."));
-        return true;
+        if (!refused_by_market(order)) {
+            told(order, MESSAGE_ACCEPTED, interned("Aceita."));
+        }
+        return order->place != PLACE_DONE;
     default:
         order_accepted(order);
         return false;
@@ -147,12 +178,35 @@ static void aggregated_refused(void *subject, int64_t unused) {
     order_updated(order, interned("Ordem invalida."), 0, 0);
 }
 
+/* The broker counts the orders of the day and of the running minute. */
+static bool is_over_limit(void) {
+    static int64_t minute, in_minute, in_day;
+    static int32_t day;
+    const SimOrderFaults *limits = sim_order_faults();
+    if (sim_clock_ns() / 60000000000 != minute) {
+        minute = sim_clock_ns() / 60000000000;
+        in_minute = 0;
+    }
+    if (sim_session_date(sim_now()) != day) {
+        day = sim_session_date(sim_now());
+        in_day = 0;
+    }
+    in_minute++;
+    in_day++;
+    return (limits->orders_per_minute && in_minute > limits->orders_per_minute) ||
+           (limits->orders_per_day && in_day > limits->orders_per_day);
+}
+
 static OrderPlan plan_for(const Order *order) {
     SimOrderFaults *faults = sim_order_faults();
     OrderPlan plan = {.copies = 1};
     if (sim_strikes(&faults->reject)) {
         plan.reject_code = (uint8_t)faults->reject_code;
         plan.reject_text = sim_length(faults->reject_text) ? interned_units(faults->reject_text) : NULL;
+    }
+    if (is_over_limit()) {
+        plan.reject_code = MESSAGE_REJECTED_BROKER;
+        plan.reject_text = interned("Limite de ordens excedido.");
     }
     if (sim_strikes(&faults->duplicate)) {
         int32_t spread = faults->duplicate_max - faults->duplicate_min + 1;
@@ -211,7 +265,9 @@ static void late_status(void *subject, int64_t unused) {
 }
 
 static void client_updated(Order *order) {
-    if (!order->account->known || !routing_reaches_broker()) {
+    uint8_t status = order->broker.status;
+    bool from_broker = status != ORDER_CLIENT_CREATED && status != ORDER_NOT_CREATED;
+    if (!order->account->known || (from_broker && !routing_reaches_broker())) {
         return; /* events of a gap are not replayed: the next load of the orders shows what became of them */
     }
     order_known_to_client(order);
@@ -247,6 +303,7 @@ void order_updated(Order *order, PText text, int64_t fill, double fill_price) {
 
 void order_filled(Order *order, int64_t quantity, double price) {
     OrderState *state = &order->broker;
+    order->fills++;
     state->traded += quantity;
     state->traded_ticks += quantity * ticks_of(order->listing, price);
     state->status = state->traded == state->quantity ? ORDER_FILLED : ORDER_PARTIALLY_FILLED;

@@ -319,6 +319,7 @@ class Client:
         self.dll.SendOrder.restype = self.dll.SendZeroPositionV2.restype = c_int64
         self.dll.GetPosition.restype = c_void_p
         self.events: list[Event] = []
+        self.snapshots: list[Seen] = []
         self.arrived = threading.Condition()
         self.kept: list[Any] = []
         self.details_in_callback = True
@@ -368,7 +369,13 @@ class Client:
         self.record("sub-accounts", account.BrokerID, narrow(account.AccountID))
 
     def on_order(self, order: OrderId) -> None:
-        status = self.details(order.LocalOrderID).status if self.details_in_callback else -1
+        """Reads the details at once, as the vendor's own examples do; they may be newer than the event."""
+        status = -1
+        if self.details_in_callback:
+            result, raw, text, _ = self.raw_details(order.LocalOrderID)
+            if result == OK:
+                self.snapshots.append(seen(raw, "", text))
+                status = raw.OrderStatus
         self.record("order", order.LocalOrderID, narrow(order.ClOrderID), status)
 
     def on_history(self, account: Account) -> None:

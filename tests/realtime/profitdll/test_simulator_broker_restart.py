@@ -24,19 +24,16 @@ from tests.realtime.profitdll.broker_client import (
 # Tells line by line what it was told, as a journal would hold it; the parent kills it in the middle.
 CHILD = """
 import sys
+import time
 from pathlib import Path
-from tests.realtime.profitdll.broker_client import Client
-client = Client(Path(sys.argv[1])).ready()
-def tell(*words): print(*words, flush=True)
+from tests.realtime.profitdll.broker_client import ORDER, Client, narrow
+def tell(*words):
+    print(*words, flush=True)
 def on_order(given):
     now = client.details(given.LocalOrderID)
-    tell("order", given.LocalOrderID, client_key(given), now.status, now.traded)
-def client_key(given):
-    from tests.realtime.profitdll.broker_client import narrow
-    return narrow(given.ClOrderID) or "-"
-client.on_order = on_order
-from tests.realtime.profitdll import broker_client
-client.install("SetOrderCallback", broker_client.ORDER, on_order)
+    tell("order", given.LocalOrderID, narrow(given.ClOrderID) or "-", now.status, now.traded)
+client = Client(Path(sys.argv[1])).ready()
+client.install("SetOrderCallback", ORDER, on_order)
 tell("ready")
 for number in range(int(sys.argv[2])):
     quantity = 1 + number % 5
@@ -49,7 +46,6 @@ for number in range(int(sys.argv[2])):
         order = client.send(price=100000 + 5 * number, quantity=quantity)
         client.cancel(order)
     tell("sent", order, quantity)
-import time
 time.sleep(60)
 """
 

@@ -34,15 +34,6 @@ def busy(simulated_for_module):
     client = simulated_for_module(
         "latency 0.05", "order partial any 1 in 3 split 20 50", "order race remainder any 1 in 4", "order skip any 1 in 5"
     )
-    client.snapshots = []
-    client.on_order = lambda given: None
-
-    def on_order(given):
-        client.snapshots.append(client.details(given.LocalOrderID))
-
-    from tests.realtime.profitdll.broker_client import ORDER
-
-    client.install("SetOrderCallback", ORDER, on_order)
     return client
 
 

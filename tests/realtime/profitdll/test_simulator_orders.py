@@ -152,7 +152,7 @@ def test_a_market_login_has_no_orders(simulated):
 
 
 def test_before_routing_there_is_no_login_and_after_the_end_nothing(simulated):
-    client = simulated(ready=False)
+    client = simulated("handshake 400", ready=False)
 
     assert client.send() == NO_LOGIN
     client.ready()
