@@ -9,7 +9,7 @@ import pytest
 from tests.realtime.profitdll.broker_client import Client, copies_of
 
 # A Friday with the market open, everybody soon listed, hops fast enough to wait for.
-SESSION = ()
+SESSION = ("seed 7", "handshake 60", "latency 1", "accounts after 5 rest 15", "order history 20")
 
 
 class Simulated:
