@@ -113,7 +113,7 @@ static bool refused_at(Amend *amend, int64_t hop) {
         turned_down(amend, MESSAGE_NOT_CONNECTED, "Sem conexão com o servidor de ordens.");
         return true;
     }
-    if (hop == HOP_BROKER && !routing_reaches_broker()) {
+    if (hop == HOP_BROKER && broker_is_down()) {
         turned_down(amend, MESSAGE_REJECTED_HADES, "Corretora desconectada.");
         return true;
     }

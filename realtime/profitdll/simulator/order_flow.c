@@ -65,7 +65,7 @@ static uint8_t connection_refusal(int64_t hop) {
     if (hop == HOP_PROXY && !routing_reaches_server()) {
         return MESSAGE_NOT_CONNECTED;
     }
-    return hop == HOP_BROKER && !routing_reaches_broker() ? MESSAGE_REJECTED_HADES : 0;
+    return hop == HOP_BROKER && broker_is_down() ? MESSAGE_REJECTED_HADES : 0;
 }
 
 static bool refused_by_market(Order *order) {

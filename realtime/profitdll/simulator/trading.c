@@ -59,6 +59,11 @@ bool routing_reaches_broker(void) {
     return sim_state(STATE_ROUTING) == ROUTING_BROKER_CONNECTED;
 }
 
+bool broker_is_down(void) {
+    int32_t state = sim_state(STATE_ROUTING);
+    return state == ROUTING_BROKER_DISCONNECTED || state == ROUTING_BROKER_CONNECTING;
+}
+
 bool routing_password_is(PText password) {
     PText right = sim_order_faults()->routing_password;
     return sim_length(right) == 0 || sim_same(password, right);

@@ -110,6 +110,7 @@ void trading_at(int64_t due_ns, OrderTask task, void *subject, int64_t tag);
 bool routing_was_up(void);        /* (1,5) was seen in this login */
 bool routing_reaches_server(void);
 bool routing_reaches_broker(void);
+bool broker_is_down(void); /* behind the order server; a line that fails before it stops nothing that has passed */
 bool routing_password_is(PText password);
 
 /* ---- life-cycle (order_flow.c, amend_flow.c) -------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-"""A small client of the simulator's trading functions, by ctypes with UTF-16 by hand, as no binding of ours would do it."""
+"""A small client of the simulator's trading functions, by ctypes with UTF-16 by hand: no binding of ours takes part."""
 
 import ctypes
 import threading
@@ -73,8 +73,7 @@ class OrderId(Structure):
 
 class SystemTime(Structure):
     _fields_ = [
-        (name, c_uint16)
-        for name in ("Year", "Month", "DayOfWeek", "Day", "Hour", "Minute", "Second", "Milliseconds")
+        (name, c_uint16) for name in ("Year", "Month", "DayOfWeek", "Day", "Hour", "Minute", "Second", "Milliseconds")
     ]
 
 
@@ -289,6 +288,23 @@ class Event:
     at: float
 
 
+STATUS_OF_NAME = {
+    "New": NEW,
+    "PartiallyFilled": PARTIALLY_FILLED,
+    "Filled": FILLED,
+    "Canceled": CANCELED,
+    "Replaced": REPLACED,
+    "PendingCancel": PENDING_CANCEL,
+    "Rejected": REJECTED,
+    "Expired": EXPIRED,
+    "PendingReplace": PENDING_REPLACE,
+    "PartiallyFilledCanceled": PARTIALLY_CANCELED,
+    "PartiallyFilledExpired": PARTIALLY_EXPIRED,
+    "HadesCreated": HADES_CREATED,
+    "ClientCreated": CLIENT_CREATED,
+    "OrderNotCreated": NOT_CREATED,
+}
+
 CALL = ctypes.CFUNCTYPE
 STATE = CALL(None, c_int32, c_int32)
 ACCOUNT = CALL(None, c_int32, c_void_p, c_void_p, c_void_p)
@@ -337,6 +353,7 @@ class Client:
         self.install("SetBrokerAccountListChangedCallback", BROKER_ACCOUNTS, self.on_broker_accounts)
         self.install("SetBrokerSubAccountListChangedCallback", SUB_ACCOUNTS, self.on_sub_accounts)
         self.install("SetOrderCallback", ORDER, self.on_order)
+        self.install("SetOrderChangeCallback", LEGACY_CHANGE, self.on_change)
         self.install("SetAssetPositionListCallback", POSITION_LIST, self.on_position)
         self.install("SetTradingMessageResultCallback", MESSAGE, self.on_message)
         if history_event:
@@ -378,6 +395,11 @@ class Client:
                 status = raw.OrderStatus
         self.record("order", order.LocalOrderID, narrow(order.ClOrderID), status)
 
+    def on_change(self, asset: LegacyAsset, *given: Any) -> None:
+        """The older callback carries the state as it was, so it tells histories that no slow reader can blur."""
+        _, _, traded, _, _, _, _, _, local_id, _, _, _, _, status, _, text = given
+        self.record("change", local_id, STATUS_OF_NAME[narrow(status)], traded, narrow(text))
+
     def on_history(self, account: Account) -> None:
         self.record("loaded", account.BrokerID, narrow(account.AccountID))
 
@@ -409,6 +431,10 @@ class Client:
         self.wait(lambda: (1, 5) in self.of("state") and (2, 4) in self.of("state"))
         self.wait(lambda: self.of("broker accounts"))
         return self
+
+    def command(self, line: str) -> None:
+        """Tells the simulator a line of script while it runs."""
+        assert self.dll.SimCommand(wide(line)) == OK, line
 
     # ---- identifiers
 
@@ -530,9 +556,7 @@ class Client:
 
     def has_orders(self, start: SystemTime | None = None, end: SystemTime | None = None) -> int:
         first, last = self.today()
-        return int(
-            self.dll.HasOrdersInInterval(ctypes.byref(self.account_id()), start or first, end or last)
-        )
+        return int(self.dll.HasOrdersInInterval(ctypes.byref(self.account_id()), start or first, end or last))
 
     def load(self) -> list[Seen]:
         """The day's orders as after a login: asked for, awaited, listed."""
@@ -564,7 +588,7 @@ class Client:
         return self.wait(lambda: (now := self.details(local_id)).status in statuses and now, seconds)
 
     def history_of(self, local_id: int) -> list[int]:
-        return [status for order, _, status in self.of("order") if order == local_id]
+        return [status for order, status, _, _ in self.of("change") if order == local_id]
 
     def codes_of(self, message_id: int) -> list[int]:
         return [number for _, message, number, _ in self.of("message") if message == message_id]

@@ -30,9 +30,10 @@ def test_the_list_is_partial_first_and_the_rest_comes_with_the_list_event(simula
 
     client.wait(lambda: client.of("account"))
     early = client.dll.GetAccountCount()
-    client.wait(lambda: client.of("broker accounts"))
+    unlisted = details(client, 1, (3001, "000124", ""))[0]
+    client.wait(lambda: len(client.of("broker accounts")) == 2)
 
-    assert early == 1
+    assert (early, unlisted) == (1, NOT_FOUND)
     assert client.dll.GetAccountCount() == 3
     assert [account for _, _, account, _ in client.of("account")] == ["000123", "000124", "M-900"]
     assert client.of("broker accounts") == [(3001, 2), (4002, 1)]
@@ -123,3 +124,21 @@ def test_a_login_for_market_data_has_no_accounts(simulated):
 
     assert client.dll.GetAccountCount() == MARKET_ONLY
     assert client.dll.GetAccount() == MARKET_ONLY
+
+
+def test_a_script_names_its_own_accounts(simulated):
+    client = simulated(
+        'account 0042 broker 77 name "Corretora Delta" holder "Ana Lima"',
+        'account D-1 broker 77 holder "Mesa" type master',
+        'account D-1 broker 77 holder "Cliente" subaccount C-9',
+        "accounts first 9",
+    )
+    client.account = (77, "0042", "")
+
+    assert client.of("account") == [
+        (77, "Corretora Delta", "0042", "Ana Lima"),
+        (77, "Corretora Simulada", "D-1", "Mesa"),
+    ]
+    assert client.dll.GetSubAccountCount(byref(client.account_id((77, "D-1", "")))) == 1
+    assert client.send() > 0
+    assert client.send(account=(3001, "000123", "")) == NOT_FOUND

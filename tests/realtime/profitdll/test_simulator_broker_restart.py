@@ -23,12 +23,13 @@ from tests.realtime.profitdll.broker_client import (
 
 # Tells line by line what it was told, as a journal would hold it; the parent kills it in the middle.
 CHILD = """
+import os
 import sys
 import time
 from pathlib import Path
 from tests.realtime.profitdll.broker_client import ORDER, Client, narrow
 def tell(*words):
-    print(*words, flush=True)
+    os.write(1, (" ".join(map(str, words)) + chr(10)).encode())  # whole lines, whichever thread tells
 def on_order(given):
     now = client.details(given.LocalOrderID)
     tell("order", given.LocalOrderID, narrow(given.ClOrderID) or "-", now.status, now.traded)
@@ -140,9 +141,7 @@ def test_killed_at_any_moment_the_broker_knows_all_that_was_told(simulated, libr
     assert len(orders) <= sent + 1  # one may have been on its way when its line was not out yet
 
     def settled():
-        return all(
-            order.status in {*TERMINAL, NEW, PARTIALLY_FILLED} for order in client.orders()
-        )
+        return all(order.status in {*TERMINAL, NEW, PARTIALLY_FILLED} for order in client.orders())
 
     client.wait(settled)
     orders = {order.cl_ord_id: order for order in client.orders()}

@@ -115,11 +115,11 @@ def test_the_legacy_change_callbacks_carry_every_field(legacy):
     old, new = [], []
 
     def on_change(asset, broker, quantity, traded, leaves, side, *rest):
-        price, stop, average, profit_id, *given = rest
+        _price, _stop, _average, profit_id, *given = rest
         old.append((narrow(asset.Ticker), broker, quantity, traded, leaves, side, profit_id, *map(narrow, given)))
 
     def on_change_v2(asset, broker, quantity, traded, leaves, side, validity, *rest):
-        price, stop, average, profit_id, *given = rest
+        price, _stop, average, _profit_id, *given = rest
         new.append((quantity, traded, validity, price, average, *map(narrow, given)))
 
     legacy.install("SetOrderChangeCallback", LEGACY_CHANGE, on_change)

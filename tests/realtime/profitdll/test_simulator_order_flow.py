@@ -1,11 +1,14 @@
 """The way of orders, cancels and changes through the hops, with every fault that the script can ask for."""
 
+import time
+
 import pytest
 
 from tests.realtime.profitdll.broker_client import (
     BUY,
     CANCELED,
     CLIENT_CREATED,
+    EXPIRED,
     FILLED,
     HADES_CREATED,
     NEW,
@@ -22,7 +25,6 @@ from tests.realtime.profitdll.broker_client import (
     STOP_LIMIT,
 )
 
-SLOW = "latency 25"  # slow enough that a read inside the callback still meets the status of its event
 CHAIN = [2, 4, 6, 8, 10]
 
 
@@ -30,15 +32,15 @@ def in_order(client, order, message):
     """Statuses and messages of one order as they came, consecutive repeats kept."""
     told = []
     for event in client.events:
-        if event.kind == "order" and event.values[0] == order:
-            told.append(("order", event.values[2]))
+        if event.kind == "change" and event.values[0] == order:
+            told.append(("order", event.values[1]))
         elif event.kind == "message" and event.values[1] == message:
             told.append(("message", event.values[2]))
     return told
 
 
 def test_a_limit_order_passes_the_hops_and_fills_in_two_parts_with_a_duplicate(simulated):
-    client = simulated(SLOW, "order partial next 1 split 34", "order duplicate next 1 times 2 2")
+    client = simulated("order partial next 1 split 34", "order duplicate next 1 times 2 2")
     order = client.send(price=150000, quantity=3)
     message = client.message_id
     client.until(order, FILLED)
@@ -63,12 +65,12 @@ def test_a_limit_order_passes_the_hops_and_fills_in_two_parts_with_a_duplicate(s
 
 
 def test_client_created_comes_twice_with_its_two_texts_and_the_cl_ord_id_with_201(simulated):
-    client = simulated(SLOW)
+    client = simulated()
     order = client.send()
     client.until(order, FILLED)
     client.quiet()
 
-    assert [(each.status, each.text) for each in client.snapshots] == [
+    assert [(status, text) for _, status, _, text in client.of("change")] == [
         (CLIENT_CREATED, "Enviando ordem ao HadesProxy"),
         (CLIENT_CREATED, "Enviado ao servidor de ordens."),
         (HADES_CREATED, "Criação"),
@@ -209,7 +211,7 @@ def resting(client, quantity=2):
 
 
 def test_a_cancel_is_pending_then_done(simulated):
-    client = simulated(SLOW)
+    client = simulated()
     order = resting(client)
 
     assert client.cancel(order) == OK
@@ -244,7 +246,7 @@ def test_a_terminal_order_gets_a_rejection_message(broker):
     ],
 )
 def test_a_cancel_can_race_a_fill(simulated, race, tail, code):
-    client = simulated(SLOW, f"order race {race} next 1")
+    client = simulated(f"order race {race} next 1")
     order = resting(client)
 
     assert client.cancel(order) == OK
@@ -270,7 +272,7 @@ def test_a_rejected_cancel_leaves_the_order_working(simulated):
 
 
 def test_a_cancel_sent_with_its_order_waits_for_it(simulated):
-    client = simulated(SLOW)
+    client = simulated()
     order = client.send(price=100000)
 
     assert client.cancel(order) == OK
@@ -293,7 +295,7 @@ def test_a_partly_filled_order_is_partly_filled_canceled(simulated):
 
 
 def test_a_change_is_pending_then_replaced_with_the_new_values(simulated):
-    client = simulated(SLOW)
+    client = simulated()
     order = resting(client)
 
     assert client.change(order, price=100500, quantity=5) == OK
@@ -326,7 +328,7 @@ def test_a_change_below_what_has_traded_is_turned_down(simulated):
 
 
 def test_statuses_may_be_skipped(simulated):
-    client = simulated(SLOW, "order skip next 1")
+    client = simulated("order skip next 1")
     order = client.send(price=150000)
     client.until(order, FILLED)
     client.quiet()
@@ -335,7 +337,7 @@ def test_statuses_may_be_skipped(simulated):
 
 
 def test_a_status_older_than_the_last_may_come_late(simulated):
-    client = simulated(SLOW, "order late next 1")
+    client = simulated("order late next 1")
     order = client.send(price=150000)
     client.until(order, FILLED)
     client.wait(lambda: len(client.history_of(order)) == 7)
@@ -345,15 +347,16 @@ def test_a_status_older_than_the_last_may_come_late(simulated):
 
 
 def test_details_may_be_newer_than_the_event(simulated):
-    client = simulated(SLOW, "order newer next 1")
+    client = simulated("latency 25", "order newer next 1")
     order = client.send(price=150000)
     client.until(order, FILLED)
     client.quiet()
 
-    history = client.history_of(order)
-    assert len(history) == 5
-    assert history != [CLIENT_CREATED, CLIENT_CREATED, HADES_CREATED, NEW, FILLED]
-    assert history[-1] == FILLED
+    told = [CLIENT_CREATED, CLIENT_CREATED, HADES_CREATED, NEW, FILLED]
+    assert client.history_of(order) == told
+    read = [status for id_, _, status in client.of("order") if id_ == order]
+    assert read != told
+    assert read[-1] == FILLED
 
 
 def test_every_event_may_come_several_times(simulated):
@@ -376,34 +379,104 @@ def test_details_may_be_missing_right_after_an_event(simulated):
 
 
 def test_an_order_may_fill_in_scripted_parts(simulated):
-    client = simulated(SLOW, "order partial next 1 split 10 20 30")
+    client = simulated("order partial next 1 split 10 20 30")
     order = client.send(quantity=10, side=SELL)
     client.until(order, FILLED)
     client.quiet()
 
-    assert sorted({each.traded for each in client.snapshots}) == [0, 1, 3, 6, 10]
+    assert sorted({traded for _, _, traded, _ in client.of("change")}) == [0, 1, 3, 6, 10]
     assert client.net() == -10
 
 
-def test_orders_are_answered_without_a_broker(simulated):
-    client = simulated("at 0.6 routing 3")
-    client.wait(lambda: client.of("state")[-1] == (1, 3))
+def test_without_a_broker_an_order_is_refused_by_the_order_server(simulated):
+    client = simulated()
+    client.command("routing 3")
     order = client.send()
     message = client.message_id
-    client.wait(lambda: 5 in client.codes_of(message))
+    client.until(order, NOT_CREATED)
+    client.quiet()
 
     assert client.codes_of(message) == [2, 4, 5]
+    client.command("routing 5")
+    client.until(client.send(), FILLED)
+
+
+def test_without_routing_an_order_and_a_cancel_are_answered_by_message_1(simulated):
+    client = simulated()
+    resting_order = resting(client)
+    client.command("routing 0")
+    order = client.send()
+    message = client.message_id
     client.until(order, NOT_CREATED)
+    assert client.cancel(resting_order) == OK
+    client.wait(lambda: 1 in client.codes_of(client.message_id))
+
+    assert client.codes_of(message) == [1]
+    assert client.status(resting_order) == NEW
+
+
+def test_events_of_a_gap_are_not_replayed_and_the_next_load_shows_what_became_of_the_orders(simulated):
+    client = simulated("latency 20")
+    order = client.send(quantity=3)
+    client.load()
+    client.wait(lambda: 4 in client.codes_of(client.message_id))
+    client.command("routing 1")
+    client.quiet(0.4)
+
+    assert client.status(order) == CLIENT_CREATED
+    assert client.of("position") == []
+    client.command("routing 5")
+    client.quiet()
+    assert client.status(order) == CLIENT_CREATED
+    client.load()
+    assert (client.status(order), client.details(order).traded, client.net()) == (FILLED, 3, 3)
+
+
+def test_orders_beyond_the_limit_of_a_minute_are_rejected(simulated):
+    client = simulated("order per-minute 2")
+    orders = [client.send(price=100000) for _ in range(3)]
+
+    assert client.until(orders[2], REJECTED).text == "Limite de ordens excedido."
+    client.until(orders[1], NEW)
+
+
+def test_day_orders_expire_when_the_session_ends_and_then_the_market_is_closed(simulated):
+    client = simulated("hours 09:00-10:31", "order partial next 1 split 50", start="2026-11-20 10:30:57")
+    partial = client.send(price=200000, quantity=4, side=SELL)
+    client.until(partial, NEW)
+    untouched = resting(client)
+
+    client.until(untouched, EXPIRED)
+    assert client.status(partial) == EXPIRED
+    late = client.send()
+    assert client.until(late, REJECTED).text == "Mercado fechado."
+    assert client.codes_of(client.message_id)[-1] == 9
+
+
+def test_a_stop_limit_whose_limit_cannot_follow_its_stop_is_rejected_by_the_market(broker):
+    order = broker.send(price=150000, stop=151000)
+
+    assert broker.until(order, REJECTED).text == "Preço limite não alcança o disparo."
+
+
+def test_the_measured_latencies_are_there_when_asked_for(simulated):
+    client = simulated("latency 10")
+    began = time.monotonic()
+    order = client.send()
+    client.until(order, FILLED)
+    told = [event.at for event in client.events if event.kind == "order"]
+
+    assert 0.0196 <= told[0] - began < 0.2
+    assert 0.0625 <= told[-1] - began < 0.3
 
 
 def test_the_chain_takes_the_time_that_the_script_says(simulated):
-    client = simulated("latency 30")
+    client = simulated("latency 40")
     order = client.send(side=BUY)
     sent = client.events[-1].at if client.events else 0
     client.until(order, FILLED)
     client.quiet()
 
-    first = next(event.at for event in client.events if event.kind == "order")
-    last = [event.at for event in client.events if event.kind == "order"][-1]
-    assert last - first >= 0.15
-    assert sent <= first
+    told = [event.at for event in client.events if event.kind == "order"]
+    assert told[-1] - told[0] >= 0.12
+    assert sent <= told[0]

@@ -152,7 +152,7 @@ def test_a_market_login_has_no_orders(simulated):
 
 
 def test_before_routing_there_is_no_login_and_after_the_end_nothing(simulated):
-    client = simulated("handshake 400", ready=False)
+    client = simulated("handshake 1500", ready=False)
 
     assert client.send() == NO_LOGIN
     client.ready()
@@ -276,6 +276,8 @@ def test_orders_of_an_interval_wait_for_one_load_and_then_are_there(simulated):
     client = simulated()
     order = client.send()
     client.until(order, FILLED)
+    client.quiet()
+    told = len(client.of("order"))
 
     assert client.has_orders() == WAITING_SERVER
     assert client.has_orders() == WAITING_SERVER
@@ -283,6 +285,7 @@ def test_orders_of_an_interval_wait_for_one_load_and_then_are_there(simulated):
     assert client.has_orders() == OK
     client.quiet()
     assert client.of("loaded") == [(3001, "000123")]
+    assert len(client.of("order")) == told  # one event for the account stands for all of them
     listed = []
     call = EACH_ORDER(lambda given, _: listed.append(given.contents.OrderID.LocalOrderID) or 1)
     start, end = client.today()

@@ -12,6 +12,7 @@ from tests.realtime.profitdll.broker_client import (
     EACH_ASSET,
     FILLED,
     INVALID_ARGS,
+    NEW,
     NO_POSITION,
     NOT_FOUND,
     OK,
@@ -52,14 +53,16 @@ def test_averages_follow_the_fills(simulated):
 
 
 def test_through_zero_the_average_begins_again(simulated):
-    client = simulated()
+    client = simulated("order race remainder any")
     traded(client, BUY, 2)
-    last = traded(client, SELL, 5)
+    order = client.send(side=SELL, price=200000, quantity=5)
+    client.until(order, NEW)
+    client.cancel(order)  # the race fills it, at its own price far from the market's
+    client.until(order, FILLED)
 
     _, position = client.position()
 
-    assert (position.OpenQuantity, position.OpenSide) == (3, SELL)
-    assert position.OpenAveragePrice == pytest.approx(last.average, abs=5 * 4)
+    assert (position.OpenQuantity, position.OpenSide, position.OpenAveragePrice) == (3, SELL, 200000)
 
 
 def test_flat_after_trading_is_side_200(simulated):
