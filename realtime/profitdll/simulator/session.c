@@ -65,7 +65,7 @@ PROFIT_EXPORT int32_t PROFIT_CALL SimLastError(char16_t *into, int32_t units) {
 
 /* ---- entry of requests ------------------------------------------------------------------------------------------- */
 int32_t sim_enter_accessor(const char *function) {
-    if (session.phase != RUNNING) return NL_NOT_INITIALIZED;
+    if (session.phase != RUNNING && !sim_on_connector()) return NL_NOT_INITIALIZED; /* callbacks go on in the drain */
     sim_count_request(function);
     return NL_OK;
 }

@@ -123,7 +123,7 @@ void totals_add(Totals *totals, const Print *print) {
 }
 
 PROFIT_EXPORT int32_t PROFIT_CALL TranslateTrade(const void *handle, TConnectorTrade *trade) {
-    if (!session_ready()) return NL_NOT_INITIALIZED;
+    if (!session_ready() && !sim_on_connector()) return NL_NOT_INITIALIZED;
     const Print *print = atomic_load_explicit(&trades.current, memory_order_acquire);
     if (!handle || !trade) return NL_INVALID_ARGS;
     if (handle != (const void *)print || !sim_on_connector()) {
