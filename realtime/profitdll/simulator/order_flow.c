@@ -111,6 +111,26 @@ static void order_accepted(Order *order) {
     order_enters_book(order);
 }
 
+/* From here the broker has the order, whatever becomes of this process. */
+static void leaves_client(Order *order) {
+    if (!order->plan.dropped && !order->listing->aggregated) {
+        order->place = PLACE_SENT;
+        cl_ord_id_assigned(order);
+        broker_state_written(order, 0, 0);
+    }
+    told(order, MESSAGE_SENT_TO_HADES_PROXY, interned("Enviada ao HadesProxy."));
+}
+
+static bool passes_hades(Order *order) {
+    told(order, MESSAGE_SENT_TO_HADES, interned("Enviada ao Hades."));
+    if (order->plan.dropped) {
+        order->place = PLACE_LOST;
+    } else if (order->listing->aggregated) {
+        trading_at(order->flow_started_ns + ns_of(sim_order_faults()->refusal_ms), aggregated_refused, order, 0);
+    }
+    return order->place != PLACE_LOST && !order->listing->aggregated;
+}
+
 /* False: the order goes no further. */
 static bool hop_done(Order *order, int64_t hop) {
     switch (hop) {
@@ -121,21 +141,10 @@ static bool hop_done(Order *order, int64_t hop) {
         order_updated(order, interned("Enviado ao servidor de ordens."), 0, 0);
         return true;
     case HOP_PROXY:
-        told(order, MESSAGE_SENT_TO_HADES_PROXY, interned("Enviada ao HadesProxy."));
-        if (!order->plan.dropped && !order->listing->aggregated) {
-            order->place = PLACE_SENT; /* from here the broker has it, whatever becomes of this process */
-            cl_ord_id_assigned(order);
-            broker_state_written(order, 0, 0);
-        }
+        leaves_client(order);
         return true;
     case HOP_HADES:
-        told(order, MESSAGE_SENT_TO_HADES, interned("Enviada ao Hades."));
-        if (order->plan.dropped) {
-            order->place = PLACE_LOST;
-        } else if (order->listing->aggregated) {
-            trading_at(order->flow_started_ns + ns_of(sim_order_faults()->refusal_ms), aggregated_refused, order, 0);
-        }
-        return !order->plan.dropped && !order->listing->aggregated;
+        return passes_hades(order);
     case HOP_BROKER:
         told(order, MESSAGE_SENT_TO_BROKER, interned("Enviada à corretora."));
         return true;
