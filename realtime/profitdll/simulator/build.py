@@ -19,7 +19,7 @@ COMPILERS = ("cc", "gcc", "clang")
 MINGW = "x86_64-w64-mingw32-gcc"
 ZIG = "0.17.0"  # pinned with its hashes in zig.lock; 411 MB installed
 FLAGS = ("-std=c11", "-O2", "-shared", "-fvisibility=hidden", "-D_FILE_OFFSET_BITS=64")
-BUILD_SECONDS = 300
+BUILD_SECONDS = 600
 FETCH_SECONDS = 1800
 
 Say = Callable[[str], None]

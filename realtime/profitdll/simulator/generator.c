@@ -122,12 +122,22 @@ static void measure(const Symbol *symbol, int64_t day_ms, int32_t second, Second
     if (at->auction) at->count = symbol->rate > 0 ? 3 + (int32_t)(at->hash >> 50 & 3) : 0;
 }
 
-static int32_t stepped(int32_t anchor, int32_t middle, uint64_t hash, double vol) {
-    uint32_t chance = (uint32_t)fmin(65535, 65536 * vol * vol / DAY_SECONDS);
-    if (anchor > middle + 3 * (int32_t)vol) return anchor - 1;
-    if (anchor < middle - 3 * (int32_t)vol) return anchor + 1;
+typedef struct Wander { /* of the anchor, over a session */
+    int32_t low, high;
+    uint32_t chance; /* of a step, in 65536 */
+} Wander;
+
+static Wander wander_of(const Symbol *symbol, int32_t middle) {
+    double vol = volatility(symbol);
+    return (Wander){middle - 3 * (int32_t)vol, middle + 3 * (int32_t)vol,
+                    (uint32_t)fmin(65535, 65536 * vol * vol / DAY_SECONDS)};
+}
+
+static inline int32_t stepped(int32_t anchor, const Wander *wander, uint64_t hash) {
+    if (anchor > wander->high) return anchor - 1;
+    if (anchor < wander->low) return anchor + 1;
     uint64_t draw = hash * 0xD6E8FEB86659FD93u >> 40;
-    return (draw & 0xFFFF) >= chance ? anchor : draw >> 16 & 1 ? anchor + 1 : anchor - 1;
+    return (draw & 0xFFFF) >= wander->chance ? anchor : draw >> 16 & 1 ? anchor + 1 : anchor - 1;
 }
 
 static bool trades_on(const Symbol *symbol, int32_t session) {
@@ -159,16 +169,21 @@ static Day *day_of(const Symbol *symbol, int32_t session) {
     if (!day) abort();
     *day = (Day){.symbol = symbol->index, .session = session, .used = generator.uses};
     uint64_t key = key_of(symbol, session);
-    int32_t middle = opening_anchor(symbol, key), anchor = middle;
-    double vol = volatility(symbol);
+    int32_t anchor = opening_anchor(symbol, key);
+    Wander wander = wander_of(symbol, anchor);
     uint32_t before = 0;
     bool open = trades_on(symbol, session);
+    if (!open) { /* an expired contract, a weekend: nothing moves */
+        for (int32_t minute = 0; minute < MINUTES; minute++) day->anchor[minute] = anchor;
+        return day;
+    }
+    int64_t day_ms = date_ms(session);
     for (int32_t second = 0; second < DAY_SECONDS; second++) {
         if (second % 60 == 0) day->before[second / 60] = before, day->anchor[second / 60] = anchor;
         Second at = {.hash = mixed(key + (uint64_t)second * 0x9E3779B97F4A7C15u), .anchor = anchor};
-        measure(symbol, date_ms(session), second, &at);
-        if (open) before += (uint32_t)at.count;
-        anchor = stepped(anchor, middle, at.hash, vol);
+        measure(symbol, day_ms, second, &at);
+        before += (uint32_t)at.count;
+        anchor = stepped(anchor, &wander, at.hash);
     }
     day->before[MINUTES - 1] = before;
     day->anchor[MINUTES - 1] = anchor;
@@ -181,18 +196,19 @@ typedef bool (*Visit)(void *context, int32_t second, uint32_t before, const Seco
 static void walk(const Symbol *symbol, int32_t session, int32_t from, int32_t until, Visit visit, void *context) {
     const Day *day = day_of(symbol, session);
     uint64_t key = key_of(symbol, session);
-    int32_t second = from - from % 60, middle = opening_anchor(symbol, key), anchor = day->anchor[second / 60];
+    int32_t second = from - from % 60, anchor = day->anchor[second / 60];
+    Wander wander = wander_of(symbol, opening_anchor(symbol, key));
     uint32_t before = day->before[second / 60];
     int64_t day_ms = date_ms(session);
-    double vol = volatility(symbol);
     bool open = trades_on(symbol, session);
+    if (!open) second = from; /* its anchor stands still */
     for (; second < until && second < DAY_SECONDS; second++) {
         Second at = {.hash = mixed(key + (uint64_t)second * 0x9E3779B97F4A7C15u), .anchor = anchor};
         measure(symbol, day_ms, second, &at);
         if (!open) at.count = 0;
         if (second >= from && !visit(context, second, before, &at)) return;
         before += (uint32_t)at.count;
-        anchor = stepped(anchor, middle, at.hash, vol);
+        if (open) anchor = stepped(anchor, &wander, at.hash);
     }
 }
 
@@ -348,6 +364,7 @@ static bool add_second(void *context, int32_t second, uint32_t before, const Sec
 
 void generator_totals(const Symbol *symbol, int32_t session, int32_t until_second, Totals *totals) {
     *totals = (Totals){0};
+    if (!trades_on(symbol, session)) return;
     Summed summed = {symbol, totals};
     walk(symbol, session, 0, until_second, add_second, &summed);
 }

@@ -9,6 +9,7 @@ import pytest
 
 from realtime.profitdll.simulator import build
 from realtime.profitdll.simulator.build import MINGW, SOURCES, built
+from tests.realtime.profitdll.market_client import build_flags
 
 PROGRAM = Path(__file__).parent / "windows_login.c"
 WINE = ("wine64", "wine", "/usr/lib/wine/wine64")
@@ -58,7 +59,7 @@ def test_the_dll_exports_every_function_of_the_header(market_library):
 
 def test_a_second_build_is_the_first_and_other_sources_are_another(market_library, tmp_path, monkeypatch):
     folder = market_library.parent.parent
-    flags = ("-Wall", "-Wextra", "-Werror")
+    flags = build_flags()
     monkeypatch.setattr(build, "_run", lambda *_: pytest.fail("compiled again"))
 
     assert built(folder, flags=flags) == market_library
