@@ -3,7 +3,7 @@
 import ctypes
 from ctypes import byref, c_uint16
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     INVALID_ARGS,
     MARKET_ONLY,
     NOT_FOUND,
@@ -13,8 +13,8 @@ from tests.realtime.profitdll.broker_client import (
     Account,
     AccountOut,
     TradingAccount,
-    narrow,
 )
+from tests.realtime.profitdll.broker_client import narrow
 
 MASTER = (4002, "M-900", "")
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     CANCELED,
     FILLED,
     HADES_CREATED,

@@ -6,13 +6,10 @@ from ctypes import c_double, c_int32
 
 import pytest
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     CANCELED,
     FILLED,
     INVALID_ARGS,
-    LEGACY_CHANGE,
-    LEGACY_CHANGE_V2,
-    LEGACY_HISTORY,
     NEW,
     NO_POSITION,
     NOT_FOUND,
@@ -20,8 +17,8 @@ from tests.realtime.profitdll.broker_client import (
     REPLACED,
     SELL,
     STOP_LIMIT,
-    narrow,
 )
+from tests.realtime.profitdll.broker_client import LEGACY_CHANGE, LEGACY_CHANGE_V2, LEGACY_HISTORY, narrow
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     BUY,
     CANCELED,
     CLIENT_CREATED,

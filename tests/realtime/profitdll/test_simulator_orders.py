@@ -5,11 +5,10 @@ from ctypes import byref, c_int64, c_uint8
 
 import pytest
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     BUY,
     CANCELED,
     CLIENT_CREATED,
-    EACH_ORDER,
     EXCHANGE_UNKNOWN,
     FILLED,
     INVALID_ARGS,
@@ -40,8 +39,8 @@ from tests.realtime.profitdll.broker_client import (
     SendOrder,
     SystemTime,
     ZeroPosition,
-    wide,
 )
+from tests.realtime.profitdll.broker_client import EACH_ORDER, wide
 
 
 def test_the_structs_of_this_client_have_the_layout_of_the_sheet():

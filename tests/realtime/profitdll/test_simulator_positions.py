@@ -5,11 +5,10 @@ from ctypes import byref, c_int64, c_uint8
 
 import pytest
 
-from tests.realtime.profitdll.broker_client import (
+from tests.realtime.profitdll.broker_abi import (
     BUY,
     CONSOLIDATED,
     DAY_TRADE,
-    EACH_ASSET,
     FILLED,
     INVALID_ARGS,
     NEW,
@@ -19,8 +18,8 @@ from tests.realtime.profitdll.broker_client import (
     SELL,
     VERSION_NOT_SUPPORTED,
     PositionOut,
-    narrow,
 )
+from tests.realtime.profitdll.broker_client import EACH_ASSET, narrow
 
 
 def traded(client, side, quantity, ticker="WINZ26", exchange="F"):
