@@ -1,8 +1,9 @@
-"""Fixtures of the market half: the library, built once, and logins that end with the test."""
+"""Fixtures of both halves: the library, built once, and logins that end with the test."""
 
 import pytest
 
 from realtime.profitdll.simulator.build import built
+from tests.realtime.profitdll.broker_fixtures import broker, library, simulated, simulated_for_module  # noqa: F401
 from tests.realtime.profitdll.market_client import Market, build_flags
 
 
