@@ -20,6 +20,7 @@ from realtime.desk import Desk
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicker, State
+from realtime.profitdll.rings import CONTROLS
 from realtime.spool.frames import Asset
 from realtime.spool.writer import Spool
 from realtime.subscriptions import Subscriptions, Wanted
@@ -179,8 +180,9 @@ class Capture:
         market = self._dll.market
         self._waiter.wait(market.tail, WAIT_SECONDS, control=True)
         until = market.head
-        while events := list(self._dll.events()):
-            for event in events:
+        # Asked first: reading the ring of control goes through .NET, whose collector need not run for nothing.
+        while self._waiter.wait(until, 0.0, control=True) & CONTROLS:
+            for event in self._dll.events():
                 self._hear(event)
         moved = 0
         while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):
