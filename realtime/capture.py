@@ -26,7 +26,9 @@ from realtime.spool.writer import Spool
 from realtime.subscriptions import Subscriptions, Wanted
 from sql.exchange import SAO_PAULO, rows_expected
 
-WAIT_SECONDS = 0.02  # and so the pace of commits when little happens
+# Strategies wake for every tick; the drain does not compete with them for the interpreter. The ring holds seconds.
+WAIT_SECONDS = 0.005
+WAKE_RECORDS = 1 << 14
 BATCH_RECORDS = 1 << 16
 WATCH_SECONDS = 1.0
 CLOSE_SECONDS = 8.0
@@ -176,9 +178,9 @@ class Capture:
     # --- the drain ---
 
     def _step(self) -> None:
-        """Wait a little for something, then move what is there: names of symbols before the records that use them."""
+        """Wait a little, then move what is there: names of symbols before the records that use them."""
         market = self._dll.market
-        self._waiter.wait(market.tail, WAIT_SECONDS, control=True)
+        self._waiter.wait(market.tail + WAKE_RECORDS, WAIT_SECONDS, control=True)
         until = market.head
         # Asked first: reading the ring of control goes through .NET, whose collector need not run for nothing.
         while self._waiter.wait(until, 0.0, control=True) & CONTROLS:
