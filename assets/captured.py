@@ -7,7 +7,8 @@ import dagster as dg
 from msgspec import Struct
 
 from assets.contract import key_of, spec_of
-from assets.sessions import has_partition, rows_expected
+from assets.sessions import has_partition
+from sql.exchange import rows_expected
 from sql.tables import MOVING, Table
 
 if TYPE_CHECKING:

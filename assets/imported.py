@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.contract import RETRIES, key_of
-from assets.sessions import day_of, has_partition, is_session
+from assets.sessions import day_of, has_partition
 from assets.stores import Hot, Warm
+from sql.exchange import is_session
 from sql.tables import TICKS
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from assets.sessions import is_session
 from sql.day_facts import DayFacts
+from sql.exchange import is_session
 from sql.tables import Table, Tier
 
 WIDTH, HEIGHT, LABEL = 576, 96, 14  # two pixels for five minutes

@@ -18,6 +18,8 @@ from config import manifest, secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config/container-images.env", "config/.env.defaults", ".env", ".env.local")
+TRACKED = LAYERS[:3]
+SECRETS = ("PROFITDLL_ACTIVATION_KEY", "PROFITDLL_USER", "PROFITDLL_PASSWORD")  # never in a tracked file
 OUR_PREFIX = "TRADINGSYSTEM_"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -123,6 +125,48 @@ class B3(Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(name.upper() for name in self.nightly.replace(",", " ").split()))
 
 
+class Capture(Struct, frozen=True, kw_only=True):
+    """What the realtime process takes from the market, and when it holds the feed for broken."""
+
+    symbols: Annotated[str, env("TRADINGSYSTEM_SYMBOLS")] = ""  # unset: what the source knows best
+    depth: Annotated[str, env("TRADINGSYSTEM_DEPTH_SYMBOLS")] = ""
+    offers: Annotated[str, env("TRADINGSYSTEM_OFFER_SYMBOLS")] = ""
+    ring_records: Annotated[int, Meta(ge=1 << 12, le=1 << 24), env("TRADINGSYSTEM_RING_RECORDS")] = 1 << 19
+    silence_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SILENCE_SECONDS")] = 60.0
+    restart_seconds: Annotated[Seconds, env("TRADINGSYSTEM_CAPTURE_RESTART_SECONDS")] = 300.0
+    simulator_script: Annotated[Path | None, env("TRADINGSYSTEM_SIMULATOR_SCRIPT")] = None
+
+
+class ProfitDll(Struct, frozen=True, kw_only=True):
+    """Nelogica's DLL and the account it logs in with. Secrets: only from `.env.local` or the environment."""
+
+    library: Annotated[Path | None, env("PROFITDLL_PATH")] = None
+    activation_key: Annotated[str | None, env("PROFITDLL_ACTIVATION_KEY")] = None
+    user: Annotated[str | None, env("PROFITDLL_USER")] = None
+    password: Annotated[str | None, env("PROFITDLL_PASSWORD")] = None
+    routing: Annotated[bool, env("PROFITDLL_ROUTING")] = True  # log in for orders too
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The variables that a login needs and that are not set."""
+        needed = {
+            "PROFITDLL_PATH": self.library,
+            "PROFITDLL_ACTIVATION_KEY": self.activation_key,
+            "PROFITDLL_USER": self.user,
+            "PROFITDLL_PASSWORD": self.password,
+        }
+        return tuple(name for name, value in needed.items() if not value)
+
+
+class Spool(Struct, frozen=True, kw_only=True):
+    """What stands on disk between the market and the hot tier, and is kept as evidence after it was sent."""
+
+    max_bytes: Annotated[int, Meta(ge=1 << 20), env("TRADINGSYSTEM_SPOOL_MAX_BYTES")] = 20 << 30
+    segment_bytes: Annotated[int, Meta(ge=1 << 16), env("TRADINGSYSTEM_SPOOL_SEGMENT_BYTES")] = 128 << 20
+    commit_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SPOOL_COMMIT_SECONDS")] = 0.02
+    raw_days: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_RAW_DAYS")] = 90
+
+
 class Access(Struct, frozen=True, kw_only=True):
     """Who may call the HTTP interface, and from which pages."""
 
@@ -155,7 +199,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     questdb: QuestDB = field(default_factory=QuestDB)
     postgres: Postgres = field(default_factory=Postgres)
     b3: B3 = field(default_factory=B3)
+    spool: Spool = field(default_factory=Spool)
     access: Access = field(default_factory=Access)
+    capture: Capture = field(default_factory=Capture)
+    profitdll: ProfitDll = field(default_factory=ProfitDll)
     ports: dict[str, int] = {}  # service id -> port
 
     @property
@@ -167,6 +214,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def import_dir(self) -> Path | None:
         """Where the embedded QuestDB takes files from; one of yours does not share our disk."""
         return None if self.questdb.external else self.data_dir / "questdb" / "import"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Market data that was received and not stored yet."""
+        return self.data_dir / "spool"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Spool segments that were sent: evidence."""
+        return self.data_dir / "raw"
 
     @property
     def inbox_dir(self) -> Path:
@@ -186,7 +243,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
     """Read the layers below `root` and the process environment.
 
-    Raises SettingsError for an unknown `TRADINGSYSTEM_*` name, a value that does not fit, a file that cannot be read.
+    Raises SettingsError for an unknown `TRADINGSYSTEM_*` name, a value that does not fit, a file that cannot be read,
+    and a broker's secret in a file that git tracks.
     """
     values = _layered(os.environ if environ is None else environ, root)
     unknown = sorted(name for name in values if name.startswith(OUR_PREFIX) and name not in variables())
@@ -221,7 +279,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Spool, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found
@@ -236,6 +294,9 @@ def _layered(environ: Mapping[str, str], root: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path} cannot be read as UTF-8 text: {error}") from error
         values |= {name: value for name, value in found.items() if value}
+        told = [name for name in SECRETS if found.get(name)] if layer in TRACKED else []
+        if told:
+            raise SettingsError(f"{path} sets {', '.join(told)}: secrets belong in .env.local, which git never sees")
     return values | {name: value for name, value in environ.items() if value}
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {  # name -> module of launcher.commands, which has a click command of that name; what it does
     "up": ("up", "Start everything and keep it running until Ctrl-C."),
+    "doctor": ("doctor", "What a start needs, and what of it is missing."),
     "status": ("status", "Health of every engine and service."),
     "down": ("down", "Stop everything, or one service."),
     "restart": ("restart", "Stop one service and start it again."),

@@ -41,6 +41,7 @@ def child(settings: Settings, service: Service, sources: tuple[str, ...]) -> Chi
         directory=settings.root,
         url=settings.url(service.id),
         needs=tuple(service.needs),
+        stays_when_ill=service.id == REALTIME,  # a login that was refused must not be repeated
     )
 
 

@@ -13,7 +13,7 @@ from config.settings import Settings
 from launcher import engines, instance, keys, migrations, overview, services, stamp
 from launcher.control import Answer, Overview, Question, Server
 from launcher.engines import Recorder, postgres, questdb
-from launcher.errors import UsageError
+from launcher.errors import LauncherError, UsageError
 from launcher.report import Report
 from launcher.supervisor import Supervisor
 
@@ -80,6 +80,8 @@ class Start:
         settings, supervisor = self._settings, self._supervisor
         _ensure_key(settings, self._report)
         engines.check_external(settings)
+        if stamp.SIMULATOR in self._plan.sources:
+            _provide_simulator(settings, self._report)
         stores = engines.children(settings, self._report)
         supervisor.add(stores)
         batch = next((service for service in wanted if service.id == services.DAGSTER), None)
@@ -114,6 +116,17 @@ class Start:
             self._supervisor.start([name])
             self._supervisor.await_settled([name], self._stopping)
         return Answer(self._overview())
+
+
+def _provide_simulator(settings: Settings, report: Report) -> None:
+    """Build it before anything waits for it: the first time that takes seconds, without a compiler minutes."""
+    from realtime import simulated
+    from realtime.profitdll.simulator.build import BuildError
+
+    try:
+        simulated.library(settings.downloads_dir, report)
+    except BuildError as error:
+        raise LauncherError(f"the simulator cannot be built: {error}") from error
 
 
 def _check_ports(settings: Settings, wanted: Sequence[Service]) -> None:

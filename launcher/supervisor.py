@@ -39,6 +39,10 @@ class NotReadyError(Exception):
     """A health check that was not passed; the message says what came instead."""
 
 
+class IllError(NotReadyError):
+    """It answers, and says that it is not well: what it needs is missing, not the process."""
+
+
 def nothing() -> None:
     """For children without preparation."""
 
@@ -61,6 +65,7 @@ class Child:
     ready_seconds: float = 60.0
     stop_seconds: float = 20.0
     tries: int = FAILING_AFTER  # failures in a row after which whoever waits for it is told
+    stays_when_ill: bool = False  # not started again while it answers: a new process would not be better off
     user: str | None = None  # POSIX: the account it runs under, ours when None
 
 
@@ -183,11 +188,17 @@ class Runner:
                 break
             except NotReadyError as error:
                 if time.monotonic() > deadline:
+                    if isinstance(error, IllError) and self.child.stays_when_ill:
+                        self._serve("failing", str(error))
+                        return
                     raise self._error(f"was not ready after {self.child.ready_seconds:g} s ({error})") from error
             self._sleep(pause)
             pause = min(pause * 1.3, 0.5)
+        self._serve("ok")
+
+    def _serve(self, state: str, detail: str = "") -> None:
         self.ready.set()
-        self._become("ok")
+        self._become(state, detail)
         self.settled.set()
 
     def _watch(self, life: Life) -> None:
@@ -204,7 +215,8 @@ class Runner:
                 self._raise_if_ended(life, "unexpectedly")
                 missed += 1
                 if missed >= FAILING_AFTER:
-                    self._become("failing", f"runs, but does not answer: {error}")
+                    ill = isinstance(error, IllError)
+                    self._become("failing", str(error) if ill else f"runs, but does not answer: {error}")
             else:
                 if self.state != "ok":
                     self._become("ok")

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.imported import DropFolder, NightlyFeed, fetch_b3, import_inbox
-from assets.sessions import SAO_PAULO, has_partition, sessions_until, trading_day
+from assets.sessions import has_partition, trading_day
 from assets.stores import Warm
 from pipelines.schedules import unfinished
+from sql.exchange import SAO_PAULO, sessions_until
 
 LOOK_SECONDS = 15
 PUBLISHED = dt.time(20, 0)  # São Paulo: then the files of the day's session should be there

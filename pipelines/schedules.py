@@ -9,8 +9,9 @@ import dagster as dg
 
 from assets.contract import key_of
 from assets.instance import KEY as DAGSTER_STORAGE
-from assets.sessions import FIRST_DAY, is_session
+from assets.sessions import FIRST_DAY
 from assets.stores import Cold, Hot, Warm
+from sql.exchange import is_session
 from sql.tables import MOVING
 
 SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some minutes longer

@@ -1,18 +1,32 @@
 """A source that is a list of B3 files: imported once, at the start of the process."""
 
-import datetime as dt
 import threading
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
-from realtime.feed import RETRY_SECONDS, Progress
 from sql.b3_files import RefusedFileError, import_file
 from sql.errors import StoreError
 from sql.hot import HotStore
 from sql.warm import WarmStore
 
+RETRY_SECONDS = 1.0
+
 log = structlog.get_logger("realtime")
+
+
+class Progress(Struct):
+    """What a source of files has done; read by health and metrics."""
+
+    rows: int = 0
+    failures: int = 0
+    last_error: str | None = None
+    finished: bool = False
+
+    def health(self) -> bool | str:
+        """Well while it works and when all files are in; otherwise why not."""
+        return self.last_error or True
 
 
 class FileSource:
@@ -55,6 +69,5 @@ class FileSource:
                 self._stop.wait(RETRY_SECONDS)
                 continue
             self.progress.rows += report.new
-            self.progress.stored_until = dt.datetime.now(dt.UTC)
             log.info("file_imported", file=path.name, new=report.new, repeated=report.repeated, refused=report.refused)
             return

@@ -15,8 +15,8 @@ class Kind(enum.IntEnum):
     TRADE = 1
     HISTORY_TRADE = 2
     QUOTE = 3  # best price of one side, the DLL's tiny book
-    DEPTH = 4  # one change of the aggregated book, with the level as it stood inside the callback
-    OFFER = 5  # one change of the book by order
+    DEPTH = 4  # one change of the aggregated book with the level as the callback found it, or a level of a full book
+    OFFER = 5  # one change of the book by order, or one entry of a full book, worst first
     DAILY_PRICES = 6  # first half of the DLL's daily aggregate
     DAILY_COUNTS = 7  # second half, always the next record
     THEORETICAL = 8  # auction price and quantity
@@ -32,14 +32,16 @@ class Event(enum.IntEnum):
     ASSET = 3  # a symbol was seen first: code its number; texts ticker, exchange; value its feed
     INVALID_TICKER = 4  # texts ticker, exchange
     PROGRESS = 5  # history: code asset, value percent
-    ASSET_INFO = 6  # texts ticker, exchange, name, expiry, ISIN; see `AssetInfo` in profitdll/adapter.py
+    ASSET_INFO = 6  # texts ticker, exchange, expiry, ISIN, name, description; see `AssetInfo` in profitdll/messages.py
     ACCOUNT = 7  # code broker; texts account, sub-account, broker's name, holder
-    ACCOUNTS_CHANGED = 8  # code broker, value changed
+    ACCOUNTS_CHANGED = 8  # code broker, value changed; of sub-accounts: texts account, sub-account
     ORDER = 9  # number local id; text ClOrdID. Details are asked for outside the callback
     ORDERS_LOADED = 10  # code broker; texts account, sub-account
     POSITION = 11  # code broker, number event id; texts account, sub-account, ticker, exchange
     MESSAGE = 12  # code result, value broker, number message id, other local id; texts ClOrdID, message
-    ADJUSTMENT = 13  # corporate action: amount value, amount2 multiplier, value flags; texts ticker, type, dates
+    ADJUSTMENT = 13  # code asset, amount value, amount2 multiplier, value flags; texts ticker, type, three dates, note
+    ASSET_LISTED = 14  # texts ticker, exchange, name; value its feed
+    HISTORY_END = 15  # the last trade of a history answer: code asset, number the trade's, value 1 when it was written
 
 
 # One market event: 96 bytes.
@@ -60,12 +62,13 @@ RECORD = np.dtype(
             "count",  # orders of a level; the state of an asset
             "kind",
             "action",  # trade type, depth update type or offer action, as the DLL numbers them
-            "side",  # 0 buy, 1 sell
+            "side",  # 0 buy, 1 sell, 255 none
             "has",  # offers: bits price, quantity, date, id, broker
-            "flags",  # trades: 1 edit, 2 last of a history answer; offers: 1 last, 2 first of a page
+            "flags",  # trades: 1 edit, 2 last of a history; books: 1 last, 2 first; depth: 4 unread, 8 theoretical
+            "rest",  # no meaning; but numpy copies only what a field covers, and daily halves lie here
         ],
-        "formats": ["i8", "i8", "i8", "f8", "i8", "f8", "i8"] + ["i4"] * 5 + ["u1"] * 4 + ["u4"],
-        "offsets": [0, 8, 16, 24, 32, 40, 48, 56, 60, 64, 68, 72, 76, 77, 78, 79, 80],
+        "formats": ["i8", "i8", "i8", "f8", "i8", "f8", "i8"] + ["i4"] * 5 + ["u1"] * 4 + ["u4", "V12"],
+        "offsets": [0, 8, 16, 24, 32, 40, 48, 56, 60, 64, 68, 72, 76, 77, 78, 79, 80, 84],
         "itemsize": 96,
     }
 )
@@ -125,3 +128,4 @@ CONTROL = np.dtype(
 # The ring of market records: a header of 512 bytes, then the records. Each number on a cache line of its own.
 RING_HEADER = 512
 HEAD, TAIL, WAITING, DROPPED = 0, 64, 128, 192  # DROPPED: 16 counters, one for each kind; 0 for all
+EVENTS = 320  # number of the last event, written or dropped

@@ -1,25 +1,31 @@
-"""The realtime process: one source in a thread of its own, beside the HTTP server with its health and its metrics."""
+"""The HTTP side of the realtime process: one source in a thread of its own, beside its health, metrics and switches."""
 
-import datetime as dt
+import signal
 import threading
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
 import structlog
-from litestar import Litestar
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from litestar import Litestar, delete, get, put
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import Parameter
+from msgspec import Meta, Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
+from api.kernel.access import needs_key
 from api.kernel.application import Service, create_app
+from api.kernel.errors import responses
+from api.kernel.health import Probe
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
-from realtime.feed import Progress
-from sql.hot import HotStore
+from realtime.capture import Capture, Standing
+from realtime.subscriptions import Subscriptions, Wanted
+from sql.exchange import Market, market_of
 
 SERVICE = "order-manager"
-STALE_SECONDS = 10.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 15.0
 
 log = structlog.get_logger("realtime")
 
@@ -27,61 +33,123 @@ log = structlog.get_logger("realtime")
 class Source(Protocol):
     """Something that brings ticks until it is told to stop, or until it has no more."""
 
-    progress: Progress
-
     def run(self) -> None: ...
 
 
-def run(settings: Settings, hot: HotStore, source: Source, stop: threading.Event) -> None:
-    """Run `source` and answer on the port of the process until SIGTERM or SIGINT; then stop in order."""
-    logs.configure(settings, SERVICE)
-    thread = threading.Thread(target=source.run, name="source", daemon=True)
-    thread.start()
-    log.info("realtime_started", source=type(source).__name__)
-    server.serve(realtime_app(settings, hot, source.progress), settings, [SERVICE])
-    stop.set()
-    thread.join(STOP_SECONDS)
-    log.info("realtime_stopped", rows=source.progress.rows, failures=source.progress.failures)
+class Process:
+    """A source and the server beside it. They end together: whichever ends first in trouble takes the other along."""
+
+    def __init__(self, settings: Settings, source: Source, stop: threading.Event) -> None:
+        self._settings = settings
+        self._source = source
+        self._stop = stop
+        self._failed = False
+
+    def run(self, app: Litestar) -> bool:
+        """Answer on the process's port until SIGTERM or SIGINT, then stop in order; False when the source broke."""
+        logs.configure(self._settings, SERVICE)
+        thread = threading.Thread(target=self._bring, name="source", daemon=True)
+        thread.start()
+        log.info("realtime_started", source=type(self._source).__name__)
+        server.serve(app, self._settings, [SERVICE])
+        self._stop.set()
+        thread.join(STOP_SECONDS)
+        log.info("realtime_stopped", clean=not (self._failed or thread.is_alive()))
+        return not self._failed
+
+    def _bring(self) -> None:
+        try:
+            self._source.run()
+        except Exception:  # the top of a thread: a process without its source must end, not look alive
+            self._failed = True
+            log.exception("source_broke")
+            signal.raise_signal(signal.SIGTERM)
 
 
-class FeedCollector(Collector):
-    """Prometheus' view of a source's progress."""
+class Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wanted of a symbol beside trades, quotes and daily sums. `market` is needed where the shape misleads."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def collect(self) -> Iterable[Metric]:
-        """Counters and gauges as they stand now."""
-        received = CounterMetricFamily("datacapture_ticks_received", "Ticks that were handed to the hot tier")
-        received.add_metric([], self._progress.rows)
-        failures = CounterMetricFamily("datacapture_store_failures", "Writes to the hot tier that were tried again")
-        failures.add_metric([], self._progress.failures)
-        yield received
-        yield failures
-        lag = self._progress.lag_seconds(dt.datetime.now(dt.UTC))
-        if lag is not None:
-            gauge = GaugeMetricFamily("datacapture_lag_seconds", "Age of the newest tick that is stored")
-            gauge.add_metric([], lag)
-            yield gauge
+    market: Market | None = None
+    depth: bool = False
+    offers: bool = False
 
 
-def realtime_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar:
-    """The application; unhealthy while the hot tier does not answer or the source stands still."""
+Symbol = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{3,20}$"), Parameter(description="Ticker, or a series as WINFUT")]
+
+
+@get("/api/v1/capture", tags=["capture"], summary="How the link to the broker stands")
+async def standing(capture: NamedDependency[Capture]) -> Standing:
+    """The link, the last word of each channel, what is subscribed, what hangs and what was dropped."""
+    return capture.standing()
+
+
+@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted")
+async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
+    """Configured symbols and those added at run time. A series stands for the contract of the session."""
+    return list(subscriptions.all())
+
+
+@put(
+    "/api/v1/capture/subscriptions/{symbol:str}",
+    tags=["capture"],
+    guards=[needs_key],
+    summary="Want a symbol",
+    sync_to_thread=True,
+    responses=responses(401),
+)
+def want(
+    symbol: Symbol,
+    data: Subscription,
+    capture: NamedDependency[Capture],
+    subscriptions: NamedDependency[Subscriptions],
+) -> Wanted:
+    """Subscribe now and after every restart; repeatable. An unknown symbol is told in `/api/v1/capture` afterwards."""
+    name = symbol.upper()
+    chosen = Wanted(symbol=name, market=data.market or market_of(name), depth=data.depth, offers=data.offers)
+    subscriptions.add(chosen)
+    capture.follow()
+    return chosen
+
+
+@delete(
+    "/api/v1/capture/subscriptions/{symbol:str}",
+    tags=["capture"],
+    guards=[needs_key],
+    summary="Want a symbol no more",
+    sync_to_thread=True,
+    responses=responses(401, 404),
+)
+def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: NamedDependency[Subscriptions]) -> None:
+    """Unsubscribe now, and do not subscribe after a restart."""
+    if not subscriptions.remove(symbol.upper()):
+        raise NotFoundException(f"{symbol.upper()} is not wanted")
+    capture.follow()
+
+
+def capture_app(
+    settings: Settings, capture: Capture, subscriptions: Subscriptions, collectors: Sequence[Collector]
+) -> Litestar:
+    """The application beside capture; unhealthy while the link is not as it should be, with the reason in words."""
+    parts = {"capture": capture, "subscriptions": subscriptions}
+    handlers = [standing, wanted, want, forget]
+    probes: Mapping[str, Probe] = {"capture": lambda: capture.standing().trouble or True}
+    return _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+
+
+def files_app(settings: Settings, probes: Mapping[str, Probe], collectors: Sequence[Collector]) -> Litestar:
+    """The application beside a source that reads files."""
+    return _app(settings, collectors, handlers=[], parts={}, probes=probes)
+
+
+def _app(settings: Settings, collectors: Sequence[Collector], **parts: Any) -> Litestar:
     metrics = Metrics()
-    metrics.registry.register(FeedCollector(progress))
+    for collector in collectors:
+        metrics.registry.register(collector)
     service = Service(
         id=SERVICE,
         title="TradingSystem realtime",
         description="Market data in. Orders, risk and the kill switch follow on this port.",
-        handlers=[],
-        probes={"questdb": hot.ready, "source": lambda: moving(progress)},
+        tags={"capture": "The link to the broker and what is taken from the market"},
+        **parts,
     )
     return create_app(settings, service, metrics=metrics)
-
-
-def moving(progress: Progress) -> bool:
-    """Whether the source does its work: finished, or stored something due within the last seconds."""
-    if progress.finished:
-        return progress.last_error is None
-    lag = progress.lag_seconds(dt.datetime.now(dt.UTC))
-    return lag is not None and lag < STALE_SECONDS

@@ -5,7 +5,6 @@ Files appear whole or not at all. Queries run in DuckDB, in UTC whatever the hos
 
 import datetime as dt
 import hashlib
-import os
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
+from sql import durable
 from sql.errors import DamagedError, StatementError
 from sql.tables import MOVING, Table
 
@@ -68,11 +68,11 @@ class ColdStore:
                         writer.write_batch(batch)
                         rows += batch.num_rows
                 file.flush()
-                os.fsync(file.fileno())
+                durable.sync(file.fileno())
             written = ColdFile(path, rows, draft.stat().st_size, sha256_of(draft))
             proven(draft)
             draft.replace(path)
-            _fsync_folder(path.parent)
+            durable.sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
         return written
@@ -151,13 +151,3 @@ def _quoted(path: Path) -> str:
 def _sweep(folder: Path) -> None:
     for draft in folder.glob("*.part"):
         draft.unlink(missing_ok=True)
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no handle for a folder's entries; NTFS journals the rename itself
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,6 +7,7 @@ One writer per session at a time: whoever writes holds `writing`, or is the only
 import contextlib
 import datetime as dt
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from msgspec import Struct
 from pyroaring import BitMap64
 
 from sql.errors import StoreError
-from sql.folding import IDENTITY, settled
+from sql.folding import IDENTITY, Outcome, settled
 from sql.hot import HotStore, instant_literal, shaped
-from sql.tables import TICKS
+from sql.tables import TICKS, Flag
 from sql.warm import WarmStore
 
 ID_BITS = 44
@@ -101,6 +102,16 @@ class Known:
         """Which of these keys are known."""
         return member(keys, self.keys)
 
+    def fresh(self, keys: Keys) -> Mask:
+        """Which of these keys are not known, each at its first place only."""
+        unknown = ~self.touched(keys)
+        asked = keys if unknown.all() else keys[unknown]
+        if not (np.diff(np.sort(asked)) > 0).all():
+            places = np.flatnonzero(unknown)
+            unknown = np.zeros(len(keys), dtype=np.bool_)
+            unknown[places[np.unique(asked, return_index=True)[1]]] = True
+        return unknown
+
     def add(self, keys: Keys) -> None:
         """Remember keys that were written."""
         self.keys |= BitMap64(keys.view(np.uint64))
@@ -122,33 +133,48 @@ def member(keys: Keys, of: BitMap64) -> Mask:
     return there
 
 
-def store(hot: HotStore, reports: pl.DataFrame, known: Known | None = None) -> Stored:
+def store(hot: HotStore, reports: pl.DataFrame, known: Known | None = None, *, hourly: bool = False) -> Stored:
     """Write reports of trades; what is there already costs no transaction. Repeatable.
 
     `reports` has the columns of `TICKS` in the order of arrival and one source; a row flagged CANCELLED is a
     cancellation. A long-lived writer passes the `Known` that it loaded for its sessions, then only repeats are looked
-    up. Raises ValueError for a `ts` outside the days of its session, StoreError when hot cannot be asked or written.
+    up. `hourly`: no transaction has rows of two UTC hours. Raises ValueError for a `ts` outside the days of its
+    session, StoreError when hot cannot be asked or written.
     """
     frame = shaped(reports, TICKS)
     _check(frame)
     if known is None and frame.height > SMALL_ROWS:
         known = Known()
         known.load(hot, frame["session"].unique(), frame["symbol"].unique())
-    keys = known.keys_of(frame) if known else None
-    wanted = frame.filter(pl.Series(known.touched(keys))) if known and keys is not None else frame
-    outcome = settled(frame, look_up(hot, wanted))
-    if outcome.rows.height:
-        hot.insert(TICKS, outcome.rows)
-    if known and keys is not None:
-        known.add(keys)
-    return Stored(
-        outcome.new,
-        outcome.repeated,
-        outcome.cancelled,
-        outcome.edited,
-        outcome.conflicts.height,
-        outcome.conflicts,
-    )
+    if known is None:
+        outcome = settled(frame, look_up(hot, frame))
+        _write(hot, outcome.rows, hourly=hourly)
+        return _stored(outcome)
+    keys = known.keys_of(frame)
+    plain = _plain(frame, keys, known)
+    told = frame.filter(~plain)  # what is new and said once needs no folding
+    outcome = settled(told, look_up(hot, told.filter(pl.Series(known.touched(keys[~plain.to_numpy()])))))
+    rows = frame.filter(plain)
+    _write(hot, pl.concat([rows, outcome.rows]) if told.height else rows, hourly=hourly)
+    known.add(keys)
+    return _stored(outcome, rows.height)
+
+
+def store_fresh(hot: HotStore, frame: pl.DataFrame, same: Mapping[str, Any]) -> None:
+    """Write reports of trades that a `Known` calls fresh: the fast way of a live writer. Repeatable.
+
+    `frame` has the columns of `TICKS` but those of `same`, which are the same in every row; one transaction, so its
+    rows are of one UTC hour. The caller is the only writer of these sessions and tells its `Known` afterwards.
+    """
+    if hot.import_dir is None:
+        hot.insert(TICKS, frame.with_columns(pl.lit(value).alias(name) for name, value in same.items()))
+        return
+    path = hot.import_dir / f"ticks-{uuid.uuid4().hex}.parquet"
+    try:
+        frame.write_parquet(path, compression="uncompressed", statistics=False)
+        store_new(hot, path, same)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def store_new(hot: HotStore, path: Path, same: Mapping[str, Any]) -> None:
@@ -215,6 +241,36 @@ def writing(warm: WarmStore, sessions: Iterable[dt.date], wait_seconds: float = 
                     "try again when it has ended"
                 ) from error
         yield
+
+
+def _plain(frame: pl.DataFrame, keys: Keys, known: Known) -> pl.Series:
+    """Which reports are of a trade that nobody spoke of, said once here, and no cancellation."""
+    plain = known.fresh(keys)
+    if not plain.all():
+        numbers, counts = np.unique(keys, return_counts=True)
+        repeated = numbers[counts > 1]
+        if len(repeated):
+            plain &= ~np.isin(keys, repeated)
+    return pl.Series(plain) & ((frame["flags"] & int(Flag.CANCELLED)) == 0)
+
+
+def _write(hot: HotStore, rows: pl.DataFrame, *, hourly: bool) -> None:
+    if hourly and rows.height:
+        for _, part in rows.group_by(pl.col("ts").dt.truncate("1h"), maintain_order=True):
+            hot.insert(TICKS, part)
+    elif rows.height:
+        hot.insert(TICKS, rows)
+
+
+def _stored(outcome: Outcome, plain: int = 0) -> Stored:
+    return Stored(
+        outcome.new + plain,
+        outcome.repeated,
+        outcome.cancelled,
+        outcome.edited,
+        outcome.conflicts.height,
+        outcome.conflicts,
+    )
 
 
 def _check(frame: pl.DataFrame) -> None:

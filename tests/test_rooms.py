@@ -21,7 +21,7 @@ MAY_IMPORT = {
 }
 ONLY_IN = {  # third-party package -> where it may be imported
     "dagster": ("assets/", "pipelines/"),
-    "litestar": ("api/", "realtime/server.py", "launcher/server.py"),
+    "litestar": ("api/", "realtime/server.py", "realtime/relay/server.py", "launcher/server.py"),
     "clr": ("realtime/profitdll/",),
     "questdb": ("sql/hot.py",),
     "duckdb": ("sql/cold.py",),
@@ -57,7 +57,9 @@ def allowed(path: Path, target: str, *, inside: bool) -> bool:
     where = path.relative_to(ROOT).as_posix()
     if name == room or name in MAY_IMPORT[room]:
         return True
-    if target.startswith("api.kernel") and (where == "realtime/server.py" or room == "launcher"):
+    if target.startswith("api.kernel") and (
+        where in ("realtime/server.py", "realtime/relay/server.py") or room == "launcher"
+    ):
         return True
     return room == "launcher" and inside  # an entry function, inside the command that needs it
 

@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api.kernel.access import OPEN
 from api.kernel.telemetry import Metrics
 
-Probe = Callable[[], bool]  # blocking; True when the thing answers
+Probe = Callable[[], bool | str]  # blocking; True when the thing is well, otherwise False or, in words, why it is not
 EXPOSITION = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # litestar adds the charset of text itself
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 1.0  # asked more often, the last answer is given: health checks must not load what they watch
@@ -70,13 +70,13 @@ class Checks:
             anyio.to_thread.run_sync, self._probes[name], abandon_on_cancel=True, limiter=self._limiters[name]
         )
         try:
-            answered, why = await asyncio.wait_for(run(), self._timeout), "does not answer"
+            found = await asyncio.wait_for(run(), self._timeout)
         except TimeoutError:
-            answered, why = False, f"no answer within {self._timeout:g} s"
+            found = f"no answer within {self._timeout:g} s"
         except Exception as error:  # a probe of any kind: the name of its error is told, its words may hold a DSN
-            answered, why = False, type(error).__name__
+            found = type(error).__name__
         latency = round((time.perf_counter() - began) * 1000, 2)
-        return Finding(status="ok", latency_ms=latency) if answered else _failed(latency, why)
+        return Finding(status="ok", latency_ms=latency) if found is True else _failed(latency, found)
 
 
 def health_handlers(service: str, probes: Mapping[str, Probe], metrics: Metrics) -> list[HTTPRouteHandler]:
@@ -117,5 +117,6 @@ def product_version() -> str:
         return "0.1.0"
 
 
-def _failed(latency_ms: float, why: str) -> Finding:
+def _failed(latency_ms: float, found: bool | str) -> Finding:
+    why = found if isinstance(found, str) else "does not answer"
     return Finding(status="error", latency_ms=latency_ms, error=why)

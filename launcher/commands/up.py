@@ -23,4 +23,4 @@ def up(sources: tuple[str, ...], data: Path | None, only: tuple[str, ...], no_da
 
     names = tuple(name for given in only for name in given.split(","))
     plan = start.Plan(sources=stamp.sources_of(sources), only=names, dagster=not no_dagster)
-    start.up(own_settings(data), plan, report.for_stderr())
+    start.up(own_settings(stamp.directory_for(plan.sources, data)), plan, report.for_stderr())

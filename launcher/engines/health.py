@@ -1,28 +1,41 @@
 """Real questions to what runs: a statement over the wire with the password, an HTTP request to the health address."""
 
 import http.client
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from launcher.supervisor import NotReadyError
+from launcher.supervisor import IllError, NotReadyError
 
 SECONDS = 3
 
 
 def http_answers(url: str) -> None:
-    """GET `url`; raises NotReadyError unless the answer is 2xx."""
+    """GET `url`; raises NotReadyError unless the answer is 2xx, IllError for one that says what is wrong."""
     parts = urlsplit(url)
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.hostname or "127.0.0.1", parts.port, timeout=SECONDS)
     try:
         connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        status = connection.getresponse().status
+        with connection.getresponse() as answer:
+            status, body = answer.status, answer.read(65_536)
     except (OSError, http.client.HTTPException) as error:
         raise NotReadyError(f"no answer from {parts.hostname}:{parts.port}: {error or type(error).__name__}") from error
     finally:
         connection.close()
     if not 200 <= status < 300:
+        if wrong := _wrong(body):
+            raise IllError(wrong)
         raise NotReadyError(f"{url} answered {status}")
+
+
+def _wrong(body: bytes) -> str:
+    """What a health answer of ours says is wrong; nothing for other answers."""
+    try:
+        checks = json.loads(body)["checks"]
+        return "; ".join(f"{name}: {check['error']}" for name, check in checks.items() if check["status"] != "ok")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def sql_answers(dsn: str) -> None:

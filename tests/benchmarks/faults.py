@@ -1,7 +1,9 @@
-"""What the tiers hold after kill -9, full disks, torn files and clocks that go back, while passes run and hot changes.
+"""What is lost, doubled or half written when everything is broken on purpose: processes, disks, files, links, clocks.
 
-`--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each, at moments that the seed
-chooses. After each fault and the next pass nothing may be missing, twice, or half written.
+`--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each while hot changes; after each
+fault and the next pass nothing may be missing, twice, or half written. `--suite capture` kills the capture process so
+many times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that
+the simulator delivered is stored once, or known to be missing.
 """
 
 import random
@@ -11,23 +13,36 @@ import click
 from config.settings import Settings
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
-from tests.faults import full_disk, tiers
+from tests.faults import capture, full_disk, spooling, tiers
 
 STARTS_ENGINES = True  # and kills them
-SUITES = ("tiers",)
+KILLS = {"tiers": 50, "capture": 200}
+AWAY_SECONDS = 60.0
 OPTIONS = [
-    click.Option(["--suite"], type=click.Choice(SUITES), default="tiers", show_default=True, help="What is broken."),
-    click.Option(
-        ["--kills"], type=click.IntRange(1), default=50, show_default=True, help="Of each: QuestDB, PostgreSQL, a pass."
-    ),
+    click.Option(["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."),
+    click.Option(["--kills"], type=click.IntRange(1), default=None, help="tiers: of each, 50; capture: 200."),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
 ]
 
 
-def run(settings: Settings, say: Report, *, suite: str, kills: int, seed: int) -> Result:
+def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed: int) -> Result:
     """Break what `suite` names; `settings` are of a data directory on which nothing runs."""
-    assert suite in SUITES
     full_disk.private_mount(settings.data_dir.parent, "64k")  # what cannot be tried is said first, and is an error
+    asked = kills or KILLS[suite]
+    figures, aims = (of_tiers if suite == "tiers" else of_capture)(settings, asked, seed, say)
+    return Result(
+        name="faults",
+        rounds=1,
+        figures={"seed": seed, **figures},
+        aims={
+            **{name: at_most(figures[name], 0) for name, aim in aims.items() if aim == 0},
+            **{name: at_least(figures.get(name, 0), aim) for name, aim in aims.items() if aim},
+        },
+    )
+
+
+def of_tiers(settings: Settings, kills: int, seed: int, say: Report) -> tuple[dict[str, int], dict[str, int]]:
+    """The figures, and what each should be: 0, or at least so many."""
     asked = tiers.faults(kills) + tiers.full_disks(kills)
     random.Random(seed).shuffle(asked)
     with tiers.scene(settings, seed, say) as scene:
@@ -36,12 +51,23 @@ def run(settings: Settings, say: Report, *, suite: str, kills: int, seed: int) -
             if number % 10 == 0:
                 say(f"seed {seed}: {number} of {len(asked)} faults, wrong so far: {scene.wrong() or 'nothing'}")
         figures = scene.figures()
-    return Result(
-        name="faults",
-        rounds=1,
-        figures={"seed": seed, **figures},
-        aims={
-            **{name: at_most(figures[name], 0) for name in tiers.WRONG},
-            **{f"kills_{victim}": at_least(figures[f"kills_{victim}"], kills) for victim in tiers.VICTIMS},
-        },
-    )
+    return figures, {**dict.fromkeys(tiers.WRONG, 0), **{f"kills_{victim}": kills for victim in tiers.VICTIMS}}
+
+
+def of_capture(settings: Settings, kills: int, seed: int, say: Report) -> tuple[dict[str, int], dict[str, int]]:
+    """The same of the capture process and all that follows it up to the store."""
+    asked = capture.faults(kills, AWAY_SECONDS)
+    random.Random(seed).shuffle(asked)
+    with capture.scene(settings, seed, say) as scene:
+        for number, fault in enumerate(asked, start=1):
+            fault(scene)
+            if number % 10 == 0:
+                say(f"seed {seed}: {number} of {len(asked)} faults, {scene.delivered():,} trades delivered")
+        scene.settle()
+        figures = {**scene.judge(), **scene.counts}
+    disk = spooling.full_disk(settings.data_dir.parent / "full", settings.root)
+    figures |= {"disk_full_untold": disk["given"] - disk["kept"] - disk["told"], "disk_full_told": disk["told"]}
+    tenth = max(kills // 10, 1)
+    wanted = {"kills_realtime": kills, "kills_relay": tenth, "kills_questdb": tenth, "disconnects": kills // 4}
+    wanted |= {"torn_tails": max(tenth // 2, 1), "ends": max(tenth // 2, 1), "questdb_away": 1}
+    return figures, {**dict.fromkeys((*capture.WRONG, "disk_full_untold"), 0), **wanted}

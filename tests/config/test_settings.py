@@ -116,3 +116,19 @@ def test_ports_are_equal_in_manifest_defaults_and_example():
 
 def test_the_tracked_layers_load_as_they_are():
     assert load({"TRADINGSYSTEM_DATA_DIR": "elsewhere"}).data_dir == ROOT / "elsewhere"
+
+
+def test_a_broker_secret_in_a_tracked_file_stops_the_process_and_is_not_repeated(tmp_path):
+    (tmp_path / ".env").write_text("PROFITDLL_PASSWORD=tell-nobody\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="PROFITDLL_PASSWORD") as caught:
+        load({}, root=tmp_path)
+
+    assert "tell-nobody" not in str(caught.value)
+
+
+def test_a_broker_secret_comes_from_the_untracked_file(tmp_path):
+    (tmp_path / ".env.local").write_text("PROFITDLL_PASSWORD=tell-nobody\n", encoding="utf-8")
+    found = load({}, root=tmp_path).profitdll
+
+    assert found.password == "tell-nobody"
+    assert found.missing == ("PROFITDLL_PATH", "PROFITDLL_ACTIVATION_KEY", "PROFITDLL_USER")

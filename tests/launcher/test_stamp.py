@@ -1,9 +1,13 @@
 """Invented ticks never meet true ones."""
 
+import sys
+
 import pytest
 
 from launcher import stamp
 from launcher.errors import UsageError
+
+NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="there it is a source")
 
 
 @pytest.fixture
@@ -30,7 +34,8 @@ def test_files_may_repeat_and_patterns_are_expanded(file, tmp_path):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("profitdll",), "no ProfitDLL adapter yet"),
+        pytest.param(("profitdll",), "runs on Windows only", marks=NOT_ON_WINDOWS),
+        (("profitdll", "b3:x"), "expected simulator"),
         (("nasdaq",), "expected simulator"),
         (("simulator", "b3:x"), "expected simulator"),
         (("b3:absent.zip",), "there is no file"),
@@ -60,3 +65,22 @@ def test_a_stamp_that_says_something_else_is_refused(tmp_path):
 
     with pytest.raises(UsageError, match="does not say demo or live"):
         stamp.check(tmp_path, ("simulator",))
+
+
+def test_true_ticks_stamp_a_new_directory_live_and_never_enter_a_demo(tmp_path):
+    (tmp_path / "new").mkdir()
+    assert stamp.check(tmp_path / "new", ("profitdll",)) == "live"
+
+    stamp.check(tmp_path, ("simulator",))
+    with pytest.raises(UsageError, match="holds demo data"):
+        stamp.check(tmp_path, ("profitdll",))
+
+
+def test_true_ticks_have_a_directory_of_their_own_unless_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("TRADINGSYSTEM_DATA_DIR", raising=False)
+    assert stamp.directory_for(("profitdll",), None) == stamp.LIVE_DIR
+    assert stamp.directory_for(("profitdll",), tmp_path) == tmp_path
+    assert stamp.directory_for(("simulator",), None) is None
+
+    monkeypatch.setenv("TRADINGSYSTEM_DATA_DIR", str(tmp_path))
+    assert stamp.directory_for(("profitdll",), None) is None

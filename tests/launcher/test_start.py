@@ -90,6 +90,7 @@ def test_a_day_in_the_life_of_a_start(commands: Commands, until):
     assert {e["name"]: e["state"] for e in found["services"]} == {
         "api-gateway": "ok",
         "order-manager": "off",
+        "data-capture": "off",
         "dagster": "off",
     }
 

@@ -1,6 +1,7 @@
 """Supervision, with small stand-in children."""
 
 import errno
+import http.server
 import os
 import signal
 import sys
@@ -12,9 +13,10 @@ import psutil
 import pytest
 
 from launcher import processes, supervisor
+from launcher.engines import health
 from launcher.errors import ChildError, LauncherError
 from launcher.report import Silent
-from launcher.supervisor import Child, NotReadyError, Supervisor
+from launcher.supervisor import Child, IllError, NotReadyError, Supervisor
 
 SLEEPER = "import time; time.sleep(600)"
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
@@ -250,3 +252,56 @@ def test_a_log_stays_bounded_and_keeps_its_last_parts(tmp_path, monkeypatch):
 
     kept = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert kept == {f"one.log.{n}": f"part {6 - n} of the log" for n in (1, 2, 3)}
+
+
+def test_a_child_that_says_it_is_ill_is_left_running_where_a_new_one_would_be_no_better(supervised, child, until):
+    ill = [True]
+
+    def ready() -> None:
+        if ill[0]:
+            raise IllError("capture: the broker refuses the login")
+
+    supervised.add([child("one", ready=ready, ready_seconds=0.2, stays_when_ill=True)])
+    supervised.start(["one"])
+    runner = supervised.runners["one"]
+
+    assert runner.settled.wait(20)
+    assert (runner.state, runner.detail, runner.restarts) == ("failing", "capture: the broker refuses the login", 0)
+
+    ill[0] = False
+    until(lambda: runner.state == "ok")
+    assert runner.restarts == 0
+
+
+def test_a_child_that_is_ill_is_started_again_where_nothing_else_is_said(supervised, child, until):
+    def ready() -> None:
+        raise IllError("not well")
+
+    supervised.add([child("one", ready=ready, ready_seconds=0.2)])
+    supervised.start(["one"])
+
+    until(lambda: supervised.runners["one"].restarts > 0)
+
+
+def test_a_health_answer_tells_what_is_wrong():
+    body = b'{"status":"unhealthy","checks":{"a":{"status":"ok"},"b":{"status":"error","error":"no data"}}}'
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(body if self.path == "/health" else b"busy")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(IllError, match="b: no data"):
+            health.http_answers(f"{address}/health")
+        with pytest.raises(NotReadyError, match="answered 503") as caught:
+            health.http_answers(f"{address}/other")
+        server.shutdown()
+
+    assert not isinstance(caught.value, IllError)

@@ -7,9 +7,9 @@ import uuid
 import dagster as dg
 import pytest
 
-from assets.sessions import SAO_PAULO
 from pipelines import imports, schedules
 from sql.b3_nightly import Feed
+from sql.exchange import SAO_PAULO
 from sql.inbox import Inbox
 from tests.sql.b3_made import line, text, zipped
 

@@ -11,9 +11,9 @@ import pytest
 
 from assets.captured import arrival_of
 from assets.contract import key_of
-from assets.sessions import SAO_PAULO
 from pipelines import watch
 from pipelines.alerts import AlertError
+from sql.exchange import SAO_PAULO
 from sql.hot import Wal
 from tests.tape import NOON, put, ticks
 

@@ -2,7 +2,6 @@ import threading
 from pathlib import Path
 
 from realtime.files import FileSource
-from realtime.server import moving
 from sql import stores
 from sql.tables import TICKS
 
@@ -26,7 +25,7 @@ def test_files_are_imported_and_a_refused_one_is_said(engines, tmp_path: Path):
     assert hot.rows("SELECT count() AS n FROM ticks WHERE symbol = %s", ("FILE3",)) == [{"n": 5}]
     assert source.progress.rows == 5
     assert "layout" in (source.progress.last_error or "")
-    assert moving(source.progress) is False
+    assert "layout" in str(source.progress.health())
     hot.close()
 
 
@@ -38,5 +37,5 @@ def test_without_a_refusal_the_process_is_well(engines, tmp_path: Path):
 
     source.run()
 
-    assert moving(source.progress) is True
+    assert source.progress.health() is True
     hot.close()

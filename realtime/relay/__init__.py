@@ -1,0 +1,1 @@
+"""The relay: takes what was spooled into the hot tier, in a process of its own."""

@@ -1,0 +1,28 @@
+"""`python -m realtime.relay`: the relay process. Ends in order on SIGTERM or SIGINT."""
+
+import sys
+import threading
+
+from config.settings import SettingsError, load
+from realtime.relay import server
+from realtime.relay.sender import Sender
+from sql import stores
+
+
+def main() -> int:
+    """Run until told to stop; 2 when the configuration cannot be used."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    stop = threading.Event()
+    hot = stores.hot(settings)
+    sender = Sender(settings.spool_dir, settings.raw_dir, hot, stop, raw_days=settings.spool.raw_days)
+    server.run(settings, hot, sender, stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

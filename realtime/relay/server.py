@@ -1,0 +1,105 @@
+"""The relay's port: health, metrics, and what is known to be missing. The stream follows here."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+
+import structlog
+from litestar import Litestar
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.kernel import logs, server
+from api.kernel.application import Service, create_app
+from api.kernel.telemetry import Metrics
+from config.settings import Settings
+from realtime.records import Kind
+from realtime.relay.sender import Progress, Sender
+from sql.hot import HotStore
+
+SERVICE = "data-capture"
+LATE_SECONDS = 10.0
+STILL_SECONDS = 60.0  # one batch takes less, even while a session is learned from hot
+LEAST_FREE_BYTES = 64 << 20
+STOP_SECONDS = 10.0
+KINDS = {kind.value: kind.name.lower() for kind in Kind}
+
+log = structlog.get_logger("realtime.relay")
+
+
+def run(settings: Settings, hot: HotStore, sender: Sender, stop: threading.Event) -> None:
+    """Send and answer until SIGTERM or SIGINT; then save how far it came."""
+    logs.configure(settings, SERVICE)
+    thread = threading.Thread(target=sender.run, name="sender", daemon=True)
+    thread.start()
+    log.info("relay_started", segment=sender.state.position.segment, offset=sender.state.position.offset)
+    try:
+        server.serve(relay_app(settings, hot, sender.progress), settings, [SERVICE])
+    finally:
+        stop.set()
+        thread.join(STOP_SECONDS)
+        log.info("relay_stopped", stored=sender.progress.stored, failures=sender.progress.failures)
+
+
+def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar:
+    """The application; unhealthy while hot does not answer, ticks wait too long, or the spool is near its end."""
+    metrics = Metrics()
+    metrics.registry.register(RelayCollector(progress))
+
+    def spool_has_room() -> bool:
+        free = shutil.disk_usage(settings.spool_dir).free
+        return free > LEAST_FREE_BYTES and progress.unread_bytes < 0.8 * settings.spool.max_bytes
+
+    service = Service(
+        id=SERVICE,
+        title="TradingSystem relay",
+        description="Takes what was spooled into the hot tier. Gaps and the stream follow on this port.",
+        handlers=[],
+        probes={
+            "questdb": hot.ready,
+            "spool": spool_has_room,
+            "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
+            "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
+        },
+    )
+    return create_app(settings, service, metrics=metrics)
+
+
+class RelayCollector(Collector):
+    """Prometheus' view of the sender's progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def collect(self) -> Iterable[Metric]:
+        """Counters and gauges as they stand now."""
+        now = self._progress
+        for name, what, value in (
+            ("ticks_stored", "Ticks that hot took", now.stored),
+            ("ticks_repeated", "Ticks that were stored already", now.repeated),
+            ("ticks_revised", "Corrections and cancellations of stored ticks", now.edited),
+            ("ticks_refused", "Trade records without time or price", now.refused),
+            ("store_failures", "Writes to hot that were tried again", now.failures),
+            ("rewinds", "Times that segments were sent again because hot may have lost them", now.rewinds),
+        ):
+            counter = CounterMetricFamily(f"datacapture_{name}", what)
+            counter.add_metric([], value)
+            yield counter
+        others = CounterMetricFamily("datacapture_passed_over", "Records that stay in the spool", labels=["kind"])
+        for kind, count in list(now.passed_over.items()):
+            others.add_metric([_name(kind)], count)
+        missing = GaugeMetricFamily(
+            "datacapture_missing_records", "Records that are known to be missing from the tape", labels=["reason"]
+        )
+        for reason, count in list(now.missing.items()):
+            missing.add_metric([reason], count)
+        lag = GaugeMetricFamily("datacapture_relay_lag_seconds", "How long the oldest spooled tick waits for hot")
+        lag.add_metric([], now.lag_seconds(time.time()))
+        unread = GaugeMetricFamily("datacapture_spool_unread_bytes", "Spooled and not stored yet")
+        unread.add_metric([], now.unread_bytes)
+        yield from (others, missing, lag, unread)
+
+
+def _name(kind: int) -> str:
+    return KINDS.get(kind, str(kind))

@@ -1,0 +1,24 @@
+"""The faults of `bench faults --suite capture`, a few of each, over the real processes."""
+
+import random
+
+from launcher.report import Lines
+from tests.faults import capture
+
+SEED = 5
+KILLS = 6
+AWAY_SECONDS = 3.0
+
+
+def test_every_delivered_trade_is_stored_once_or_known_to_be_missing(settings_in, tmp_path):
+    asked = capture.faults(KILLS, AWAY_SECONDS)
+    random.Random(SEED).shuffle(asked)
+    with capture.scene(settings_in(tmp_path / "data"), SEED, Lines()) as scene:
+        for fault in asked:
+            fault(scene)
+        scene.settle()
+        figures = scene.judge()
+
+    assert figures["stored"] > 1000
+    assert figures["known_missing"] < figures["stored"] / 10
+    assert {name: figures[name] for name in capture.WRONG} == dict.fromkeys(capture.WRONG, 0)

@@ -1,0 +1,25 @@
+"""Fixtures of both halves: the library, built once, and logins that end with the test."""
+
+import pytest
+
+from realtime.profitdll.simulator.build import built
+from tests.realtime.profitdll.broker_fixtures import broker, library, simulated, simulated_for_module  # noqa: F401
+from tests.realtime.profitdll.market_client import Market, build_flags
+
+
+@pytest.fixture(scope="session")
+def market_library(tmp_path_factory):
+    return built(tmp_path_factory.getbasetemp().parent / "profitdll-simulator", flags=build_flags())
+
+
+@pytest.fixture
+def market(market_library, tmp_path):
+    made = []
+
+    def login(*script, **given):
+        made.append(Market(market_library, tmp_path, *script, **given))
+        return made[-1]
+
+    yield login
+    for client in made:
+        client.close()

@@ -1,0 +1,65 @@
+"""Records to spool, and what a spool holds, read back."""
+
+from pathlib import Path
+
+import numpy as np
+
+from realtime.records import RECORD, Kind
+from realtime.spool.frames import WHOLE, Asset, FrameKind, Loss, Mark, Records, joined
+from realtime.spool.reader import Position, Reader
+from realtime.spool.segments import Damage
+
+ASSETS = [Asset(1, "WINZ26", "F", 0), Asset(2, "WDOZ26", "F", 0), Asset(3, "PETR4", "B", 0)]
+NOON_MS = 1_795_089_600_000  # 2026-11-19 12:00 on the clock of São Paulo
+
+
+def records(count: int, first: int = 1, *, kind: Kind = Kind.TRADE, every_ms: float = 1.0) -> Records:
+    """Trades (or others) numbered from `first`, of three assets in turn; every byte of a record has a meaning."""
+    numbers = np.arange(first, first + count)
+    made = np.zeros(count, RECORD)
+    made.view(WHOLE).view(np.uint8)[:] = np.random.default_rng(first).integers(0, 256, count * RECORD.itemsize)
+    made["seq"] = made["mono"] = numbers
+    made["time"] = NOON_MS + (numbers * every_ms).astype(np.int64)
+    made["price"] = 100 + numbers % 7
+    made["quantity"] = 1 + numbers % 5
+    made["number"] = numbers * 10
+    made["asset"] = 1 + numbers % 3
+    made["kind"] = kind
+    made["action"] = 2 + numbers % 4
+    made["buyer"], made["seller"] = numbers % 90, numbers % 80
+    made["flags"] = 0
+    return made
+
+
+class Back:
+    """All that a spool holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.frames = []
+        self.damages: list[Damage] = []
+        reader = Reader([folder], Position())
+        while True:
+            found = reader.read(1 << 16)
+            if not found.frames and not found.damages:
+                break
+            self.frames += found.frames
+            self.damages += found.damages
+        self.reader = reader
+
+    @property
+    def records(self) -> Records:
+        parts = [frame.records() for frame in self.frames if frame.kind == FrameKind.RECORDS]
+        return joined(parts) if parts else np.zeros(0, RECORD)
+
+    @property
+    def marks(self) -> list[Mark]:
+        return [frame.said(Mark) for frame in self.frames if frame.kind == FrameKind.MARK]
+
+    @property
+    def losses(self) -> list[Loss]:
+        return [frame.said(Loss) for frame in self.frames if frame.kind == FrameKind.LOSS]
+
+
+def same(left: Records, right: Records) -> bool:
+    """Equal to the last byte, those between the fields included."""
+    return left.tobytes() == right.tobytes()
