@@ -33,7 +33,7 @@ def test_bench_knows_its_benchmarks(tradingsystem):
     answer = tradingsystem("bench", "nothing")
 
     assert answer.returncode == 2
-    assert "there are: dagster, faults, growth, import, sync" in answer.stderr
+    assert "there are: capture, dagster, faults, growth, import, latency, sync" in answer.stderr
 
 
 @pytest.mark.timeout(300)
