@@ -58,7 +58,7 @@ def test_a_benchmark_has_options_of_its_own():
     assert "--kills" in run("bench", "faults", "--help").stdout
     assert "--rounds" in run("bench", "sync", "--help").stdout
     assert run("bench", "sync", "--kills", "3").returncode == 2
-    assert "broken on purpose" in run("bench", "--help").stdout
+    assert "What is lost, doubled" in run("bench", "--help").stdout
 
 
 def test_help_is_instant():
