@@ -9,10 +9,18 @@ import pytest
 
 from realtime.profitdll.simulator import build
 from realtime.profitdll.simulator.build import MINGW, SOURCES, built
+from tests.realtime.profitdll.layouts import LAYOUTS
 from tests.realtime.profitdll.market_client import build_flags
 
 PROGRAM = Path(__file__).parent / "windows_login.c"
 WINE = ("wine64", "wine", "/usr/lib/wine/wine64")
+
+
+def flat_layouts():
+    """The vendor's table as the DLL tells it: `Struct` with its size, `Struct.Field` with offset and size."""
+    structs = {name: (0, size) for name, (size, _) in LAYOUTS.items()}
+    fields = {f"{name}.{field}": place for name, (_, placed) in LAYOUTS.items() for field, place in placed.items()}
+    return structs | fields
 
 
 @pytest.mark.system
@@ -36,6 +44,8 @@ def test_the_dll_built_by_mingw_has_the_layouts_and_delivers_trades_under_wine(t
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "differing 0" in done.stdout
+    told = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("layout ")]
+    assert {name: (int(offset), int(size)) for name, offset, size in told} == flat_layouts()
     assert "trades 1 wrong 0" in done.stdout
 
 
