@@ -110,3 +110,18 @@ def test_with_zig_its_c_compiler_builds_for_the_wanted_system(tmp_path, monkeypa
     built(tmp_path / "a", windows=True, downloads=tmp_path / "downloads")
 
     assert commands[0][:4] == [str(zig), "cc", "-target", "x86_64-windows-gnu"]
+
+
+def test_the_library_is_placed_under_the_names_that_bindings_import_as_one_file(market_library, tmp_path):
+    (tmp_path / "ProfitDLL.dll").write_bytes(b"another")
+    placed = build.placed(market_library, tmp_path)
+
+    assert [path.name for path in placed] == ["libProfitDLL64.so", "ProfitDLL64.dll", "ProfitDLL.dll"]
+    assert {path.read_bytes() == market_library.read_bytes() for path in placed} == {True}
+    assert not any(path.is_symlink() for path in placed)
+
+
+@pytest.mark.parametrize("arguments", [[], ["one", "two"], ["one", "--linux"]])
+def test_building_for_a_program_of_ones_own_says_what_it_expects(arguments):
+    with pytest.raises(SystemExit, match=r"FOLDER \[--windows\]"):
+        build.main(arguments)
