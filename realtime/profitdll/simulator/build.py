@@ -1,6 +1,7 @@
 """Builds the simulator's native library from its sources, once: with the machine's C compiler, else with zig from PyPI.
 
 The library lies in a folder named by the hash of sources and command, so a later start costs one hash.
+`python -m realtime.profitdll.simulator.build FOLDER [--windows]` puts it beside a program of your own.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TextIO
 
 from filelock import FileLock
 
@@ -18,6 +20,7 @@ SOURCES = Path(__file__).resolve().parent
 COMPILERS = ("cc", "gcc", "clang")
 MINGW = "x86_64-w64-mingw32-gcc"
 ZIG = "0.17.0"  # pinned with its hashes in zig.lock; 411 MB installed
+NAMES = ("ProfitDLL64.dll", "ProfitDLL.dll")  # what sample bindings import, on Linux too
 FLAGS = ("-std=c11", "-O2", "-shared", "-fvisibility=hidden", "-D_FILE_OFFSET_BITS=64")
 BUILD_SECONDS = 600
 FETCH_SECONDS = 1800
@@ -51,6 +54,23 @@ def built(
         if not library.is_file():
             _compile(_compiler(windows, downloads, say), library, windows, extra, say)
     return library
+
+
+def placed(library: Path, folder: Path) -> list[Path]:
+    """`library` in `folder`, by its own name and by those that bindings import; what stands there is replaced.
+
+    One file under several names, so that a process loads it once. No symbolic links: CoreCLR's host follows them and
+    refuses a name that does not end in `.dll`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [folder / name for name in dict.fromkeys((library.name, *NAMES))]
+    for path in found:
+        path.unlink(missing_ok=True)
+        try:
+            path.hardlink_to(library)
+        except OSError:
+            shutil.copy2(library, path)
+    return found
 
 
 def sources() -> list[Path]:
@@ -135,3 +155,27 @@ def _run(command: list[str], seconds: float) -> None:
     if done.returncode != 0:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
         raise BuildError(f"{Path(command[0]).name} ended with {done.returncode}: {last}")
+
+
+def main(arguments: list[str]) -> None:
+    """FOLDER [--windows]: builds below the folder, if need be with zig, and places the library in it."""
+    folders = [argument for argument in arguments if not argument.startswith("-")]
+    if len(folders) != 1 or not set(arguments) - set(folders) <= {"--windows"}:
+        raise SystemExit("expected: python -m realtime.profitdll.simulator.build FOLDER [--windows]")
+    folder = Path(folders[0]).resolve()
+    below = folder / "profitdll-simulator"
+    windows = sys.platform == "win32" or "--windows" in arguments
+    try:
+        library = built(below, windows=windows, downloads=below, say=lambda line: _written(sys.stderr, line))
+    except BuildError as error:
+        raise SystemExit(str(error)) from error
+    for path in placed(library, folder):
+        _written(sys.stdout, str(path))
+
+
+def _written(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

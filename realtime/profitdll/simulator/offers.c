@@ -91,8 +91,8 @@ static OfferEvent event_of(Symbol *symbol, int32_t action) {
     return event;
 }
 
-/* What an absent date points at: readable, and plainly no date. */
-static const char16_t stale_date[] = {0xDBDB, 0xDBDB, 0xDBDB, 0};
+/* What an absent date points at: plainly no date, and as much room as careless clients read without looking. */
+static const char16_t stale_date[64] = {0xDBDB, 0xDBDB, 0xDBDB};
 
 static void call_both(const OfferEvent *event, void *sell, void *buy, void *sell_v1, void *buy_v1) {
     TAssetIDRec asset = asset_record(event->ticker, event->exchange);

@@ -121,6 +121,7 @@ API UnsubscribePriceBook(PText ticker, PText exchange);
 API SubscribeAdjustHistory(PText ticker, PText exchange);
 API UnsubscribeAdjustHistory(PText ticker, PText exchange);
 API RequestTickerInfo(PText ticker, PText exchange);
+API GetAllTicker(PText exchange);
 API GetPriceDepthSideCount(const TConnectorAssetIdentifier *asset, uint8_t side);
 API GetPriceGroup(const TConnectorAssetIdentifier *asset, uint8_t side, int32_t position, TConnectorPriceGroup *group);
 API GetTheoreticalValues(const TConnectorAssetIdentifier *asset, double *price, int64_t *quantity);

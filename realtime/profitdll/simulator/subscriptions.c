@@ -201,6 +201,19 @@ PROFIT_EXPORT int32_t PROFIT_CALL RequestTickerInfo(PText ticker, PText exchange
     return result == NL_INVALID_TICKER ? NL_OK : result;
 }
 
+/* Gone from the current releases; programs for older ones do not start without it. */
+PROFIT_EXPORT int32_t PROFIT_CALL GetAllTicker(PText exchange) {
+    SIM_REQUEST("GetAllTicker");
+    Symbol *symbol;
+    sim_lock();
+    int32_t result = exchange && exchange[0] ? symbol_find(u"?", exchange, &symbol) : NL_INVALID_ARGS;
+    bool wanted = connected() && result == NL_INVALID_TICKER; /* the exchange at least is one */
+    for (int32_t k = 0; wanted && k < symbol_count(); k++)
+        if ((symbol = symbol_at(k))->exchange[0] == exchange[0]) post_info(symbol);
+    sim_unlock();
+    return result == NL_INVALID_TICKER ? NL_OK : result;
+}
+
 PROFIT_EXPORT int32_t PROFIT_CALL GetLastDailyClose(PText ticker, PText exchange, double *close, int32_t adjusted) {
     SIM_REQUEST("GetLastDailyClose");
     if (!ticker || !close) return NL_INVALID_ARGS;

@@ -9,10 +9,18 @@ import pytest
 
 from realtime.profitdll.simulator import build
 from realtime.profitdll.simulator.build import MINGW, SOURCES, built
+from tests.realtime.profitdll.layouts import LAYOUTS
 from tests.realtime.profitdll.market_client import build_flags
 
 PROGRAM = Path(__file__).parent / "windows_login.c"
 WINE = ("wine64", "wine", "/usr/lib/wine/wine64")
+
+
+def flat_layouts():
+    """The vendor's table as the DLL tells it: `Struct` with its size, `Struct.Field` with offset and size."""
+    structs = {name: (0, size) for name, (size, _) in LAYOUTS.items()}
+    fields = {f"{name}.{field}": place for name, (_, placed) in LAYOUTS.items() for field, place in placed.items()}
+    return structs | fields
 
 
 @pytest.mark.system
@@ -36,6 +44,8 @@ def test_the_dll_built_by_mingw_has_the_layouts_and_delivers_trades_under_wine(t
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "differing 0" in done.stdout
+    told = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("layout ")]
+    assert {name: (int(offset), int(size)) for name, offset, size in told} == flat_layouts()
     assert "trades 1 wrong 0" in done.stdout
 
 
@@ -100,3 +110,18 @@ def test_with_zig_its_c_compiler_builds_for_the_wanted_system(tmp_path, monkeypa
     built(tmp_path / "a", windows=True, downloads=tmp_path / "downloads")
 
     assert commands[0][:4] == [str(zig), "cc", "-target", "x86_64-windows-gnu"]
+
+
+def test_the_library_is_placed_under_the_names_that_bindings_import_as_one_file(market_library, tmp_path):
+    (tmp_path / "ProfitDLL.dll").write_bytes(b"another")
+    placed = build.placed(market_library, tmp_path)
+
+    assert [path.name for path in placed] == ["libProfitDLL64.so", "ProfitDLL64.dll", "ProfitDLL.dll"]
+    assert {path.read_bytes() == market_library.read_bytes() for path in placed} == {True}
+    assert not any(path.is_symlink() for path in placed)
+
+
+@pytest.mark.parametrize("arguments", [[], ["one", "two"], ["one", "--linux"]])
+def test_building_for_a_program_of_ones_own_says_what_it_expects(arguments):
+    with pytest.raises(SystemExit, match=r"FOLDER \[--windows\]"):
+        build.main(arguments)

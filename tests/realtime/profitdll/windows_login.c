@@ -1,4 +1,5 @@
-/* Run under Wine: loads the DLL, compares its layouts with this compiler's, logs in, and takes a thousand trades. */
+/* Run under Wine: loads the DLL, prints its layouts and compares them with this compiler's, logs in, and takes a thousand
+ * trades. */
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static int layouts_differ(HMODULE dll) {
     int32_t offset, size, count = sizeof mine / sizeof *mine, differing = 0;
     for (int32_t k = 0; k < count; k++) {
         const char *name = layout(k, &offset, &size);
+        printf("layout %s %d %d\n", name, offset, size);
         differing += !name || strcmp(name, mine[k].name) != 0 || offset != mine[k].offset || size != mine[k].size;
     }
     printf("layouts %d differing %d\n", count, differing);

@@ -67,7 +67,11 @@ public delegate void OrderChangeCallback(
 
 public static class Dll
 {
-    const string Name = "ProfitDLL64.dll";
+#if SHORT_NAME
+    public const string Name = "ProfitDLL.dll";
+#else
+    public const string Name = "ProfitDLL64.dll";
+#endif
 
     [DllImport(Name, CallingConvention = CallingConvention.StdCall)]
     public static extern int DLLInitializeLogin(
