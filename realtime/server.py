@@ -19,9 +19,12 @@ from api.kernel.application import Service, create_app
 from api.kernel.errors import responses
 from api.kernel.health import Probe
 from api.kernel.telemetry import Metrics
-from config.settings import Settings
-from realtime.capture import Capture, Standing
+from config.settings import Settings, SettingsError
+from realtime.capture import Capture
+from realtime.metrics import CaptureCollector
+from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
+from realtime.watch import Standing
 from sql.exchange import Market, market_of
 
 SERVICE = "order-manager"
@@ -46,12 +49,18 @@ class Process:
         self._failed = False
 
     def run(self, app: Litestar) -> bool:
-        """Answer on the process's port until SIGTERM or SIGINT, then stop in order; False when the source broke."""
+        """Answer on the process's port until SIGTERM or SIGINT, then stop in order; False when the source broke.
+
+        Raises SettingsError when the port cannot be had; the source has not begun then.
+        """
         logs.configure(self._settings, SERVICE)
         thread = threading.Thread(target=self._bring, name="source", daemon=True)
-        thread.start()
+        app.on_startup.append(thread.start)  # by then the port is ours, and a signal of `_bring` is heard
         log.info("realtime_started", source=type(self._source).__name__)
-        server.serve(app, self._settings, [SERVICE])
+        try:
+            server.serve(app, self._settings, [SERVICE])
+        except server.PortTakenError as error:
+            raise SettingsError(str(error)) from error
         self._stop.set()
         thread.join(STOP_SECONDS)
         log.info("realtime_stopped", clean=not (self._failed or thread.is_alive()))
@@ -126,14 +135,22 @@ def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: Nam
     capture.follow()
 
 
-def capture_app(
-    settings: Settings, capture: Capture, subscriptions: Subscriptions, collectors: Sequence[Collector]
-) -> Litestar:
-    """The application beside capture; unhealthy while the link is not as it should be, with the reason in words."""
+def capture_app(settings: Settings, capture: Capture, subscriptions: Subscriptions, spool: SpoolProgress) -> Litestar:
+    """The application beside capture; unhealthy while link or spool are not as they should be, with the reason."""
     parts = {"capture": capture, "subscriptions": subscriptions}
     handlers = [standing, wanted, want, forget]
-    probes: Mapping[str, Probe] = {"capture": lambda: capture.standing().trouble or True}
-    return _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+    probes: Mapping[str, Probe] = {
+        "capture": lambda: capture.standing().trouble or True,
+        "spool": lambda: trouble_of(spool) or True,
+    }
+    return _app(settings, [CaptureCollector(capture.standing, spool)], handlers=handlers, parts=parts, probes=probes)
+
+
+def trouble_of(spool: SpoolProgress) -> str | None:
+    """Why what arrives does not reach the disk; None while it does."""
+    if spool.refusing:
+        return f"drops records: {spool.last_error or 'full'}; {spool.dropped} of this run so far"
+    return f"cannot be written: {spool.last_error}" if spool.last_error else None
 
 
 def files_app(settings: Settings, probes: Mapping[str, Probe], collectors: Sequence[Collector]) -> Litestar:
