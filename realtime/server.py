@@ -10,7 +10,7 @@ from litestar import Litestar, delete, get, put
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import Parameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
@@ -18,6 +18,7 @@ from api.kernel.access import needs_key
 from api.kernel.application import Service, create_app
 from api.kernel.errors import responses
 from api.kernel.health import Probe
+from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
 from config.settings import Settings, SettingsError
 from realtime.capture import Capture
@@ -83,16 +84,22 @@ class Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     offers: bool = False
 
 
-Symbol = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{3,20}$"), Parameter(description="Ticker, or a series as WINFUT")]
+Symbol = Annotated[str, Parameter(pattern=r"^[A-Za-z0-9]{3,20}$", description="Ticker, or a series as WINFUT")]
 
 
-@get("/api/v1/capture", tags=["capture"], summary="How the link to the broker stands")
+@get(
+    "/api/v1/capture",
+    opt=FREE,
+    tags=["capture"],
+    summary="How the link to the broker stands",
+    responses=responses(401),
+)
 async def standing(capture: NamedDependency[Capture]) -> Standing:
     """The link, the last word of each channel, what is subscribed, what hangs and what was dropped."""
     return capture.standing()
 
 
-@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted")
+@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted", responses=responses(401, 429))
 async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
     """Configured symbols and those added at run time. A series stands for the contract of the session."""
     return list(subscriptions.all())
@@ -104,7 +111,7 @@ async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
     guards=[needs_key],
     summary="Want a symbol",
     sync_to_thread=True,
-    responses=responses(401),
+    responses=responses(401, 429),
 )
 def want(
     symbol: Symbol,
@@ -126,7 +133,7 @@ def want(
     guards=[needs_key],
     summary="Want a symbol no more",
     sync_to_thread=True,
-    responses=responses(401, 404),
+    responses=responses(401, 404, 429),
 )
 def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: NamedDependency[Subscriptions]) -> None:
     """Unsubscribe now, and do not subscribe after a restart."""

@@ -57,6 +57,7 @@ class Segments:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
         self.limits = limits
+        self.bounded = True
         self._number = max([0, *segments.numbers(folder, OPEN, SEALED), *segments.numbers(raw_of(folder), SEALED)])
         self._current: _Current | None = None
         self._unsealed: list[tuple[Path, Receipt | None]] = []
@@ -111,7 +112,7 @@ class Segments:
 
     def _check_bound(self, more: int) -> None:
         bound = self.limits.max_bytes
-        if self.unsent_bytes + more <= bound:
+        if not self.bounded or self.unsent_bytes + more <= bound:
             return
         self._look()
         if self.unsent_bytes + more <= bound:
