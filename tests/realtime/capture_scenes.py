@@ -243,6 +243,15 @@ def silence(stage: Stage) -> Any:
     return {"links": [now.link for now in seen], "trading": [now.trading for now in seen], "why": silent.trouble}
 
 
+def tape(stage: Stage) -> Any:
+    """Plays `day.tape` of the folder until it is told whole."""
+    stage.begin(f'source tape "{stage.folder / "day.tape"}"\nspeed max\ndaily-every 100000\n', "WINZ26 TAPE3")
+    stage.active()
+    stage.until(lambda now: now.records > 2000 and now.idle_seconds > 0.7)
+    stage.end()
+    return stage.now.records
+
+
 def main() -> int:
     """Play the scene that the command line names."""
     try:
