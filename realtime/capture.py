@@ -18,13 +18,16 @@ from realtime.desk import Desk
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicker, State
+from realtime.profitdll.rings import CONTROLS
 from realtime.spool.frames import Asset
 from realtime.spool.writer import Spool
 from realtime.subscriber import Subscriber
 from realtime.subscriptions import Subscriptions
 from realtime.watch import Limits, Standing, Watch, trouble_of
 
-WAIT_SECONDS = 0.02  # and so the pace of commits when little happens
+# Strategies wake for every tick; the drain does not compete with them for the interpreter. The ring holds seconds.
+WAIT_SECONDS = 0.005
+WAKE_RECORDS = 1 << 14
 BATCH_RECORDS = 1 << 16
 WATCH_SECONDS = 1.0
 
@@ -133,12 +136,13 @@ class Capture:
     # --- the drain ---
 
     def _step(self) -> None:
-        """Wait a little for something, then move what is there: names of symbols before the records that use them."""
+        """Wait a little, then move what is there: names of symbols before the records that use them."""
         market = self._dll.market
-        self._waiter.wait(market.tail, WAIT_SECONDS, control=True)
+        self._waiter.wait(market.tail + WAKE_RECORDS, WAIT_SECONDS, control=True)
         until = market.head
-        while events := list(self._dll.events()):
-            for event in events:
+        # Asked first: reading the ring of control goes through .NET, whose collector need not run for nothing.
+        while self._waiter.wait(until, 0.0, control=True) & CONTROLS:
+            for event in self._dll.events():
                 self._hear(event)
         moved = 0
         while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):

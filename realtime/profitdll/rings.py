@@ -88,7 +88,8 @@ class Cursor:
     def read(self, limit: int = CAPACITY) -> Records:
         """A copy of up to `limit` records, whole ones only."""
         self._skip_overwritten()
-        copy = self._ring.slots(self.position, limit).copy()
+        # By way of bytes: numpy's own copy goes field by field, ten times as long, and a strategy waits for it.
+        copy = np.frombuffer(self._ring.slots(self.position, limit).tobytes(), RECORD)
         before = self.position
         self._skip_overwritten()  # what the writer reached while it was copied
         torn = self.position - before

@@ -69,4 +69,5 @@ def of_capture(settings: Settings, kills: int, seed: int, say: Report) -> tuple[
     figures |= {"disk_full_untold": disk["given"] - disk["kept"] - disk["told"], "disk_full_told": disk["told"]}
     tenth = max(kills // 10, 1)
     wanted = {"kills_realtime": kills, "kills_relay": tenth, "kills_questdb": tenth, "disconnects": kills // 4}
+    wanted |= {"torn_tails": max(tenth // 2, 1), "ends": max(tenth // 2, 1), "questdb_away": 1}
     return figures, {**dict.fromkeys((*capture.WRONG, "disk_full_untold"), 0), **wanted}

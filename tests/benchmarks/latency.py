@@ -31,7 +31,6 @@ from realtime.records import Kind
 
 if TYPE_CHECKING:
     from realtime.profitdll.adapter import ProfitDll
-    from realtime.spool.writer import Spool
 
 STARTS_ENGINES = True  # needs none
 RATES = (1_000, 10_000, 50_000)
@@ -117,10 +116,12 @@ def script_of(folder: Path, rate: int, count: int) -> Path:
 
 
 def ticks(rate: int, seconds: float) -> Percentiles:
-    """The measured side: simulator, interop, ring, strategy, with the spool beside."""
+    """The measured side: simulator, interop, ring, strategy, with the whole of capture beside."""
     from realtime import simulated
+    from realtime.capture import Capture, Limits, Login
     from realtime.profitdll.adapter import ProfitDll
     from realtime.spool.writer import Spool
+    from realtime.subscriptions import Subscriptions, parsed
 
     sys.setswitchinterval(0.0002)
     library = simulated.library(Path(os.environ["TRADINGSYSTEM_DOWNLOADS_DIR"]), lambda _: None)
@@ -128,43 +129,22 @@ def ticks(rate: int, seconds: float) -> Percentiles:
     with tempfile.TemporaryDirectory() as folder:
         simulated.load(library, script_of(Path(folder), rate, count))
         dll, stop, strategy = ProfitDll(library), threading.Event(), Strategy(count)
-        spool = Spool.open(Path(folder) / "spool", source="simulator")
-        draining = threading.Thread(target=_drain, args=(dll, spool, stop))
-        threading.Thread(target=_serve, args=(dll,), daemon=True).start()
-        draining.start()
+        capture = Capture(
+            dll,
+            Spool.open(Path(folder) / "spool", source="simulator"),
+            Subscriptions(Path(folder) / "subscriptions.json", parsed(SYMBOL)),
+            stop,
+            login=Login("demo", "demo", "demo", routing=True),
+            limits=Limits(always_open=True),
+        )
+        capturing = threading.Thread(target=capture.run)
+        capturing.start()
         gc.collect()
         gc.freeze()
         asyncio.run(_watch(dll, strategy, count, seconds * 4 + 20))
         stop.set()
-        draining.join()
-        spool.close()
+        capturing.join()
     return percentiles(strategy.late[min(WARM_UP, count // 5) : strategy.seen])
-
-
-def _drain(dll: "ProfitDll", spool: "Spool", stop: threading.Event) -> None:
-    waiter = dll.waiter(0)
-    while not stop.is_set():
-        waiter.wait(dll.market.tail, 0.02, control=False)
-        while len(batch := dll.market.ready(1 << 14)):
-            spool.append(batch)
-            dll.market.release(len(batch))
-        if spool.due:
-            spool.commit()
-
-
-def _serve(dll: "ProfitDll") -> None:
-    """Log in, wait until the market data is up, subscribe."""
-    from realtime.connection import Connection, heard
-    from realtime.profitdll.messages import State
-
-    dll.connect("demo", "demo", "demo", routing=True)
-    connection = Connection()
-    while not connection.data_ready:
-        for event in dll.events():
-            if isinstance(event, State):
-                connection = heard(connection, event.channel, event.result)
-        time.sleep(0.01)
-    dll.subscribe(SYMBOL, "F")
 
 
 async def _watch(dll: "ProfitDll", strategy: Strategy, count: int, within: float) -> None:
@@ -227,3 +207,5 @@ def echo() -> None:
 
 if __name__ == "__main__":
     print(json.dumps({"ticks": ticks, "eventfd": eventfd}[sys.argv[1]](int(sys.argv[2]), float(sys.argv[3]))))  # noqa: T201
+    sys.stdout.flush()
+    os._exit(0)  # .NET's own end takes seconds

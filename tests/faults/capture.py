@@ -254,9 +254,8 @@ def questdb_away(seconds: float) -> Fault:
 def torn_tail(scene: Scene) -> None:
     """The end of the spool is torn or zeroed after a kill, as a power cut leaves it: only what was not yet synced."""
     kill_capture(scene)
-    segments = sorted(scene.known.spool_dir.glob("*.open"))
-    if not segments:
-        return
+    segments = sorted(scene.known.spool_dir.glob("segment-*.spool"))
+    assert segments, "a killed run leaves its segment open"
     with segments[-1].open("r+b") as file:
         file.seek(0, os.SEEK_END)
         file.write(

@@ -54,7 +54,7 @@ def test_everything_that_was_asked_for_runs(platform):
     status = platform.json("status")
     states = {entry["name"]: entry["state"] for entry in status["engines"] + status["services"]}
 
-    assert {"questdb", "postgres", "api-gateway", "order-manager", "dagster"} <= set(states)
+    assert {"questdb", "postgres", "api-gateway", "order-manager", "data-capture", "dagster"} <= set(states)
     assert set(states.values()) == {"ok"}
 
 
@@ -110,7 +110,7 @@ def test_a_day_is_one_url(platform):
     assert pl.read_parquet(io.BytesIO(httpx.get(f"{base}/api/v1/ticks?{query}").content)).height == 500
 
 
-@pytest.mark.parametrize("name", ["questdb", "postgres", "api-gateway", "order-manager", "dagster"])
+@pytest.mark.parametrize("name", ["questdb", "postgres", "api-gateway", "order-manager", "data-capture", "dagster"])
 def test_what_is_killed_heals(platform, name):
     def entry() -> dict:
         status = platform.json("status", code=None)
