@@ -199,7 +199,7 @@ def books_end(stage: Stage) -> Any:
 
 def roll(stage: Stage) -> Any:
     stage.today = dt.datetime(2026, 12, 16, 20, tzinfo=dt.UTC)
-    stage.begin(f"{BUSY}start 2026-12-15 12:00:00\n", "WINFUT")
+    stage.begin(f"{BUSY}start 2026-12-16 12:00:00\n", "WINFUT")
     before = stage.active().symbols
     stage.more()
     stage.today = dt.datetime(2026, 12, 17, 2, 59, tzinfo=dt.UTC)  # still the sixteenth there
