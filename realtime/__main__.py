@@ -11,15 +11,16 @@ from pathlib import Path
 
 from config.settings import Settings, SettingsError, load
 from realtime import server, simulated
-from realtime.capture import Capture, Limits, Login
+from realtime.capture import Capture, Login
 from realtime.files import FileSource
-from realtime.metrics import CaptureCollector, FilesCollector
+from realtime.metrics import FilesCollector
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.simulator.build import BuildError
 from realtime.spool.files import Limits as SpoolLimits
 from realtime.spool.writer import Spool, SpoolError
 from realtime.subscriptions import Subscriptions, SubscriptionsError, parsed
+from realtime.watch import Limits
 from sql import stores
 
 LIVE_SYMBOLS = "WINFUT WDOFUT"
@@ -66,8 +67,12 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
     capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits)
-    app = server.capture_app(settings, capture, subscriptions, [CaptureCollector(capture.standing, spool.progress)])
-    return 0 if server.Process(settings, capture, stop).run(app) else 3
+    app = server.capture_app(settings, capture, subscriptions, spool.progress)
+    try:
+        return 0 if server.Process(settings, capture, stop).run(app) else 3
+    except SettingsError:  # the port cannot be had: capture has not begun, and closes nothing
+        spool.close()
+        raise
 
 
 def _broker(settings: Settings) -> tuple[Path, Login]:

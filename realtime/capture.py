@@ -9,8 +9,6 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 
 import structlog
 from msgspec import Struct, structs
@@ -23,15 +21,15 @@ from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicke
 from realtime.profitdll.rings import CONTROLS
 from realtime.spool.frames import Asset
 from realtime.spool.writer import Spool
-from realtime.subscriptions import Subscriptions, Wanted
-from sql.exchange import SAO_PAULO, rows_expected
+from realtime.subscriber import Subscriber
+from realtime.subscriptions import Subscriptions
+from realtime.watch import Limits, Standing, Watch, trouble_of
 
 # Strategies wake for every tick; the drain does not compete with them for the interpreter. The ring holds seconds.
 WAIT_SECONDS = 0.005
 WAKE_RECORDS = 1 << 14
 BATCH_RECORDS = 1 << 16
 WATCH_SECONDS = 1.0
-CLOSE_SECONDS = 8.0
 
 log = structlog.get_logger("capture")
 
@@ -46,38 +44,6 @@ class Login(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Login(…)"
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """When the feed counts as broken. `always_open`: an invented market has no hours."""
-
-    silence_seconds: float = 60.0
-    restart_seconds: float = 300.0
-    always_open: bool = False
-
-
-class Standing(Struct, frozen=True, kw_only=True):
-    """How capture stands, for health, metrics and people. Seconds are of the monotonic clock."""
-
-    link: str
-    trouble: str | None  # why it is not as it should be, in words
-    data_ready: bool
-    orders_ready: bool
-    login: int | None
-    routing: int | None
-    market: int | None
-    activation: int | None
-    symbols: tuple[str, ...]  # subscribed now
-    unknown_symbols: tuple[str, ...]  # the broker does not know them
-    trading: bool  # whether any subscribed market is open
-    idle_seconds: float  # since the last market record
-    records: int
-    reconnects: int
-    waiting: int  # records in the ring that are not in the spool yet
-    dropped: int  # records that found the ring full
-    callback_errors: int
-    request: str | None  # what the DLL is asked now
-    request_seconds: float
 
 
 class RestartNeededError(Exception):
@@ -100,20 +66,19 @@ class Capture:
     ) -> None:
         self._dll = dll
         self._spool = spool
-        self._subscriptions = subscriptions
         self._login = login
         self._limits = limits
         self._stop = stop
-        self._now = now
         self._desk = Desk()
+        self._subscriber = Subscriber(dll, self._desk, subscriptions, now)
         self._waiter = dll.waiter(0)
-        self._connection = Connection(routing_wanted=login.routing)
-        self._lock = threading.Lock()  # of the connection and what is subscribed
-        self._subscribed: dict[str, Wanted] = {}
-        self._unknown: dict[str, None] = {}
+        self._lock = threading.Lock()  # of the connection
+        self._heard = Connection(routing_wanted=login.routing)
         self._records = 0
-        self._reconnects = 0
-        self._last_record = self._well_since = time.monotonic()
+        self._ups = 0  # times that the market data came up
+        self._last_record = time.monotonic()
+        self._watching = Watch(limits, self._last_record)
+        self._dropped = 0  # of the ring, as far as it was told
         self._failed: str | None = None  # why the login could not even be asked for
         self._restart: str | None = None
 
@@ -137,8 +102,7 @@ class Capture:
 
     def standing(self) -> Standing:
         """How it stands now; callable from any thread."""
-        with self._lock:
-            connection, symbols = self._connection, tuple(self._subscribed)
+        connection, subscriber = self._connection(), self._subscriber
         request, seconds = self._desk.busy()
         return Standing(
             link=connection.link,
@@ -149,31 +113,25 @@ class Capture:
             routing=connection.routing,
             market=connection.market,
             activation=connection.activation,
-            symbols=symbols,
-            unknown_symbols=tuple(self._unknown),
+            symbols=subscriber.symbols,
+            unknown_symbols=subscriber.unknown,
             trading=self._trading(),
             idle_seconds=time.monotonic() - self._last_record,
             records=self._records,
-            reconnects=self._reconnects,
+            reconnects=max(self._ups - 1, 0),
             waiting=self._dll.market.head - self._dll.market.tail,
             dropped=self._dll.market.dropped,
+            spool_dropped=self._spool.progress.dropped,
             callback_errors=self._dll.counters()["errors"],
             request=request,
             request_seconds=seconds,
         )
 
     def follow(self) -> None:
-        """Ask the desk for what lies between what is subscribed and what is wanted today; returns at once."""
-        with self._lock:
-            if not (self._connection.data_ready and self._connection.subscribed):
-                return
-            have = dict(self._subscribed)
-        wanted = self._wanted()
-        for symbol in have.keys() - wanted.keys():
-            self._desk.ask(f"unsubscribe {symbol}", partial(self._unsubscribe, have[symbol]))
-        for symbol, each in wanted.items():
-            if have.get(symbol) != each:
-                self._desk.ask(f"subscribe {symbol}", partial(self._subscribe, each))
+        """Have the desk subscribe what is wanted by now; returns at once."""
+        connection = self._connection()
+        if connection.data_ready and connection.subscribed:
+            self._subscriber.follow()
 
     # --- the drain ---
 
@@ -203,22 +161,21 @@ class Capture:
         elif isinstance(event, State):
             self._state(event.channel, event.result)
         elif isinstance(event, InvalidTicker):
-            self._unknown[event.ticker] = None
+            self._subscriber.refused(event.ticker)
             log.error("symbol_unknown", symbol=event.ticker, market=event.exchange)
         elif isinstance(event, Health):
-            with self._lock:
-                self._connection = structs.replace(self._connection, frozen=event.health != 0)
+            self._note(frozen=event.health != 0)
             log.warning("dll_health", health=event.health)
 
     def _state(self, channel: int, word: int) -> None:
         with self._lock:
-            before = self._connection
-            after = self._connection = heard(before, channel, word)
+            before = self._heard
+            after = self._heard = heard(before, channel, word)
         log.info("state", channel=channel, word=word, link=after.link)
         if channel == Channel.MARKET and before.market in MARKET_UP and word not in MARKET_UP:
             self._spool.mark("market data lost")
         if channel == Channel.MARKET and before.market not in MARKET_UP and word in MARKET_UP:
-            self._reconnects += before.market is not None and bool(self._subscribed)
+            self._ups += 1
             self._last_record = time.monotonic()
             self._spool.mark("market data up")
         if after.refusal and not before.refusal:
@@ -237,39 +194,7 @@ class Capture:
             raise
 
     def _subscribe_all(self) -> None:
-        """Runs on the desk: each symbol again, because the DLL does not do it; repeats do no harm."""
-        wanted = self._wanted()
-        for each in wanted.values():
-            if not self._connection.data_ready:
-                return  # it will be asked again when the market data is back
-            self._subscribe(each)
-        with self._lock:
-            ready = self._connection.data_ready
-            self._connection = structs.replace(self._connection, subscribed=ready, symbols=len(wanted))
-
-    def _subscribe(self, wanted: Wanted) -> None:
-        try:
-            self._dll.subscribe(wanted.symbol, wanted.market)
-            if wanted.depth:
-                self._dll.subscribe_depth(wanted.symbol, wanted.market)
-            if wanted.offers:
-                self._dll.subscribe_offers(wanted.symbol, wanted.market)
-        except ProfitDllError as error:
-            self._unknown[wanted.symbol] = None
-            reason = str(error)
-            log.error("subscription_failed", symbol=wanted.symbol, market=wanted.market, reason=reason)  # noqa: TRY400 - an answer, no defect
-        with self._lock:
-            self._subscribed[wanted.symbol] = wanted
-
-    def _unsubscribe(self, wanted: Wanted) -> None:
-        with suppress(ProfitDllError):  # nothing hangs on it: what still arrives is spooled
-            self._dll.unsubscribe(wanted.symbol, wanted.market)
-        with self._lock:
-            self._subscribed.pop(wanted.symbol, None)
-        self._unknown.pop(wanted.symbol, None)
-
-    def _wanted(self) -> dict[str, Wanted]:
-        return self._subscriptions.at(self._now().astimezone(SAO_PAULO).date())
+        self._note(subscribed=self._subscriber.all_again(lambda: self._connection().data_ready))
 
     # --- the watch ---
 
@@ -283,49 +208,50 @@ class Capture:
 
     def _look(self) -> None:
         now, trading = time.monotonic(), self._trading()
-        with self._lock:
-            live = self._connection.data_ready and self._connection.subscribed and bool(self._subscribed)
-            silent = trading and live and now - self._last_record > self._limits.silence_seconds
-            self._connection = structs.replace(self._connection, silent=silent)
-            connection = self._connection
+        connection = self._connection()
+        flowing = connection.data_ready and connection.subscribed and connection.symbols > 0
+        silent = self._watching.silent(now, trading=trading, last_record=self._last_record)
+        self._note(silent=silent and flowing)
         self.follow()
+        self._tell_dropped()
+        connection = self._connection()
         trouble = self._trouble(connection)
-        if not trading or connection.refusal or self._failed or trouble is None:
-            self._well_since = now
-        elif now - self._well_since > self._limits.restart_seconds:
+        final = connection.refusal is not None or self._failed is not None
+        if self._watching.exhausted(now, trading=trading, trouble=trouble, final=final):
             self._restart = f"for {self._limits.restart_seconds:.0f} s while the market trades: {trouble}"
             log.error("restart_needed", reason=self._restart)
 
+    def _tell_dropped(self) -> None:
+        dropped = self._dll.market.dropped
+        if dropped > self._dropped:
+            kinds = {kind.name.lower(): count for kind, count in self._dll.market.dropped_by_kind().items()}
+            log.error("ring_full", records=dropped - self._dropped, since_start=kinds)
+            self._dropped = dropped
+
     def _trading(self) -> bool:
-        if self._limits.always_open:
-            return True
-        now = self._now()
-        return any(rows_expected(now, wanted.market, symbol) for symbol, wanted in self._wanted().items())
+        return self._limits.always_open or self._subscriber.trading()
 
     def _trouble(self, connection: Connection) -> str | None:
-        request, seconds = self._desk.hanging()
-        if request:
-            return f"the DLL does not come back from `{request}` for {seconds:.0f} s"
-        if self._failed:
-            return f"the DLL cannot be used: {self._failed}"
-        if connection.refusal:
-            return f"the broker refuses the login: {connection.refusal}"
-        if not connection.data_ready:
-            return f"no market data yet ({connection.link})"
-        if not connection.subscribed:
-            return "symbols are being subscribed"
-        return connection.degraded
+        return trouble_of(connection, failed=self._failed, hanging=self._desk.hanging())
+
+    def _connection(self) -> Connection:
+        with self._lock:
+            connection = self._heard
+        return structs.replace(connection, symbols=len(self._subscriber.symbols))
+
+    def _note(self, **said: bool) -> None:
+        with self._lock:
+            self._heard = structs.replace(self._heard, **said)
 
     def _close(self) -> None:
         """Shut the DLL down on the desk, take what it still calls back with, and close the spool."""
-        with self._lock:
-            self._connection = structs.replace(self._connection, closing=True)
+        self._note(closing=True)
         closed = self._desk.ask("shut down", self._dll.close)
-        deadline = time.monotonic() + CLOSE_SECONDS
+        deadline = time.monotonic() + self._limits.close_seconds
         while not closed.is_set() and time.monotonic() < deadline:
             self._step()
         self._step()
         if not closed.is_set():
-            log.error("shutdown_hangs", seconds=CLOSE_SECONDS)
+            log.error("shutdown_hangs", seconds=self._limits.close_seconds)
         self._spool.close()
         self._desk.stop()

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from realtime.capture import Standing
 from realtime.connection import Link
 from realtime.files import Progress
 from realtime.spool.writer import Progress as SpoolProgress
+from realtime.watch import Standing
 
 CHANNELS = ("login", "routing", "market", "activation")
 

@@ -10,7 +10,7 @@ from litestar import Litestar, delete, get, put
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import Parameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
@@ -18,10 +18,14 @@ from api.kernel.access import needs_key
 from api.kernel.application import Service, create_app
 from api.kernel.errors import responses
 from api.kernel.health import Probe
+from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
-from config.settings import Settings
-from realtime.capture import Capture, Standing
+from config.settings import Settings, SettingsError
+from realtime.capture import Capture
+from realtime.metrics import CaptureCollector
+from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
+from realtime.watch import Standing
 from sql.exchange import Market, market_of
 
 SERVICE = "order-manager"
@@ -46,12 +50,18 @@ class Process:
         self._failed = False
 
     def run(self, app: Litestar) -> bool:
-        """Answer on the process's port until SIGTERM or SIGINT, then stop in order; False when the source broke."""
+        """Answer on the process's port until SIGTERM or SIGINT, then stop in order; False when the source broke.
+
+        Raises SettingsError when the port cannot be had; the source has not begun then.
+        """
         logs.configure(self._settings, SERVICE)
         thread = threading.Thread(target=self._bring, name="source", daemon=True)
-        thread.start()
+        app.on_startup.append(thread.start)  # by then the port is ours, and a signal of `_bring` is heard
         log.info("realtime_started", source=type(self._source).__name__)
-        server.serve(app, self._settings, [SERVICE])
+        try:
+            server.serve(app, self._settings, [SERVICE])
+        except server.PortTakenError as error:
+            raise SettingsError(str(error)) from error
         self._stop.set()
         thread.join(STOP_SECONDS)
         log.info("realtime_stopped", clean=not (self._failed or thread.is_alive()))
@@ -74,16 +84,22 @@ class Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     offers: bool = False
 
 
-Symbol = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{3,20}$"), Parameter(description="Ticker, or a series as WINFUT")]
+Symbol = Annotated[str, Parameter(pattern=r"^[A-Za-z0-9]{3,20}$", description="Ticker, or a series as WINFUT")]
 
 
-@get("/api/v1/capture", tags=["capture"], summary="How the link to the broker stands")
+@get(
+    "/api/v1/capture",
+    opt=FREE,
+    tags=["capture"],
+    summary="How the link to the broker stands",
+    responses=responses(401),
+)
 async def standing(capture: NamedDependency[Capture]) -> Standing:
     """The link, the last word of each channel, what is subscribed, what hangs and what was dropped."""
     return capture.standing()
 
 
-@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted")
+@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted", responses=responses(401, 429))
 async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
     """Configured symbols and those added at run time. A series stands for the contract of the session."""
     return list(subscriptions.all())
@@ -95,7 +111,7 @@ async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
     guards=[needs_key],
     summary="Want a symbol",
     sync_to_thread=True,
-    responses=responses(401),
+    responses=responses(401, 429),
 )
 def want(
     symbol: Symbol,
@@ -117,7 +133,7 @@ def want(
     guards=[needs_key],
     summary="Want a symbol no more",
     sync_to_thread=True,
-    responses=responses(401, 404),
+    responses=responses(401, 404, 429),
 )
 def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: NamedDependency[Subscriptions]) -> None:
     """Unsubscribe now, and do not subscribe after a restart."""
@@ -126,14 +142,22 @@ def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: Nam
     capture.follow()
 
 
-def capture_app(
-    settings: Settings, capture: Capture, subscriptions: Subscriptions, collectors: Sequence[Collector]
-) -> Litestar:
-    """The application beside capture; unhealthy while the link is not as it should be, with the reason in words."""
+def capture_app(settings: Settings, capture: Capture, subscriptions: Subscriptions, spool: SpoolProgress) -> Litestar:
+    """The application beside capture; unhealthy while link or spool are not as they should be, with the reason."""
     parts = {"capture": capture, "subscriptions": subscriptions}
     handlers = [standing, wanted, want, forget]
-    probes: Mapping[str, Probe] = {"capture": lambda: capture.standing().trouble or True}
-    return _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+    probes: Mapping[str, Probe] = {
+        "capture": lambda: capture.standing().trouble or True,
+        "spool": lambda: trouble_of(spool) or True,
+    }
+    return _app(settings, [CaptureCollector(capture.standing, spool)], handlers=handlers, parts=parts, probes=probes)
+
+
+def trouble_of(spool: SpoolProgress) -> str | None:
+    """Why what arrives does not reach the disk; None while it does."""
+    if spool.refusing:
+        return f"drops records: {spool.last_error or 'full'}; {spool.dropped} of this run so far"
+    return f"cannot be written: {spool.last_error}" if spool.last_error else None
 
 
 def files_app(settings: Settings, probes: Mapping[str, Probe], collectors: Sequence[Collector]) -> Litestar:

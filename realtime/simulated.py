@@ -42,9 +42,10 @@ def script(data_dir: Path, own: Path | None) -> Path:
 def load(library: Path, script: Path) -> None:
     """Hand the script over, before anything is initialised. Raises SimulatorError with the line that is wrong."""
     native = ctypes.CDLL(str(library))
-    native.SimLastError.restype = ctypes.c_char_p
     if native.SimLoadScript(_text(str(script))):
-        raise SimulatorError(f"{script}: {(native.SimLastError() or b'').decode('utf-8', 'replace')}")
+        said = (ctypes.c_uint16 * 512)()
+        native.SimLastError(said, len(said))
+        raise SimulatorError(f"{script}: {bytes(said).decode('utf-16-le', 'replace').partition(chr(0))[0]}")
 
 
 def is_simulator(library: Path) -> bool:

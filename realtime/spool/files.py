@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_bytes: int = 20 << 30
     segment_bytes: int = 128 << 20
     segment_seconds: float = 3600.0
-    commit_bytes: int = 4 << 20  # at most so much waits for one commit
+    commit_bytes: int = 4 << 20  # at most so much waits for one commit, and must fit below the bound
     commit_seconds: float = 0.02
 
     @classmethod
@@ -33,6 +33,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         return cls(
             max_bytes=settings.max_bytes,
             segment_bytes=min(settings.segment_bytes, settings.max_bytes // 4),
+            commit_bytes=min(cls().commit_bytes, settings.max_bytes // 8),
             commit_seconds=settings.commit_seconds,
         )
 
@@ -56,6 +57,7 @@ class Segments:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
         self.limits = limits
+        self.bounded = True
         self._number = max([0, *segments.numbers(folder, OPEN, SEALED), *segments.numbers(raw_of(folder), SEALED)])
         self._current: _Current | None = None
         self._unsealed: list[tuple[Path, Receipt | None]] = []
@@ -110,7 +112,7 @@ class Segments:
 
     def _check_bound(self, more: int) -> None:
         bound = self.limits.max_bytes
-        if self.unsent_bytes + more <= bound:
+        if not self.bounded or self.unsent_bytes + more <= bound:
             return
         self._look()
         if self.unsent_bytes + more <= bound:

@@ -182,11 +182,17 @@ class Spool:
         return self.progress.committed
 
     def close(self) -> None:
-        """End the run in order: everything committed, a mark, the segment sealed."""
+        """End the run in order: everything committed, a mark, the segment sealed.
+
+        The bound gives way to these last words: what was dropped until now is told nowhere else.
+        """
         try:
             self.mark(STOP)
+            self._files.bounded, self._retry_at = False, 0.0
             self.commit()
             self._files.finish()
+            if self._end or self._tally or self._held:
+                log.error("spool_ends_incomplete", reason=self.progress.last_error, dropped=self.progress.dropped)
         except OSError as error:
             log.error("spool_not_sealed", reason=str(error))  # noqa: TRY400 - the next run seals it; no trace needed
         finally:

@@ -32,12 +32,12 @@ def records(count: int, first: int = 1, *, kind: Kind = Kind.TRADE, every_ms: fl
 
 
 class Back:
-    """All that a spool holds."""
+    """All that a spool holds, with what was moved out of it in `more` folders."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: Path) -> None:
         self.frames = []
         self.damages: list[Damage] = []
-        reader = Reader([folder], Position())
+        reader = Reader([folder, *more], Position())
         while True:
             found = reader.read(1 << 16)
             if not found.frames and not found.damages:

@@ -242,6 +242,22 @@ def test_beyond_the_bound_it_says_exactly_what_it_dropped(tmp_path):
     assert sorted(set(seqs.tolist())) == [*range(1, taken + 1), *range(601, 606)]
 
 
+def test_an_end_beyond_the_bound_still_tells_what_was_dropped(tmp_path):
+    spool = opened(tmp_path, Limits(max_bytes=30_000, segment_bytes=10_000, commit_bytes=2_000))
+    for n in range(60):
+        spool.append(records(10, 1 + n * 10))
+        spool.commit()
+    dropped, refusing = spool.progress.dropped, spool.progress.refusing
+    spool.close()
+    back = Back(tmp_path)
+
+    assert refusing
+    assert sum(sum(loss.kinds.values()) for loss in back.losses) == dropped > 0
+    assert len(back.records) == 600 - dropped
+    assert back.marks[-1].reason == "stop"
+    assert not list(tmp_path.glob("*" + OPEN))
+
+
 @pytest.mark.parametrize("broken", ["write", "sync", "half"])
 def test_a_failed_write_is_tried_again_and_leaves_nothing_half(tmp_path, monkeypatch, broken):
     spool = opened(tmp_path, Limits())
@@ -315,7 +331,7 @@ def test_the_clock_pair_of_a_frame_is_that_of_the_records(tmp_path):
 def test_a_bound_leaves_room_for_segments_that_can_be_taken_away():
     limits = Limits.of(Spooled(max_bytes=4 << 20, commit_seconds=0.5))
 
-    assert limits == Limits(max_bytes=4 << 20, segment_bytes=1 << 20, commit_seconds=0.5)
+    assert limits == Limits(max_bytes=4 << 20, segment_bytes=1 << 20, commit_bytes=1 << 19, commit_seconds=0.5)
 
 
 def test_a_header_is_as_long_as_the_page_says():

@@ -82,11 +82,16 @@ static int32_t expiry_of(bool dollar, int32_t year, int32_t month) {
     return days_date(weekday == 6 ? day + 2 : weekday == 0 ? day + 1 : day);
 }
 
+static bool of_dollar(const char *root) { return root[0] == 'W' ? root[1] == 'D' : root[0] == 'D'; }
+
+/* Index futures trade on the day itself, dollar futures end on the session before. */
+static bool is_over(bool dollar, int32_t expiry, int32_t session) { return dollar ? session >= expiry : session > expiry; }
+
 static void add_contracts(Symbol *front, const Listed *model, int32_t session) {
-    bool dollar = model->root[0] == 'W' ? model->root[1] == 'D' : model->root[0] == 'D';
+    bool dollar = of_dollar(model->root);
     int32_t step = dollar ? 1 : 2, year = session / 10000, month = session / 100 % 100, known = 0;
     if (!dollar && month % 2) month++;
-    if (expiry_of(dollar, year, month) <= session) month += step;
+    if (is_over(dollar, expiry_of(dollar, year, month), session)) month += step;
     month -= 2 * step; /* two that expired, the current, the next: 30 days of history may cross a roll */
     for (; known < 4; known++, month += step) {
         int32_t y = year + (month < 1 ? -1 : month > 12 ? 1 : 0), m = (month + 11) % 12 + 1;
@@ -99,8 +104,12 @@ static void add_contracts(Symbol *front, const Listed *model, int32_t session) {
     }
 }
 
+bool symbol_over(const Symbol *symbol, int32_t session) {
+    return symbol->expiry && is_over(of_dollar(symbol->root), symbol->expiry, session);
+}
+
 bool symbol_expired(const Symbol *symbol, int32_t session) {
-    return (symbol->expiry && session >= symbol->expiry) || (symbol->rolled && session >= symbol->rolled);
+    return symbol_over(symbol, session) || (symbol->rolled && session >= symbol->rolled);
 }
 
 int16_t symbol_source(const Symbol *symbol, int32_t session) {

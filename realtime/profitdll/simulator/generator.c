@@ -142,7 +142,7 @@ static inline int32_t stepped(int32_t anchor, const Wander *wander, uint64_t has
 
 static bool trades_on(const Symbol *symbol, int32_t session) {
     int64_t weekday = (date_days(session) + 4) % 7;
-    return !symbol->aggregated && !(symbol->expiry && session >= symbol->expiry) &&
+    return !symbol->aggregated && !symbol_over(symbol, session) &&
            !(settings()->weekdays && (weekday == 0 || weekday == 6));
 }
 

@@ -180,7 +180,8 @@ int32_t symbol_count(void);
 Symbol *symbol_named(const char *name);
 int32_t symbol_find(PText ticker, PText exchange, Symbol **symbol); /* as sim_market */
 int16_t symbol_source(const Symbol *symbol, int32_t session); /* whose trades it shows on that session */
-bool symbol_expired(const Symbol *symbol, int32_t session);
+bool symbol_over(const Symbol *symbol, int32_t session); /* its last session is before */
+bool symbol_expired(const Symbol *symbol, int32_t session); /* or it was rolled */
 void assets_session(int32_t session);
 const char *assets_roll(const char *root);
 TAssetIDRec asset_record(const char16_t *ticker, const char16_t *exchange);

@@ -1,0 +1,269 @@
+"""What capture is put through; each scene runs in a process of its own, `python -m` this module with SCENE and FOLDER.
+
+A scene answers with what it saw, as JSON on the last line; the spool stays in FOLDER.
+"""
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from config.settings import ROOT
+from tests.realtime.profitdll.pumped import simulator
+
+OPEN = dt.datetime(2026, 11, 19, 15, tzinfo=dt.UTC)  # a Thursday, noon in São Paulo
+NIGHT = dt.datetime(2026, 11, 20, 4, tzinfo=dt.UTC)
+QUIET = "symbol WINX99 F price 131250 tick 5 lot 1 rate 0\ndaily-every 100000\n"
+BUSY = "symbol-rate 200\ndaily-every 100000\n"
+PATIENCE = 20.0
+
+
+def played(scene: Callable[["Stage"], Any], folder: Path) -> Any:
+    """What a scene answers."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMULATOR": str(simulator())}
+    command = [sys.executable, "-P", "-W", "error", "-m", __name__, scene.__name__, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+class Stage:
+    """One capture over the real interop and the simulator, on a thread; the clock of its day can be set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.today = OPEN
+        self.raised: str | None = None
+        self.logs: list[Any] = []
+
+    def begin(self, script: str, symbols: str, *, depth: str = "", **limits: Any) -> None:
+        """Log in; nothing is awaited."""
+        import structlog
+
+        from realtime import simulated
+        from realtime.capture import Capture, Login
+        from realtime.profitdll.adapter import ProfitDll
+        from realtime.spool.writer import Spool
+        from realtime.subscriptions import Subscriptions, parsed
+        from realtime.watch import Limits
+
+        structlog.configure(processors=[lambda _, __, entry: self.logs.append(entry) or ""])
+        path = self.folder / "script.txt"
+        path.write_text(f"handshake 40\n{script}", encoding="utf-8")
+        library = Path(os.environ["SIMULATOR"])
+        simulated.load(library, path)
+        self.dll = ProfitDll(library)
+        self.subscriptions = Subscriptions(self.folder / "subscriptions.json", parsed(symbols, depth))
+        self.stop = threading.Event()
+        self.capture = Capture(
+            self.dll,
+            Spool.open(self.folder / "spool", source="simulator"),
+            self.subscriptions,
+            self.stop,
+            login=Login("key", "user", "password", routing=True),
+            limits=Limits(**limits),
+            now=lambda: self.today,
+        )
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.capture.run()
+        except Exception as error:
+            self.raised = f"{type(error).__name__}: {error}"
+
+    @property
+    def now(self) -> Any:
+        return self.capture.standing()
+
+    def until(self, holds: Callable[[Any], object], seconds: float = PATIENCE) -> Any:
+        """The first standing for which `holds`."""
+        deadline = time.monotonic() + seconds
+        while not holds(standing := self.now):
+            assert time.monotonic() < deadline, (standing, self.logs[-5:])
+            time.sleep(0.005)
+        return standing
+
+    def active(self) -> Any:
+        return self.until(lambda now: now.link == "Active")
+
+    def more(self, records: int = 20) -> Any:
+        """Until so many more records have come."""
+        since = self.now.records
+        return self.until(lambda now: now.records >= since + records)
+
+    def command(self, line: str) -> None:
+        """A line of the script, now."""
+        import ctypes
+
+        from realtime.simulated import _text
+
+        assert ctypes.CDLL(os.environ["SIMULATOR"]).SimCommand(_text(line)) == 0, line
+
+    def end(self) -> float:
+        """An ordered end; how long it took."""
+        began = time.monotonic()
+        self.stop.set()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return time.monotonic() - began
+
+    def links(self) -> list[str]:
+        """The link after each state event of the market data."""
+        return [entry["link"] for entry in self.logs if entry["event"] == "state" and entry["channel"] == 2]
+
+
+def steady(stage: Stage) -> Any:
+    stage.begin(BUSY, "WINX99 DEMO4")
+    stage.active()
+    standing = stage.more(200)
+    return {"symbols": standing.symbols, "ended_in": stage.end(), "raised": stage.raised, "records": stage.now.records}
+
+
+def drop_and_return(stage: Stage) -> Any:
+    stage.begin(BUSY, "WINX99 DEMO4", depth="DEMO4")
+    stage.active()
+    stage.more()
+    stage.command("market drop for 0.3")
+    down = stage.until(lambda now: now.trouble)
+    stage.until(lambda now: now.reconnects == 1)
+    stage.active()
+    stage.more(300)
+    stage.end()
+    return {"down": [down.link, down.trouble], "symbols": stage.now.symbols}
+
+
+def slow(stage: Stage) -> Any:
+    stage.begin(f"{BUSY}queue 4096\nslow-consumer 60\n", "WINX99 DEMO4")
+    stage.active()
+    stage.command("degraded 0.3")
+    server = stage.until(lambda now: now.link == "Degraded").trouble
+    stage.active()
+    stage.command("freeze 0.8")
+    frozen = stage.until(lambda now: now.link == "Degraded").trouble
+    stage.until(lambda now: now.market == 4 and now.link == "Active" and now.idle_seconds < 0.5)
+    stage.more()
+    said = [entry["word"] for entry in stage.logs if entry["event"] == "state" and entry["channel"] == 2]
+    stage.end()
+    return {"server": server, "frozen": frozen, "words": said}
+
+
+def unknown_symbol(stage: Stage) -> Any:
+    from realtime.subscriptions import Wanted
+
+    stage.begin(BUSY, "WINX99 NADA3")
+    told = stage.until(lambda now: now.unknown_symbols)
+    stage.subscriptions.add(Wanted(symbol="NADA4", market="B", offers=True))
+    stage.capture.follow()
+    later = stage.until(lambda now: len(now.unknown_symbols) == 2)
+    stage.subscriptions.remove("NADA3")
+    stage.capture.follow()
+    last = stage.until(lambda now: len(now.unknown_symbols) == 1)
+    stage.end()
+    return {
+        "link": told.link,
+        "symbols": told.symbols,
+        "told": [told.unknown_symbols, later.unknown_symbols, last.unknown_symbols],
+    }
+
+
+def books_end(stage: Stage) -> Any:
+    """Without a book, and then without anything: nothing more arrives."""
+    from realtime.subscriptions import Wanted
+
+    stage.begin(f"{BUSY}depth-rate 400\n", "WINX99", depth="WINX99")
+    stage.active()
+    stage.more(100)
+    stage.subscriptions.add(Wanted(symbol="WINX99", market="F", depth=False, offers=True))
+    stage.capture.follow()
+    time.sleep(0.3)  # late events are normal
+    offers = stage.more(100)
+    stage.subscriptions.remove("WINX99")
+    stage.capture.follow()
+    stage.until(lambda now: not now.symbols)
+    time.sleep(0.3)
+    before = stage.now
+    time.sleep(0.5)
+    after = stage.now
+    stage.end()
+    return {"link": after.link, "offers": offers.symbols, "late": after.records - before.records}
+
+
+def roll(stage: Stage) -> Any:
+    stage.today = dt.datetime(2026, 12, 16, 20, tzinfo=dt.UTC)
+    stage.begin(f"{BUSY}start 2026-12-16 12:00:00\n", "WINFUT")
+    before = stage.active().symbols
+    stage.more()
+    stage.today = dt.datetime(2026, 12, 17, 2, 59, tzinfo=dt.UTC)  # still the sixteenth there
+    time.sleep(1.2)
+    still = stage.now.symbols
+    stage.today = dt.datetime(2026, 12, 17, 3, 1, tzinfo=dt.UTC)
+    after = stage.until(lambda now: now.symbols != before and now.symbols).symbols
+    stage.more()
+    stage.end()
+    return {"before": before, "still": still, "after": after}
+
+
+def hang(stage: Stage) -> Any:
+    from realtime.subscriptions import Wanted
+
+    stage.begin(BUSY, "WINX99", always_open=True, restart_seconds=2.0, close_seconds=0.5)
+    stage.active()
+    stage.command("hang 30")
+    stage.subscriptions.add(Wanted(symbol="DEMO4", market="B"))
+    stage.capture.follow()
+    asked = stage.until(lambda now: now.request)
+    flowing = stage.more(50)
+    stage.thread.join(PATIENCE)
+    return {"request": asked.request, "still": flowing.request, "raised": stage.raised}
+
+
+def silence(stage: Stage) -> Any:
+    stage.today = NIGHT
+    stage.begin(QUIET, "WINX99", silence_seconds=1.5)
+    stage.active()
+    time.sleep(3)  # longer than may be silent, were the market open
+    night = stage.now
+    stage.today = OPEN
+    time.sleep(1.1)
+    opening = stage.now
+    silent = stage.until(lambda now: now.link == "Degraded")
+    stage.today = NIGHT
+    closed = stage.active()
+    stage.end()
+    seen = [night, opening, silent, closed]
+    return {"links": [now.link for now in seen], "trading": [now.trading for now in seen], "why": silent.trouble}
+
+
+def tape(stage: Stage) -> Any:
+    """Plays `day.tape` of the folder until it is told whole."""
+    stage.begin(f'source tape "{stage.folder / "day.tape"}"\nspeed max\ndaily-every 100000\n', "WINZ26 TAPE3")
+    stage.active()
+    stage.until(lambda now: now.records > 2000 and now.idle_seconds > 0.7)
+    stage.end()
+    return stage.now.records
+
+
+def main() -> int:
+    """Play the scene that the command line names."""
+    try:
+        answer = globals()[sys.argv[1]](Stage(Path(sys.argv[2])))
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the end of the .NET runtime takes a second, and never comes when a call hangs

@@ -1,0 +1,232 @@
+"""The realtime process from outside: its start and end, its HTTP side, and how it says that something is wrong."""
+
+import socket
+import sys
+import time
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from realtime.records import Kind
+from tests.realtime.process import KEY, Realtime
+from tests.realtime.profitdll.pumped import simulator
+from tests.realtime.spooled import Back
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
+
+BUSY = "symbol-rate 100\ndaily-every 100000\n"
+QUIET = "daily-every 100000\nsymbol WINX99 F price 131250 tick 5 lot 1 rate 0\n"
+HOLDER = {"X-API-Key": KEY}
+SUBSCRIPTIONS = "/api/v1/capture/subscriptions"
+
+
+@pytest.fixture
+def realtime(settings_in, tmp_path):
+    """Makes the process, started by whoever asks for it."""
+
+    def make(script: str, **variables: str) -> Realtime:
+        return Realtime(settings_in(tmp_path / "data"), script, **variables)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def busy(settings_in, tmp_path_factory):
+    """A running one that several tests only ask."""
+    with Realtime(settings_in(tmp_path_factory.mktemp("busy")), BUSY, TRADINGSYSTEM_SYMBOLS="WINX99") as running:
+        running.active()
+        yield running
+
+
+def put(running: Realtime, symbol: str, body: object, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.put(f"{running.url}{SUBSCRIPTIONS}/{symbol}", json=body, headers=headers or {}, timeout=10)
+
+
+def delete(running: Realtime, symbol: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.delete(f"{running.url}{SUBSCRIPTIONS}/{symbol}", headers=headers or {}, timeout=10)
+
+
+def test_subscriptions_change_what_arrives_and_outlive_a_restart(realtime):
+    with realtime(BUSY, TRADINGSYSTEM_SYMBOLS="WINX99 WDOX99") as running:
+        running.active()
+        assert put(running, "demo4", {"depth": True}, HOLDER).json() == {
+            "symbol": "DEMO4",
+            "market": "B",
+            "depth": True,
+            "offers": False,
+        }
+        assert delete(running, "WDOX99", HOLDER).status_code == 204
+        running.until(lambda now: sorted(now["symbols"]) == ["DEMO4", "WINX99"])
+        time.sleep(0.3)
+        code, first = running.stop(), Back(running.settings.spool_dir)
+        running.start()
+        again = running.active()
+        wanted = running.get(SUBSCRIPTIONS).json()
+        running.stop()
+
+    assert code == 0
+    kinds = {(Kind(row["kind"]).name, first.reader.assets[int(row["asset"])].ticker) for row in first.records}
+    assert {("DEPTH", "DEMO4"), ("TRADE", "DEMO4"), ("TRADE", "WDOX99")} <= kinds
+    assert again["symbols"] == [each["symbol"] for each in wanted] == ["WINX99", "DEMO4"]
+    second = Back(running.settings.spool_dir)
+    assert [mark.reason for mark in second.marks].count("stop") == 2
+    assert {asset.ticker for asset in second.reader.assets.values()} == {"WINX99", "DEMO4"}
+
+
+def test_who_has_no_key_changes_nothing(busy):
+    assert put(busy, "PETR4", {}).status_code == 401
+    assert delete(busy, "WINX99").status_code == 401
+    assert put(busy, "PETR4", {}, {"X-API-Key": "another"}).status_code == 401
+    assert [each["symbol"] for each in busy.get(SUBSCRIPTIONS).json()] == ["WINX99"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "body", "status"),
+    [
+        ("PETR4", {"deepth": True}, 400),
+        ("PETR4", {"market": "X"}, 400),
+        ("PETR4", {"depth": "yes"}, 400),
+        ("P4", {}, 400),
+        ("PETR4;", {}, 400),
+        ("A" * 21, {}, 400),
+        ("PETR4/F", {}, 404),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(busy, symbol, body, status):
+    assert put(busy, symbol, body, HOLDER).status_code == status
+    assert [each["symbol"] for each in busy.get(SUBSCRIPTIONS).json()] == ["WINX99"]
+
+
+def test_what_is_not_wanted_cannot_be_taken_away(busy):
+    answer = delete(busy, "PETR4", HOLDER)
+
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "PETR4 is not wanted"
+
+
+def test_metrics_tell_link_ring_and_spool(busy):
+    text = busy.get("/metrics").text
+
+    assert "datacapture_connection_status 1.0" in text
+    assert 'datacapture_link{state="Active"} 1.0' in text
+    assert 'datacapture_channel{channel="market"} 4.0' in text
+    assert "datacapture_spool_refusing 0.0" in text
+    assert float(text.split("\ndatacapture_ticks_received_total ")[1].split()[0]) > 0
+
+
+def test_every_answer_is_one_that_the_document_foresees(busy):
+    document = schemathesis.openapi.from_url(f"{busy.url}/docs/openapi.json")
+    operations = [(path, method) for path, known in document.raw_schema["paths"].items() for method in known]
+    assert {path for path, _ in operations if path.startswith("/api/")} == {
+        "/api/v1/capture",
+        SUBSCRIPTIONS,
+        f"{SUBSCRIPTIONS}/{{symbol}}",
+    }
+
+    for path, method in operations:
+
+        @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=document[path][method.upper()].as_strategy())
+        def every_case(case):
+            # No key: what is wanted must stay as it is for the other tests.
+            case.call_and_validate(timeout=30, excluded_checks=[positive_data_acceptance])
+
+        every_case()
+
+
+def test_a_refused_login_is_said_in_words_and_not_tried_again(realtime):
+    with realtime("login bad-password\n", TRADINGSYSTEM_CAPTURE_RESTART_SECONDS="1") as running:
+        standing = running.until(lambda now: now["link"] == "InvalidCredentials")
+        health = running.get("/health")
+        time.sleep(2.5)  # longer than a broken feed may stay
+        later = running.standing()
+        code = running.stop()
+
+    assert standing["trouble"] == "the broker refuses the login: the password is wrong"
+    assert health.status_code == 503
+    assert health.json()["checks"]["capture"]["error"] == standing["trouble"]
+    assert (later["link"], later["login"], later["symbols"]) == ("InvalidCredentials", 2, [])
+    assert running.words().count('"event":"login_refused"') == 1
+    assert code == 0
+
+
+def test_a_feed_that_stays_broken_ends_the_process_with_its_spool_closed(realtime):
+    patience = {"TRADINGSYSTEM_SILENCE_SECONDS": "1", "TRADINGSYSTEM_CAPTURE_RESTART_SECONDS": "1"}
+    code, words = realtime(QUIET, TRADINGSYSTEM_SYMBOLS="WINX99", **patience).ended()
+    running = realtime(QUIET)
+
+    assert code == 3, words
+    assert "for 1 s while the market trades: no event arrives while the market trades" in words
+    assert Back(running.settings.spool_dir).marks[-1].reason == "stop"
+    assert not list(running.settings.spool_dir.glob("*.open"))
+
+
+def test_a_full_spool_is_loud_says_what_it_drops_and_takes_up_again(realtime):
+    rate = "symbol-rate 400\ndaily-every 100000\n"
+    with realtime(rate, TRADINGSYSTEM_SPOOL_MAX_BYTES=str(1 << 20)) as running:
+        full = running.until(lambda now: now["spool_dropped"] > 1000)
+        health = running.get("/health")
+        metrics = running.get("/metrics").text
+        spool, raw = running.settings.spool_dir, running.settings.raw_dir
+        raw.mkdir()
+
+        def sent(_: object) -> bool:
+            for path in [*spool.glob("*.sealed"), *spool.glob("*.receipt")]:
+                path.rename(raw / path.name)  # as the relay does
+            return running.get("/health").status_code == 200
+
+        running.until(sent)
+        told = running.standing()
+        code = running.stop()
+
+    assert full["link"] == "Active"
+    assert health.status_code == 503
+    assert health.json()["checks"]["spool"]["error"].startswith("drops records: ")
+    assert "datacapture_spool_refusing 1.0" in metrics
+    assert code == 0
+    back = Back(spool, raw)
+    dropped = sum(sum(loss.kinds.values()) for loss in back.losses)
+    assert dropped >= told["spool_dropped"] > 0
+    assert {lost.ticker for loss in back.losses for lost in loss.trades} == set(told["symbols"])
+    seqs = back.records["seq"].tolist()
+    assert len(set(seqs)) == len(seqs) == max(seqs) - dropped
+    assert back.marks[-1].reason == "stop"
+    assert "spool_drops_records" in running.words()
+
+
+def test_a_line_of_the_script_that_is_not_understood_is_named(realtime):
+    code, words = realtime("seed 7\nsped 3\n").ended()
+
+    assert code == 2
+    assert 'line 3 of the script: "sped 3"' in words
+
+
+def test_a_port_that_is_taken_is_named_before_anything_begins(realtime):
+    running = realtime(BUSY)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", running.settings.ports["order-manager"]))
+        other.listen()
+        code, words = running.ended()
+
+    assert code == 2
+    assert "ORDER_MANAGER_PORT" in words
+    assert '"event":"state"' not in words
+
+
+def test_the_broker_needs_its_settings(realtime):
+    code, words = realtime("", PROFITDLL_PATH="", PROFITDLL_USER="somebody").ended("--source", "profitdll")
+
+    assert code == 2
+    assert "PROFITDLL_PATH, PROFITDLL_ACTIVATION_KEY, PROFITDLL_PASSWORD not set" in words
+    assert "somebody" not in words
+
+
+def test_the_simulator_is_no_broker(realtime):
+    account = {"PROFITDLL_ACTIVATION_KEY": "k", "PROFITDLL_USER": "u", "PROFITDLL_PASSWORD": "p"}
+    code, words = realtime("", PROFITDLL_PATH=str(simulator()), **account).ended("--source", "profitdll")
+
+    assert code == 2
+    assert "a live tape takes no invented ticks" in words
