@@ -74,9 +74,8 @@ def placed(library: Path, folder: Path) -> list[Path]:
 
 
 def sources() -> list[Path]:
-    """The C files to compile: the trading half's stand-in only where the trading half is missing."""
-    absent = "trading_absent.c" if (SOURCES / "trading.c").exists() else ""
-    return sorted(path for path in SOURCES.glob("*.c") if path.name != absent)
+    """The C files to compile."""
+    return sorted(SOURCES.glob("*.c"))
 
 
 def _digest(windows: bool, flags: tuple[str, ...]) -> str:

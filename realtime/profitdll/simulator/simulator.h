@@ -125,7 +125,7 @@ typedef struct SimTick {
     int64_t time_ms;
 } SimTick;
 
-/* The trading half: orders.c defines `sim_trading`; trading_absent.c stands in for it where orders.c is missing.
+/* The trading half, which defines `sim_trading`; the market half knows no more of it than this.
  * All run under the lock; any member may be null. */
 typedef struct SimTrading {
     void (*start)(void);                              /* after the script was read, before any event */
