@@ -118,10 +118,11 @@ def script_of(folder: Path, rate: int, count: int) -> Path:
 def ticks(rate: int, seconds: float) -> Percentiles:
     """The measured side: simulator, interop, ring, strategy, with the whole of capture beside."""
     from realtime import simulated
-    from realtime.capture import Capture, Limits, Login
+    from realtime.capture import Capture, Login
     from realtime.profitdll.adapter import ProfitDll
     from realtime.spool.writer import Spool
     from realtime.subscriptions import Subscriptions, parsed
+    from realtime.watch import Limits
 
     sys.setswitchinterval(0.0002)
     library = simulated.library(Path(os.environ["TRADINGSYSTEM_DOWNLOADS_DIR"]), lambda _: None)
