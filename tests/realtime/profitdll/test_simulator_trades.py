@@ -84,7 +84,7 @@ def test_a_second_subscription_makes_no_second_flow_and_the_end_stops_it(market)
 
 
 def test_before_the_connection_a_subscription_is_accepted_and_yields_nothing(market):
-    client = market(*FAST, "handshake 100", ready=False)
+    client = market(*FAST, "handshake 1500", ready=False)
     client.subscribe("WINX99")
     client.wait(lambda: (2, 4) in client.of("state"))
     time.sleep(0.1)
@@ -163,7 +163,7 @@ def test_an_aggregated_ticker_shows_the_trades_of_its_current_contract(market):
 def test_the_same_seed_tells_the_same_and_another_seed_another(market):
     told = []
     for seed in (7, 7, 8):
-        client = market(f"seed {seed}", *FAST, "speed max", "stop 2026-11-20 10:30:10", "history-rate 0")
+        client = market(f"seed {seed}", *FAST, "settle 1000", "speed max", "stop 2026-11-20 10:30:10", "history-rate 0")
         client.subscribe("WINX99", "WDOX99", "WINFUT")
         client.wait(lambda client=client: client.counters().load_done and not client.counters().queue_depth)
         told.append(client.trades())
