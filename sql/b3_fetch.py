@@ -15,8 +15,9 @@ from urllib.parse import quote
 import httpx
 import stamina
 
-from sql.b3_ledger import ALL, SAO_PAULO
+from sql.b3_ledger import ALL
 from sql.errors import StoreError
+from sql.exchange import SAO_PAULO
 
 PUBLISHED = dt.time(20, 0)  # São Paulo; trading ends at 18:25, files lag by 15 minutes
 ATTEMPTS = 5

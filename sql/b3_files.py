@@ -25,6 +25,7 @@ from sql.b3_ledger import ALL, Edition
 from sql.b3_load import Load, load
 from sql.b3_source import Block, Excess, RefusedFileError, Source
 from sql.b3_stage import Staged, stage
+from sql.exchange import SAO_PAULO
 from sql.hot import HotStore
 from sql.tables import TICKS
 from sql.ticks import Known
@@ -137,8 +138,8 @@ def _refuse_stale(path: Path, warm: WarmStore, editions: list[Edition]) -> None:
         found = b3_ledger.newer(warm, edition)
         if found is None or edition.as_of is None:
             continue
-        local = f"{edition.as_of.astimezone(b3_ledger.SAO_PAULO):%H:%M}"
-        until = "to its end" if found.final else f"until {found.as_of.astimezone(b3_ledger.SAO_PAULO):%H:%M}"
+        local = f"{edition.as_of.astimezone(SAO_PAULO):%H:%M}"
+        until = "to its end" if found.final else f"until {found.as_of.astimezone(SAO_PAULO):%H:%M}"
         raise StaleFileError(
             path,
             f"it shows session {edition.session} until {local}, and the tape already has it {until} ({found.file}); "

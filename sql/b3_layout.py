@@ -6,7 +6,6 @@ Blocks of good lines never see Python row by row; only a part of a block that ho
 import datetime as dt
 import re
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,10 @@ import pyarrow as pa
 import pyarrow.csv as pc
 from msgspec import Struct
 
+from sql.exchange import SAO_PAULO
 from sql.tables import Flag
 from sql.ticks import MAX_TRADE_ID
 
-SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 OPENING = 9 * 3_600_000  # of a session, in milliseconds of São Paulo's clock
 DAY_MS = 86_400_000
 AFTER_MARKET = 6

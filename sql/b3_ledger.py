@@ -3,13 +3,12 @@
 import datetime as dt
 import re
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from sql.exchange import SAO_PAULO
 from sql.warm import WarmStore
 
-SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 ALL = "*"
 SNAPSHOT = re.compile(r"_([01]\d|2[0-3])([0-5]\d)(?:\.(?:txt|zip|csv))?$", re.IGNORECASE)
 

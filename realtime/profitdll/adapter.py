@@ -27,7 +27,6 @@ from realtime.profitdll.errors import (
 )
 from realtime.profitdll.messages import Control, events
 from realtime.profitdll.requests import (
-    SAO_PAULO,
     Account,
     AccountId,
     Asset,
@@ -42,6 +41,7 @@ from realtime.profitdll.requests import (
     text_of,
 )
 from realtime.profitdll.rings import CAPACITY, ControlRing, MarketRing, Waiter
+from sql.exchange import SAO_PAULO
 
 DEPTH_LEVELS = 20  # of each side, that a full book brings
 MISSING = -(2**63)

@@ -2,11 +2,11 @@
 
 import datetime as dt
 import enum
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+from sql.exchange import SAO_PAULO
+
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the DLL's clock has no zone
 AT_MARKET = -1.0
 
