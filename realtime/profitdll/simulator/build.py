@@ -52,7 +52,7 @@ def built(
     library.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(library.parent) + ".lock"):
         if not library.is_file():
-            _compile(_compiler(windows, downloads, say), library, windows, extra, say)
+            _compile(compiler(downloads, say, windows=windows), library, windows, extra, say)
     return library
 
 
@@ -85,8 +85,10 @@ def _digest(windows: bool, flags: tuple[str, ...]) -> str:
     return hashed.hexdigest()
 
 
-def _compiler(windows: bool, downloads: Path | None, say: Say) -> list[str]:
-    """The command that compiles C for the wanted system."""
+def compiler(
+    downloads: Path | None, say: Say = lambda _: None, *, windows: bool = sys.platform == "win32"
+) -> list[str]:
+    """The command that compiles C for the wanted system. Raises BuildError."""
     if windows and sys.platform != "win32":
         names: tuple[str, ...] = (MINGW,)
     else:

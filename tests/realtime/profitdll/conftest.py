@@ -5,11 +5,14 @@ import pytest
 from realtime.profitdll.simulator.build import built
 from tests.realtime.profitdll.broker_fixtures import broker, library, simulated, simulated_for_module  # noqa: F401
 from tests.realtime.profitdll.market_client import Market, build_flags
+from tests.realtime.profitdll.pumped import DOWNLOADS
 
 
 @pytest.fixture(scope="session")
 def market_library(tmp_path_factory):
-    return built(tmp_path_factory.getbasetemp().parent / "profitdll-simulator", flags=build_flags())
+    return built(
+        tmp_path_factory.getbasetemp().parent / "profitdll-simulator", downloads=DOWNLOADS, flags=build_flags()
+    )
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 import atexit
 import functools
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from realtime.profitdll.simulator.build import built
+from config.settings import ROOT
+from realtime.profitdll.simulator import build
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
+DOWNLOADS = Path(os.environ.get("TRADINGSYSTEM_DOWNLOADS_DIR", ROOT / ".data" / "downloads"))
 HEADERS = ROOT / "realtime" / "profitdll" / "simulator"
 
 
@@ -22,11 +24,10 @@ def compile_pump(folder: Path) -> Path:
 
 def compiled(folder: Path, sources: list[Path]) -> Path:
     library = folder / "libProfitDLL64.so"
-    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
-    assert compiler is not None, "expected a C compiler (gcc, cc or clang) on PATH, found none"
+    compiler = build.compiler(DOWNLOADS)
     options = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-soname,libProfitDLL64.so", "-pthread"]
     options += ["-D_GNU_SOURCE", "-I", str(HEADERS), "-o", str(library)]
-    subprocess.run([compiler, *options, *map(str, sources), "-lm"], check=True, capture_output=True, text=True)
+    subprocess.run([*compiler, *options, *map(str, sources), "-lm"], check=True, capture_output=True, text=True)
     return library
 
 
@@ -43,7 +44,7 @@ def simulator() -> Path:
     """The simulator's library."""
     folder = Path(tempfile.mkdtemp(prefix="simulator-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return built(folder)
+    return build.built(folder, downloads=DOWNLOADS)
 
 
 def in_a_process(program: str, *, library: Path | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:
