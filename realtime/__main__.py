@@ -44,6 +44,7 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()
+        server.begin_log(settings)
         if options.source in ([], ["simulator"], ["profitdll"]):
             return _capture(settings, live=options.source == ["profitdll"], stop=stop)
         return _files(settings, [Path(name.removeprefix("b3:")) for name in options.source], stop)

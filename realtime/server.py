@@ -40,6 +40,11 @@ class Source(Protocol):
     def run(self) -> None: ...
 
 
+def begin_log(settings: Settings) -> None:
+    """JSON lines of this process from here on; before anything of it has a word to say."""
+    logs.configure(settings, SERVICE)
+
+
 class Process:
     """A source and the server beside it. They end together: whichever ends first in trouble takes the other along."""
 
@@ -54,7 +59,6 @@ class Process:
 
         Raises SettingsError when the port cannot be had; the source has not begun then.
         """
-        logs.configure(self._settings, SERVICE)
         thread = threading.Thread(target=self._bring, name="source", daemon=True)
         app.on_startup.append(thread.start)  # by then the port is ours, and a signal of `_bring` is heard
         log.info("realtime_started", source=type(self._source).__name__)

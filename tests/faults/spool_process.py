@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from realtime.records import RECORD, Kind
 from realtime.spool.files import Limits
@@ -100,6 +101,7 @@ def full(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was asked
     if sys.argv[1] == "write":
         write(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
     else:
