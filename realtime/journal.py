@@ -1,0 +1,267 @@
+"""The journal: one append-only file of decisions and broker events, each durable before it has an effect.
+
+A line is one record as JSON; its last field is a keyed hash over the record and the hash before it, so that an edited,
+deleted, inserted or moved byte shows, and without the key nobody can mend the chain. How far the chain went stands in a
+second file (the head), so that a cut tail shows as well. The key lies outside the data directory.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import hmac
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from filelock import FileLock, Timeout
+from msgspec import Struct
+
+from sql import durable
+
+MAC_FIELD = b',"mac":"'
+MAC_HEX = 64
+TAIL = MAC_HEX + 2  # the hash, the quote, the brace
+SEED = b"tradingsystem journal 1"
+HEAD_SECONDS = 0.05
+BATCH = 256
+
+
+class JournalError(Exception):
+    """The journal cannot be used. Nothing may leave that would have to be written here first."""
+
+
+class BrokenChainError(JournalError):
+    """A record is not what was written. `line` counts from 1."""
+
+    def __init__(self, path: Path, line: int, why: str) -> None:
+        super().__init__(f"{path} line {line}: {why}")
+        self.line = line
+        self.why = why
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One entry. `number` counts from 1 without holes; `at` is UTC; `body` belongs to the kind."""
+
+    number: int
+    at: dt.datetime
+    kind: str
+    body: dict[str, Any]
+
+
+class Head(Struct, frozen=True):
+    """How far the chain went when the head was last synced: it may lag behind the file, never lead it."""
+
+    number: int
+    mac: str
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What a verification found. `torn` bytes at the end belong to a record that was being written at a power cut."""
+
+    holds: bool
+    records: int
+    mac: str
+    torn: int = 0
+    wrong: str | None = None
+
+
+class Journal:
+    """The one writer of a folder's journal. `append` from any thread; one thread writes and syncs in groups.
+
+    Raises JournalError from `open` and from the futures of `append`; after a failed write it stays closed for good.
+    """
+
+    def __init__(
+        self, folder: Path, key: bytes, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    ) -> None:
+        self.path = folder / "journal.jsonl"
+        self.failed: str | None = None  # why nothing can be written any more
+        self._head_path = folder / "head.json"
+        self._key = key
+        self._now = now
+        self._lock = FileLock(folder / "lock", thread_local=False)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+            self._number, self._mac = self._recover()
+            self._file: BinaryIO = self.path.open("ab", buffering=0)
+            durable.sync_folder(folder)
+        except Timeout as error:
+            raise JournalError(f"{folder} has a writer already") from error
+        except OSError as error:
+            self._lock.release()
+            raise JournalError(f"{folder} cannot be written: {error}") from error
+        except JournalError:
+            self._lock.release()
+            raise
+        self._headed = self._number
+        self._waiting: queue.SimpleQueue[tuple[str, dict[str, Any], Future[Record]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+        if self._cut:
+            self.append("cut", {"bytes": self._cut}).result()
+
+    def append(self, kind: str, body: dict[str, Any]) -> "Future[Record]":
+        """Write a record; the future is done when it is on disk, and fails when it cannot be."""
+        future: Future[Record] = Future()
+        if self.failed:
+            future.set_exception(JournalError(self.failed))
+        else:
+            self._waiting.put((kind, body, future))
+        return future
+
+    def close(self) -> None:
+        """Write what waits, sync the head, let go."""
+        self._waiting.put(None)
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._lock.release()
+
+    def _recover(self) -> tuple[int, str]:
+        """Check what is there, cut a torn last record away. Raises BrokenChainError for anything else that is wrong."""
+        found = verify(self.path, self._head_path, self._key)
+        self._cut = found.torn
+        if not found.holds:
+            raise JournalError(found.wrong or "the journal is broken")
+        if found.torn:
+            with self.path.open("r+b") as file:
+                file.truncate(self.path.stat().st_size - found.torn)
+                durable.sync(file.fileno())
+        return found.records, found.mac
+
+    def _write(self) -> None:
+        while True:
+            batch, ends = self._taken()
+            if batch:
+                self._commit(batch)
+            if self._headed < self._number and (not batch or ends) and not self.failed:
+                self._sync_head()
+            if ends:
+                return
+
+    def _taken(self) -> tuple[list[tuple[str, dict[str, Any], "Future[Record]"]], bool]:
+        """What waits, at most BATCH; nothing after a moment of silence, which is when the head is synced."""
+        batch: list[tuple[str, dict[str, Any], Future[Record]]] = []
+        timeout = HEAD_SECONDS if self._headed < self._number else None
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < BATCH:
+                entry = self._waiting.get(timeout=timeout) if not batch else self._waiting.get_nowait()
+                if entry is None:
+                    return batch, True
+                batch.append(entry)
+        return batch, False
+
+    def _commit(self, batch: list[tuple[str, dict[str, Any], "Future[Record]"]]) -> None:
+        number, mac, lines, records = self._number, self._mac, [], []
+        for kind, body, _ in batch:
+            number += 1
+            record = Record(number=number, at=self._now(), kind=kind, body=body)
+            line, mac = sealed(record, mac, self._key)
+            lines.append(line)
+            records.append(record)
+        try:
+            if not self.failed:
+                _write_all(self._file, b"".join(lines))
+                durable.sync(self._file.fileno())
+        except OSError as error:
+            self.failed = f"{self.path} cannot be written: {error}"
+        if self.failed:
+            for *_, future in batch:
+                future.set_exception(JournalError(self.failed))
+            return
+        self._number, self._mac = number, mac
+        for (*_, future), record in zip(batch, records, strict=True):
+            future.set_result(record)
+
+    def _sync_head(self) -> None:
+        try:
+            durable.replace(self._head_path, msgspec.json.encode(Head(self._number, self._mac)))
+            self._headed = self._number
+        except OSError as error:
+            self.failed = f"{self._head_path} cannot be written: {error}"
+
+
+def sealed(record: Record, before: str, key: bytes) -> tuple[bytes, str]:
+    """The line of a record and its hash, chained to the one before."""
+    body = msgspec.json.encode(record, order="deterministic")
+    mac = _mac(body, before, key)
+    return body[:-1] + MAC_FIELD + mac.encode() + b'"}\n', mac
+
+
+def records(path: Path) -> Iterator[Record]:
+    """The whole records of a journal in their order, unverified."""
+    decoder = msgspec.json.Decoder(Record)
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield decoder.decode(line)
+
+
+def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
+    """Prove every record of a journal and its length against the head; offline, reads only.
+
+    Raises JournalError when the head cannot be read.
+    """
+    head = _head(head_path)
+    number, mac, torn = 0, SEED.hex(), 0
+    reached = head.number == 0
+    if path.is_file():
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    torn = len(line)
+                    break
+                wrong, mac = _proven(line, number + 1, mac, key)
+                if wrong:
+                    return Verdict(holds=False, records=number, mac=mac, wrong=f"{path} line {number + 1}: {wrong}")
+                number += 1
+                reached = reached or (number == head.number and hmac.compare_digest(mac, head.mac))
+    if not reached:
+        wrong = (
+            f"{path}: {number} records, and the head has seen {head.number}: the tail was cut or another was put there"
+        )
+        return Verdict(holds=False, records=number, mac=mac, torn=torn, wrong=wrong)
+    return Verdict(holds=True, records=number, mac=mac, torn=torn)
+
+
+def _proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | None, str]:
+    """What is wrong with a line, and the hash that the next one is chained to."""
+    body, field, rest = (
+        line[: -TAIL - 1 - len(MAC_FIELD)],
+        line[-TAIL - 1 - len(MAC_FIELD) : -TAIL - 1],
+        line[-TAIL - 1 :],
+    )
+    if field != MAC_FIELD or rest[-3:] != b'"}\n':
+        return "no record with a hash", before
+    mac = _mac(body + b"}", before, key)
+    if not hmac.compare_digest(mac.encode(), rest[:MAC_HEX]):
+        return "its hash does not fit: this record or one before it was edited, deleted, inserted or moved", before
+    try:
+        found = msgspec.json.decode(body + b"}", type=Record).number
+    except msgspec.MsgspecError as error:
+        return f"no record: {error}", before
+    return (None if found == number else f"number {number} expected, found {found}"), mac
+
+
+def _head(path: Path) -> Head:
+    if not path.is_file():
+        return Head(0, SEED.hex())
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Head)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise JournalError(f"{path} cannot be read: {error}") from error
+
+
+def _mac(body: bytes, before: str, key: bytes) -> str:
+    return hmac.new(key, before.encode() + body, hashlib.sha256).hexdigest()
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
