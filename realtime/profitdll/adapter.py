@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from realtime.broker import AccountId
 from realtime.profitdll import host
 from realtime.profitdll.errors import (
     NO_POSITION,
@@ -28,7 +29,6 @@ from realtime.profitdll.errors import (
 from realtime.profitdll.messages import Control, events
 from realtime.profitdll.requests import (
     Account,
-    AccountId,
     Asset,
     NewOrder,
     Order,

@@ -5,6 +5,7 @@ import enum
 
 from msgspec import Struct
 
+from realtime.broker import AccountId
 from sql.exchange import SAO_PAULO
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the DLL's clock has no zone
@@ -39,14 +40,6 @@ class Asset(Struct, frozen=True):
     ticker: str
     exchange: str
     feed: int = 0
-
-
-class AccountId(Struct, frozen=True):
-    """Who an order is for. `account` verbatim, with its leading zeros; `sub_account` empty for ordinary clients."""
-
-    broker: int
-    account: str
-    sub_account: str = ""
 
 
 class Account(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from realtime.broker import AccountId
 from realtime.profitdll.errors import (
     NeverRetryError,
     NothingDoneError,
@@ -14,7 +15,6 @@ from realtime.profitdll.errors import (
 from realtime.profitdll.requests import (
     SAO_PAULO,
     Account,
-    AccountId,
     Asset,
     NewOrder,
     OrderKey,
