@@ -146,6 +146,10 @@ class NotListed(Struct, frozen=True, tag=True):
     """The broker's loaded list of the day does not have it."""
 
 
+class Overdue(Struct, frozen=True, tag=True):
+    """It was taken, and nobody beyond this login's own library has spoken of it for too long."""
+
+
 class ValidityEnded(Struct, frozen=True, tag=True):
     """Its time is over: an order of the day after the session's close."""
 
@@ -167,6 +171,7 @@ Event = (
     | CancelAsked
     | ChangeAsked
     | NotListed
+    | Overdue
     | ValidityEnded
     | Ruled
 )
@@ -189,13 +194,16 @@ def after(order: Order, event: Event) -> Outcome:
 
 
 def _sent(order: Order, event: Sent) -> Outcome:
-    status = Status.SUBMITTED if order.status is Status.PENDING else order.status
+    """Also when the call came back late: then it is known to have left."""
+    waited = order.status in (Status.PENDING, Status.UNKNOWN)
+    status = Status.SUBMITTED if waited else order.status
     return Outcome(order=structs.replace(order, local_id=event.local_id, status=status))
 
 
 def _not_sent(order: Order, event: NotSent) -> Outcome:
-    if order.status is Status.PENDING:
-        return Outcome(order=structs.replace(order, status=Status.FAILED, text=event.reason))
+    waited = order.status in (Status.PENDING, Status.UNKNOWN)
+    if waited and not order.traded and order.exchange_id is None:
+        return Outcome(order=_ended(order, Status.FAILED, event.reason))
     return _contradicted(order, f"`{event.reason}` for an order that the broker knows")
 
 
@@ -303,6 +311,12 @@ def _not_listed(order: Order, _: NotListed) -> Outcome:
     return _contradicted(order, "the broker does not list an order that it reported")
 
 
+def _overdue(order: Order, _: Overdue) -> Outcome:
+    if order.status is Status.SUBMITTED and order.exchange_id is None and not order.traded:
+        return Outcome(order=structs.replace(order, status=Status.UNKNOWN, text="nobody has confirmed it"))
+    return Outcome(order=order)
+
+
 def _validity_ended(order: Order, _: ValidityEnded) -> Outcome:
     return Outcome(order=_ended(order, Status.EXPIRED, order.text))
 
@@ -333,6 +347,7 @@ _RULES: Mapping[type, Callable[[Order, Any], Outcome]] = MappingProxyType(
         CancelAsked: _cancel_asked,
         ChangeAsked: _change_asked,
         NotListed: _not_listed,
+        Overdue: _overdue,
         ValidityEnded: _validity_ended,
         Ruled: _ruled,
     }

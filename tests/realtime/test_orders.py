@@ -16,6 +16,7 @@ from realtime.orders import (
     NotListed,
     NotSent,
     Order,
+    Overdue,
     Reported,
     RequestFailed,
     Ruled,
@@ -67,6 +68,7 @@ events = st.one_of(
     st.just(CancelAsked()),
     st.just(ChangeAsked()),
     st.just(NotListed()),
+    st.just(Overdue()),
     st.just(ValidityEnded()),
     st.builds(Ruled, st.sampled_from(list(Status)), st.just("ana"), st.just("called the desk")),
 )
@@ -146,6 +148,22 @@ def test_an_unclear_send_counts_in_full_until_it_is_known():
     assert run(Ruled(Status.CANCELED, "ana", "asked"), start=unclear).status is Status.CANCELED
 
 
+def test_a_call_that_came_back_late_settles_what_was_unclear():
+    unclear = run(SendUnclear("no answer within 5 s"))
+
+    assert run(Sent(7), start=unclear).status is Status.SUBMITTED
+    assert run(NotSent("no such ticker"), start=unclear).status is Status.FAILED
+    assert after(run(told(0, exchange_id="EX1"), start=unclear), NotSent("no")).contradiction
+
+
+def test_an_order_that_nobody_confirms_becomes_unknown_until_somebody_speaks_of_it():
+    overdue = run(Sent(7), told(203), Overdue())
+
+    assert overdue.status is Status.UNKNOWN
+    assert run(told(0, exchange_id="EX1"), start=overdue).status is Status.SUBMITTED
+    assert run(Sent(7), told(0, exchange_id="EX1"), Overdue()).status is Status.SUBMITTED
+
+
 def test_a_list_that_lacks_a_known_order_is_a_contradiction_and_no_end():
     outcome = after(run(Sent(7), told(0, exchange_id="EX1")), NotListed())
 
@@ -201,6 +219,7 @@ def test_every_kind_of_event_has_an_answer_in_every_state():
         CancelAsked(),
         ChangeAsked(),
         NotListed(),
+        Overdue(),
         ValidityEnded(),
         Ruled(Status.CANCELED, "a", "b"),
     ]
