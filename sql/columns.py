@@ -54,6 +54,7 @@ Quantity = Annotated[int, Meta(ge=0, extra={"kind": LONG}, description="shares o
 Broker = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="B3's participant code")]
 Flags = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="bits of sql.tables.Flag")]
 Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
+Amount = Annotated[float, Meta(ge=0, extra={"kind": DOUBLE})]  # of money, or a price that may be 0
 
 
 def says(text: str) -> Meta:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Struct
 
 from sql.columns import (
+    Amount,
     Broker,
     Column,
     Count,
@@ -55,6 +56,36 @@ class Tick(Struct, frozen=True, kw_only=True):
     flags: Flags
     received_at: Annotated[Instant, says("host time of the first reception; takes no part in comparisons")]
     source: Annotated[Symbol, says("generated, b3, profitdll …")]
+
+
+class Daily(Struct, frozen=True, kw_only=True):
+    """The exchange's sums of one symbol and session up to an instant, as the broker told them. The greatest closes it.
+
+    What is null was not told, or not as a number.
+    """
+
+    ts: Annotated[Instant, says("exchange time of the aggregate")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    session: Annotated[Day, says("date of `ts` in São Paulo")]
+    open: Annotated[Amount, says("price; 0 before the first trade")] | None
+    high: Annotated[Amount, says("price")] | None
+    low: Annotated[Amount, says("price")] | None
+    close: Annotated[Amount, says("price of the last trade")] | None
+    volume: Annotated[Amount, says("BRL, as the exchange computed it")]
+    quantity: Annotated[Count, says("shares or contracts")]
+    trades: Annotated[Count, says("number of trades; part of the key, so that no smaller sum replaces a greater one")]
+    buyer_volume: Annotated[Amount, says("BRL of trades that a buyer began")] | None
+    seller_volume: Annotated[Amount, says("BRL of trades that a seller began")] | None
+    buyer_quantity: Annotated[Count, says("shares or contracts of trades that a buyer began")] | None
+    seller_quantity: Annotated[Count, says("shares or contracts of trades that a seller began")] | None
+    buyer_trades: Annotated[Count, says("trades that a buyer began")] | None
+    seller_trades: Annotated[Count, says("trades that a seller began")] | None
+    open_contracts: Annotated[Count, says("open interest; 0 for shares")] | None
+    adjustment: Annotated[Amount, says("settlement price; of the session before until this one has its own")] | None
+    max_limit: Annotated[Amount, says("highest price that the exchange lets through")] | None
+    min_limit: Annotated[Amount, says("lowest price that the exchange lets through")] | None
+    received_at: Annotated[Instant, says("host time of a reception; takes no part in comparisons")]
+    source: Annotated[Symbol, says("simulator, profitdll")]
 
 
 class SyncControl(Struct, frozen=True, kw_only=True):
@@ -144,10 +175,18 @@ TICKS = Table(
     writer="sql.ticks.store",
     not_compared=frozenset({"received_at"}),
 )
+DAILY = Table(
+    name="daily",
+    row=Daily,
+    key=("ts", "symbol", "trades"),
+    time="ts",
+    writer="sql.daily.store",
+    not_compared=frozenset({"received_at"}),
+)
 SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (TICKS, SYNC_CONTROL, RECEIPTS)}
+TABLES: dict[str, Table] = {table.name: table for table in (TICKS, DAILY, SYNC_CONTROL, RECEIPTS)}
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)

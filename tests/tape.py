@@ -21,7 +21,6 @@ DAY = dt.date(2026, 11, 18)
 NOON = dt.datetime(2026, 11, 18, 12, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
 HOUR = dt.timedelta(hours=1)
-DOUBLES = [column.name for column in TICKS.columns if column.kind.name == "double"]
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +48,12 @@ def cold(tmp_path: Path, table: Table) -> ColdStore:
     return ColdStore(tmp_path / "cold", [table])
 
 
-def new_table(hot: HotStore, warm: WarmStore) -> Table:
-    made = msgspec.structs.replace(TICKS, name=f"ticks_{uuid.uuid4().hex[:10]}")
+def new_table(hot: HotStore, warm: WarmStore, like: Table = TICKS) -> Table:
+    made = msgspec.structs.replace(like, name=f"{like.name}_{uuid.uuid4().hex[:10]}")
     hot.execute(made.hot_ddl())
-    with warm.connect() as connection:
-        connection.execute(made.warm_ddl(hypertable=False))
+    if "warm" in made.tiers:
+        with warm.connect() as connection:
+            connection.execute(made.warm_ddl(hypertable=False))
     return made
 
 
@@ -119,4 +119,6 @@ def cold_rows(cold: ColdStore, table: Table, day: dt.date) -> pl.DataFrame:
 def in_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Sorted by the key, doubles as their bits: equal frames are equal rows to the last bit."""
     frame = frame.sort(table.key)
-    return frame.with_columns(pl.Series(name, frame[name].to_numpy().view(np.int64)) for name in DOUBLES)
+    doubles = [column.name for column in table.columns if column.kind.name == "double"]
+    bits = [pl.Series(name, frame[name].fill_null(np.nan).to_numpy().view(np.int64)) for name in doubles]
+    return frame.with_columns(bits)

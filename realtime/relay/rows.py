@@ -56,7 +56,7 @@ def trades_of(frames: list[Frame]) -> tuple[Trades, Records]:
         mask = records["kind"] == Kind.TRADE
         chosen = records if mask.all() else records[mask]
         parts.append(chosen)
-        received.append((frame.wall - frame.mono + chosen["mono"]) // 1000)
+        received.append(received_of(frame, chosen))
     records = joined(parts)
     sound = _sound(records)
     times = np.concatenate(received)
@@ -68,21 +68,36 @@ def trades_of(frames: list[Frame]) -> tuple[Trades, Records]:
 def _sound(records: Records) -> npt.NDArray[np.bool_]:
     """Year 0 and price 0 are the DLL's way to say that it knows no trade; an edit without price strikes one."""
     price, time = records["price"], records["time"]
-    timely = (time > 0) & (time < LATEST_DAY * DAY_MS)
     priced = np.isfinite(price) & ((price > 0) | ((records["flags"] & EDIT) != 0))
-    sound: npt.NDArray[np.bool_] = timely & priced & (records["number"] >= 0) & (records["quantity"] >= 0)
+    sound: npt.NDArray[np.bool_] = timely(time) & priced & (records["number"] >= 0) & (records["quantity"] >= 0)
     return sound
+
+
+def timely(time: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which exchange times are some."""
+    there: npt.NDArray[np.bool_] = (time > 0) & (time < LATEST_DAY * DAY_MS)
+    return there
+
+
+def received_of(frame: Frame, records: Records) -> Longs:
+    """The host's time of records of a frame, in microseconds, UTC: the same whenever the frame is read."""
+    received: Longs = (frame.wall - frame.mono + records["mono"]) // 1000
+    return received
 
 
 def _timed(records: Records, received: Longs) -> Trades:
     time = np.ascontiguousarray(records["time"])
+    return Trades(records, received, time // DAY_MS, utc_of(time))
+
+
+def utc_of(time: Longs) -> Longs:
+    """Exchange times, milliseconds on the São Paulo clock, as microseconds in UTC."""
     hours = time // HOUR_MS
     if len(hours) and hours.min() == hours.max():
-        ts = (time - offset_ms(int(hours[0]))) * 1000
-        return Trades(records, received, np.full(len(hours), hours[0] // 24), ts)
+        return (time - offset_ms(int(hours[0]))) * 1000
     known, places = np.unique(hours, return_inverse=True)
     offsets = np.array([offset_ms(hour) for hour in known.tolist()], np.int64)
-    return Trades(records, received, hours // 24, (time - offsets[places]) * 1000)
+    return (time - offsets[places]) * 1000
 
 
 @cache

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from realtime.records import Kind
 from realtime.relay import state as memory
 from realtime.relay.absences import Absences, instant
+from realtime.relay.dailies import Dailies, pairs_of
 from realtime.relay.evidence import Evidence
 from realtime.relay.identities import Identities
 from realtime.relay.rows import EDIT, Longs, Trades, frame_of, session_of, trades_of
@@ -38,6 +39,9 @@ SAVE_SECONDS = 1.0
 LONGEST_PAUSE = 5.0
 HOUR_US = 3_600_000_000
 STATE = "sender.json"
+DAILY = (Kind.DAILY_PRICES, Kind.DAILY_COUNTS)
+TAKEN = (Kind.TRADE, *DAILY)
+KINDS = max(Kind) + 1
 
 log = structlog.get_logger("realtime.relay")
 
@@ -48,7 +52,8 @@ class Progress(Struct):
     stored: int = 0  # rows
     repeated: int = 0
     edited: int = 0
-    refused: int = 0  # records that are no trades: no time, no price
+    dailies: int = 0  # rows of `daily`
+    refused: int = 0  # records that are no trades (no time, no price), aggregates without time or sums
     passed_over: Counter[int] = field(default_factory=Counter)  # other kinds, by their number
     failures: int = 0
     last_error: str | None = None
@@ -85,6 +90,7 @@ class Sender:
         self._stop = stop
         self._limit = limit
         self._identities = Identities(hot)
+        self._dailies = Dailies(hot)
         self._evidence = Evidence(spool, raw, raw_days)
         self._reader = Reader(self._folders, self.state.position)
         self._hot_checked = False
@@ -144,8 +150,11 @@ class Sender:
 
     def _take(self, found: Found) -> None:
         before = self.state.position
+        frames = [frame for frame in found.frames if frame.kind == FrameKind.RECORDS]
+        kinds = [np.bincount(frame.records()["kind"], minlength=KINDS) for frame in frames]
         try:
-            self._store([frame for frame in found.frames if frame.kind == FrameKind.RECORDS])
+            self._store(frames)
+            self._store_dailies([frame for frame, held in zip(frames, kinds, strict=True) if held[list(DAILY)].any()])
         except BaseException:
             self._reader.position = before
             raise
@@ -154,10 +163,8 @@ class Sender:
             absences.damage(before, damage)
         for frame in found.frames:
             absences.read(frame)
-            if frame.kind == FrameKind.RECORDS:
-                kinds = np.bincount(frame.records()["kind"])
-                others = {int(k): int(kinds[k]) for k in np.flatnonzero(kinds) if k != Kind.TRADE}
-                self.progress.passed_over.update(others)
+        for held in kinds:
+            self.progress.passed_over.update({k: int(held[k]) for k in np.flatnonzero(held).tolist() if k not in TAKEN})
         if found.frames:
             self.progress.stored_until = found.frames[-1].wall
         self.state.position = found.after
@@ -180,6 +187,16 @@ class Sender:
             trades = trades.where(~bad)
         if len(trades):
             self._store_trades(trades, run)
+
+    def _store_dailies(self, frames: list[Frame]) -> None:
+        """The aggregates of frames that have halves of some; a half that waits goes with the position."""
+        if not frames:
+            return
+        pairs = pairs_of(frames, self.state.half)
+        stored, refused = self._dailies.store(pairs, self._reader.assets, self._reader.source)
+        self.progress.dailies += stored
+        self.progress.refused += refused + pairs.alone
+        self.state.half = pairs.half
 
     def _store_trades(self, trades: Trades, run: int) -> None:
         taken = self._hot.wal(TICKS).taken
@@ -273,7 +290,7 @@ class Sender:
         now = dt.datetime.now(dt.UTC)
         self.state.note(f"{to.segment}:0 {now.isoformat()}", Note("rewind", now, 0, {"why": why}))
         self.state.position = to
-        self.state.seq = self.state.following = None
+        self.state.seq = self.state.following = self.state.half = None
         self._identities.forget()
         self._reader = Reader(self._folders, to)
         self._dirty = True

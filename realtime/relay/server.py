@@ -79,7 +79,8 @@ class RelayCollector(Collector):
             ("ticks_stored", "Ticks that hot took", now.stored),
             ("ticks_repeated", "Ticks that were stored already", now.repeated),
             ("ticks_revised", "Corrections and cancellations of stored ticks", now.edited),
-            ("ticks_refused", "Trade records without time or price", now.refused),
+            ("dailies_stored", "Daily aggregates that hot took", now.dailies),
+            ("ticks_refused", "Trade records without time or price, aggregates without time or sums", now.refused),
             ("store_failures", "Writes to hot that were tried again", now.failures),
             ("rewinds", "Times that segments were sent again because hot may have lost them", now.rewinds),
         ):

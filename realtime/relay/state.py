@@ -39,6 +39,14 @@ class Seen(Struct):
     last: int
 
 
+class Half(Struct, frozen=True):
+    """The first half of a daily aggregate whose second one was not read yet."""
+
+    run: int
+    record: bytes
+    received: int  # microseconds, UTC
+
+
 class State(Struct):
     """All of it. `run`, `seq` and `following` are what was read last: the ring's number and the next of the spool."""
 
@@ -54,6 +62,7 @@ class State(Struct):
     notes: dict[str, Note] = {}  # place and kind -> note
     forgotten: int = 0  # notes that were pruned before their time
     missing: dict[str, int] = field(default_factory=dict)  # records: loss, ring …
+    half: Half | None = None
 
     def note(self, place: str, note: Note, records: int = 0) -> bool:
         """Remember; False when it is known already. `records`: so many are missing for it."""
