@@ -19,7 +19,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 from msgspec import Struct, field
 
-from sql import b3_ledger, ticks
+from sql import b3_ledger, tape_references, ticks
 from sql.b3_layout import Refused
 from sql.b3_ledger import ALL, Edition
 from sql.b3_load import Load, load
@@ -102,13 +102,15 @@ def import_file(
             _refuse_stale(path, warm, editions)
             with ThreadPoolExecutor(1) as pool, bar(f"storing {path.name}", staged.lines) as advance:
                 digest = pool.submit(_sha256, path)
+                sums = pool.submit(tape_references.sums_of, staged, known)
                 done = load(hot, staged, known, folder, at=at, advance=advance)
                 report = Report(file=str(path), sha256=digest.result())
             _wait(hot)
             _quarantine_conflicts(source, done, quarantine)
             _tell(report, staged, done, editions)
             report.refusals, report.quarantine = quarantine.shown, quarantine.keep(report.sha256)
-            file = source.path.name
+            file, whole = source.path.name, not staged.refused
+            tape_references.record(warm, sums.result(), editions, whole=whole, file=file, at=at)
             b3_ledger.record(warm, editions, sha256=report.sha256, file=file, lines=staged.lines, at=at)
     report.seconds = round(time.monotonic() - started, 3)
     return report

@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 Tier = Literal["hot", "warm", "cold"]
 
 
+FOREIGN = 1 << 43  # no source gives numbers from here on
+
+
 class Flag(enum.IntFlag):
     """Bits of `ticks.flags`."""
 
     CANCELLED = 1  # the exchange took the trade back; the row stays, candles and sums leave it out
     AFTER_MARKET = 2  # traded after the regular session
     NOMINAL_TIME = 4  # `ts` is the clock time the file states, the instant itself is not known
+    FOREIGN_NUMBER = 8  # `trade_id` is the source's number plus FOREIGN: its numbering is not that of the session
 
 
 class Tick(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from sql import stores
 from sql.b3_files import RefusedFileError, StaleFileError, import_file
 from sql.tables import TICKS, Flag
+from sql.tape_references import references
 from tests.benchmarks.b3_day import write_day
 from tests.sql.b3_made import line, text, zipped
 
@@ -81,6 +83,14 @@ def test_a_file_is_stored_exactly_and_again_changes_nothing(hot, symbol, bring):
     ]
     assert rows["ts"][0] == dt.datetime(2026, 7, 14, 13, 7, 19, 126000, dt.UTC)
     assert rows["session"][0] == dt.date(2026, 7, 14)
+
+
+def test_what_the_file_says_of_the_session_is_kept_beside_the_tape(warm, symbol, bring):
+    bring(text(line(symbol, 10), line(symbol, 20, quantity=1), line(symbol, 20, quantity=1, action=2)))
+    (found,) = references(warm, dt.date(2026, 7, 14), symbol)
+
+    assert (found.source, found.trades, found.quantity, found.final) == ("b3", 1, 5500, True)
+    assert found.turnover == Decimal("226600")
 
 
 def test_a_trade_and_its_cancellation_are_one_write(hot, symbol, bring):

@@ -142,4 +142,4 @@ def test_shaped_gives_the_columns_of_the_contract_in_its_order():
 
 
 def test_flags_are_bits():
-    assert [int(flag) for flag in Flag] == [1, 2, 4]
+    assert [int(flag) for flag in Flag] == [1, 2, 4, 8]
