@@ -45,6 +45,11 @@ class Held(Struct, frozen=True, kw_only=True):
     first_received: dt.datetime | None = None
     sources: tuple[str, ...] = ()
 
+    @property
+    def turnover(self) -> Decimal:
+        """Price times quantity, exactly."""
+        return Decimal(self.sums.turnover) / PRICE_UNITS
+
 
 class Reference(Struct, frozen=True, kw_only=True):
     """What the exchange says of a session: `volume` in BRL, or `turnover` as price times quantity.

@@ -64,3 +64,11 @@ CREATE FUNCTION tape_gap_story_stays() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the story of a gap is never changed'; END $$;
 CREATE TRIGGER tape_gap_story_stays BEFORE UPDATE OR DELETE ON tape_gap_story
     FOR EACH ROW EXECUTE FUNCTION tape_gap_story_stays();
+
+-- When market data came in, by run of the capture: what nothing was told in there did not happen.
+CREATE TABLE tape_watched (
+    run bigint NOT NULL,
+    since timestamptz NOT NULL,             -- market data was up, host's clock
+    until timestamptz NOT NULL,             -- and still was then
+    PRIMARY KEY (run, since)
+);
