@@ -93,8 +93,10 @@ class Look:
         same = (held.told.trades, held.first_id, held.last_id) == (before.rows, before.first_id, before.last_id)
         quiet = held.last_received is None or before.judged_at - held.last_received >= GRACE
         settled_all = not any(gap.ids and gap.unsettled for gap in known)
+        if same and quiet and settled_all:
+            return True
         no_hole = whole(held.own_numbers, held.last_id - held.first_id, before.step)
-        return (same and quiet and settled_all) or (no_hole and held.first_id == before.step and not any(g.ids for g in known))
+        return no_hole and held.first_id == before.step and not any(gap.ids for gap in known)
 
     def _number(self, held: Held, known: list[Gap]) -> int | None:
         """Read the numbers; count anew what is left of each gap, and keep those that nobody knew. The step."""
