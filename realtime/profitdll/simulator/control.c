@@ -55,6 +55,13 @@ PROFIT_EXPORT int32_t PROFIT_CALL SimCommand(PText line) {
     return result;
 }
 
+/* A reader that must not lose a trade lets the source make only what it has room for. Any time, also before the login. */
+PROFIT_EXPORT int32_t PROFIT_CALL SimAllow(int64_t trades) {
+    if (trades < 0) return NL_INVALID_ARGS;
+    feed_allow(trades);
+    return NL_OK;
+}
+
 PROFIT_EXPORT int32_t PROFIT_CALL SimCounters(void *into, int32_t size) {
     if (!into || size <= 0) return NL_INVALID_ARGS;
     SimCountersTable table = *sim_counters();

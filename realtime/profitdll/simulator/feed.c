@@ -4,7 +4,9 @@
 
 #include "market.h"
 
-enum { STEPS = 256 }; /* between two releases of the lock */
+enum { STEPS = 256, REFUSED_NS = 200000 }; /* between two releases of the lock */
+
+static _Atomic int64_t allowed = INT64_MAX; /* trades that the source may have made */
 
 static struct {
     PlatformThread thread;
@@ -30,7 +32,7 @@ void server_wake(void) {
 void feed_settle(void) { feed.settled_at = platform_monotonic_ns() + (int64_t)(settings()->settle_ms * 1e6); }
 
 bool feed_settled(void) {
-    return feed.settled_at && platform_monotonic_ns() >= feed.settled_at && subscriptions_count() > 0;
+    return feed.settled_at && platform_monotonic_ns() >= feed.settled_at && subscriptions_count() >= settings()->await_symbols;
 }
 
 /* ---- one trade ------------------------------------------------------------------------------------------------------ */
@@ -70,7 +72,7 @@ static void tell_quotes(Symbol *target, const Symbol *source, double bid, double
 void feed_print(const Print *print) {
     Symbol *source = symbol_at(print->symbol), *front = symbol_at(source->follower);
     double bid = source->bid, ask = source->ask;
-    bool extras = settings()->source != SOURCE_LOAD;
+    bool extras = settings()->source != SOURCE_LOAD && settings()->quotes;
     int32_t aggressor = print->type == TRADE_AGGRESSOR_BUY    ? SIDE_BUY
                         : print->type == TRADE_AGGRESSOR_SELL ? SIDE_SELL
                                                               : 0;
@@ -267,7 +269,10 @@ static void position_now(void) {
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------------- */
+void feed_allow(int64_t trades) { allowed = trades; }
+
 static int64_t source_due(void) {
+    if (sim_counters()->trades_made >= allowed) return sim_clock_ns() + REFUSED_NS;
     int32_t source = settings()->source;
     return source == SOURCE_LOAD ? load_due() : source == SOURCE_TAPE ? tape_due() : generator_due();
 }

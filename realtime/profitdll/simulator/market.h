@@ -118,6 +118,8 @@ typedef struct Settings {
     int64_t start_ms, stop_ms; /* market clock; INT64_MIN: wall clock, never */
     int32_t open_s, close_s, auction_s, pre_opening_s;
     bool weekdays;
+    bool quotes;           /* best prices, last quotes and books follow from trades */
+    int64_t await_symbols; /* so many are subscribed when a tape or load begins */
     bool stamp; /* the volume of a trade is the instant of its delivery */
     int32_t login;      /* LOGIN_*; -1: second process on one key */
     int32_t activation;
@@ -229,6 +231,7 @@ void feed_day(int32_t session);
 void feed_day_change(void);
 bool feed_settled(void);
 void feed_settle(void);
+void feed_allow(int64_t trades); /* the source makes no more than so many, until more are allowed */
 void feed_state(Symbol *symbol, int32_t state);
 
 /* trades.c */

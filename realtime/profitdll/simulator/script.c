@@ -69,7 +69,7 @@ static bool number_line(int32_t words, char *word[], bool *malformed) {
         {"depth-rate", &s->depth_rate, NULL},    {"history-rate", &s->history_rate, NULL},
         {"history-stuck", &s->history_stuck_ms, NULL}, {"history-truncate", NULL, &s->history_truncate},
         {"history-sentinels", NULL, &s->history_sentinels}, {"history-untranslatable", NULL, &s->history_untranslatable},
-        {"symbol-rate", &s->default_rate, NULL},
+        {"symbol-rate", &s->default_rate, NULL}, {"await", NULL, &s->await_symbols},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         if (strcmp(known[k].word, word[0]) != 0) continue;
@@ -90,7 +90,8 @@ static bool switch_line(int32_t words, char *word[], bool *malformed) {
         const char *word;
         bool *flag;
     } known[] = {{"strict", &s->strict}, {"stall", &s->stall}, {"print-fills", &s->print_fills},
-                 {"stamp", &s->stamp}, {"weekdays", &s->weekdays}, {"resubscribe", &s->resubscribe}};
+                 {"stamp", &s->stamp}, {"weekdays", &s->weekdays}, {"resubscribe", &s->resubscribe},
+                 {"quotes", &s->quotes}};
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         if (strcmp(known[k].word, word[0]) != 0) continue;
         *malformed = words > 2 || (words == 2 && strcmp(word[1], "on") != 0 && strcmp(word[1], "off") != 0);
