@@ -177,9 +177,12 @@ def _check(part: pl.DataFrame) -> None:
 
 
 def _write(draft: Path, unsorted: Path, symbols: list[str]) -> None:
-    """Header, table, and the records in the order of time; what came first stays first within a millisecond."""
+    """Header, table, and the records in the order of time; what came first stays first within a millisecond.
+
+    Edits stand behind all trades of theirs, so that the same rows make the same tape in whatever parts they come.
+    """
     records: Records = np.memmap(unsorted, RECORD, "r")
-    order = np.argsort(records["time_ms"], kind="stable")
+    order = np.argsort((records["time_ms"] << 1) | records["flags"], kind="stable")
     with draft.open("wb") as file:
         file.write(HEADER.pack(b"SIMTAPE1", len(symbols), RECORD.itemsize, len(records)))
         for symbol in symbols:

@@ -90,6 +90,14 @@ def test_records_stand_in_the_order_of_time_and_a_cancellation_follows_its_trade
     assert [path.name for path in tmp_path.iterdir()] == ["day.tape"]
 
 
+def test_the_same_rows_make_the_same_tape_in_whatever_parts_they_come(tmp_path):
+    rows = day(400, flags=pl.lit(int(Flag.CANCELLED)))
+    for name, size in (("one", 400), ("many", 7)):
+        tapes.from_ticks(tmp_path / name, [rows[start : start + size] for start in range(0, 400, size)])
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "many").read_bytes()
+
+
 def test_a_b3_file_becomes_what_the_store_would_make_of_it(tmp_path):
     file = tmp_path / "14-07-2026.txt"
     lines = [
