@@ -1,0 +1,99 @@
+"""What a strategy is: it hears the tape in its order and proposes signals. It sends nothing: orders are made of signals
+elsewhere, under risk. The same class runs live and in a replay, and knows of no difference: its only clock is the tape.
+
+    class Mine:
+        def on_tick(self, tick: Tick) -> Iterable[Signal]: ...
+        def on_bar(self, bar: Bar) -> Iterable[Signal]: ...
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+Happened = Literal["trade", "correction", "cancellation"]
+SignalType = Literal["buy", "sell", "hold", "alert"]
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class StrategyError(Exception):
+    """A strategy cannot be found or made, or proposes what is no signal; the message says what was expected."""
+
+
+class Tick(Struct, frozen=True):
+    """One trade, or what became of an earlier one of the same id: its corrected values, or its end (`quantity` 0).
+
+    A trade that the exchange repeats is told once. What was filled into the tape later is told in replays alone.
+    """
+
+    ts_ms: int  # exchange time, milliseconds since 1970, UTC
+    symbol: str
+    trade_id: int
+    price: float
+    quantity: int
+    aggressor: str | None  # BUYER, SELLER, AUCTION
+    buyer: int | None  # brokers
+    seller: int | None
+    what: Happened = "trade"
+
+    @property
+    def ts(self) -> dt.datetime:
+        """Exchange time, aware, UTC."""
+        return instant(self.ts_ms)
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """One interval of one symbol, told when the tape's clock has passed its end; without trades there is none.
+
+    Equal to the candle of the store, as far as corrections had come by then.
+    """
+
+    start_ms: int  # milliseconds since 1970, UTC; aligned to midnight UTC
+    end_ms: int
+    symbol: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    trades: int
+
+    @property
+    def ts(self) -> dt.datetime:
+        """Its first instant, aware, UTC."""
+        return instant(self.start_ms)
+
+
+class Signal(Struct, frozen=True, kw_only=True):
+    """A proposal. `price`: None leaves it to whoever makes an order; `confidence`: 0 to 1."""
+
+    symbol: str
+    type: SignalType
+    confidence: float
+    price: float | None = None
+    quantity: int | None = None
+    reasoning: str = ""
+    features: Mapping[str, float] = {}
+    lives_ms: int | None = None  # until it expires, of the tape's clock
+
+
+class Strategy(Protocol):
+    """One instance hears all symbols. Output must follow from what it heard: no clock, no chance, no network.
+
+    `on_order`, what became of its orders, joins these two when orders do.
+    """
+
+    def on_tick(self, tick: Tick) -> Iterable[Signal]:
+        """A tick, after the bars that ended before it."""
+        ...
+
+    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+        """A bar that is over; bars of one moment come in the order of their symbols."""
+        ...
+
+
+def instant(ms: int) -> dt.datetime:
+    """Milliseconds since 1970 as an instant."""
+    return EPOCH + dt.timedelta(milliseconds=ms)

@@ -1,0 +1,121 @@
+"""`python -m realtime.strategy module:Class`: one strategy in a process of its own, fed from the spool in order.
+
+Without further words it hears the live spool from now on, until SIGTERM or SIGINT. Lines are appended to `--output`.
+Exit codes: 0 ended as asked, 1 the strategy broke or heard less than there was, 2 wrong usage.
+"""
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, get_args
+
+import msgspec
+import structlog
+
+from config.settings import SettingsError, load
+from realtime.spool import segments
+from realtime.spool.reader import Position, Reader
+from realtime.strategy import StrategyError
+from realtime.strategy.following import Following
+from realtime.strategy.running import Running, made
+from sql.tape import Interval, seconds_of
+
+WAIT_SECONDS = 0.005
+
+log = structlog.get_logger("strategy")
+
+
+def main() -> int:
+    """Run it until told to stop, or until the spool's run ends."""
+    options = _parser().parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        parameters = dict(parameter_of(text) for text in options.param)
+        running = Running(made(options.strategy, parameters), seconds_of(options.bar))
+        folders = [options.spool] if options.spool else _live()
+        following = Following(Reader(folders, Position() if options.since == "start" else _end_of(folders)))
+    except (StrategyError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _output(options.output) as output:
+        try:
+            follow(running, following, output, stop, until_stop=options.until_stop)
+        except StrategyError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    told = {"ticks": following.ticks, "repeats": following.repeats, "lost": following.lost, "signals": running.signals}
+    log.info("strategy_ended", strategy=running.name, **told)
+    if options.output:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    return 1 if following.lost else 0
+
+
+def follow(
+    running: Running, following: Following, output: IO[bytes], stop: threading.Event, *, until_stop: bool
+) -> None:
+    """Hand over what comes until `stop`, or (`until_stop`) until the run that is read has ended in order."""
+    while not stop.is_set():
+        before = following.ticks
+        output.writelines(running.lines(following.read()))
+        output.flush()
+        if following.over and until_stop:
+            return
+        if following.ticks == before:
+            stop.wait(WAIT_SECONDS)
+
+
+def parameter_of(text: str) -> tuple[str, Any]:
+    """NAME=VALUE: a number, true, false or null where the value is one, else a text. Raises StrategyError."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise StrategyError(f"parameter {text!r}: expected NAME=VALUE")
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value
+
+
+def _end_of(folders: list[Path]) -> Position:
+    """Behind everything that is there now."""
+    numbers = [number for folder in folders for number in segments.numbers(folder, segments.OPEN, segments.SEALED)]
+    reader = Reader(folders, Position(max(numbers, default=0)))
+    while (found := reader.read()).frames or found.damages:
+        pass
+    return reader.position
+
+
+def _live() -> list[Path]:
+    settings = load()
+    return [settings.spool_dir, settings.raw_dir]
+
+
+@contextlib.contextmanager
+def _output(path: Path | None) -> Iterator[IO[bytes]]:
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    with path.open("ab") as file:
+        yield file
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m realtime.strategy", description=__doc__)
+    parser.add_argument("strategy", help="module:Class, or path/to/file.py:Class")
+    parser.add_argument("--spool", type=Path, help="folder of another spool than the live one")
+    parser.add_argument("--output", type=Path, help="append lines here instead of stdout")
+    parser.add_argument("--from", dest="since", choices=["start", "end"], default="end", help="of what is there")
+    parser.add_argument("--until-stop", action="store_true", help="end with the run that is read")
+    parser.add_argument("--bar", choices=get_args(Interval), default="1m", help="length of bars")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="given to the class")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
