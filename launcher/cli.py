@@ -33,6 +33,7 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "archive": ("archive", "Write the Parquet files of changed days."),
     "verify": ("verify", "Prove that all tiers hold the same rows."),
     "query": ("query", "Run one reading statement on a tier."),
+    "replay": ("replay", "Play a stored session through the simulator, and prove it."),
     "bench": ("bench", "Reproducible benchmarks: ratios against baselines."),
     "keys": ("keys", "The administrator's API key."),
     "test": ("test", "Run the tests against engines of their own."),
