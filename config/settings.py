@@ -134,6 +134,8 @@ class Capture(Struct, frozen=True, kw_only=True):
     ring_records: Annotated[int, Meta(ge=1 << 12, le=1 << 24), env("TRADINGSYSTEM_RING_RECORDS")] = 1 << 19
     silence_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SILENCE_SECONDS")] = 60.0
     restart_seconds: Annotated[Seconds, env("TRADINGSYSTEM_CAPTURE_RESTART_SECONDS")] = 300.0
+    history_silence_seconds: Annotated[Seconds, env("TRADINGSYSTEM_HISTORY_SILENCE_SECONDS")] = 60.0
+    history_quiet_seconds: Annotated[Seconds, env("TRADINGSYSTEM_HISTORY_QUIET_SECONDS")] = 2.0
     simulator_script: Annotated[Path | None, env("TRADINGSYSTEM_SIMULATOR_SCRIPT")] = None
 
 

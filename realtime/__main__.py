@@ -13,6 +13,7 @@ from config.settings import Settings, SettingsError, load
 from realtime import server, simulated
 from realtime.capture import Capture, Login
 from realtime.files import FileSource
+from realtime.history import Limits as HistoryLimits
 from realtime.metrics import FilesCollector
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
@@ -67,7 +68,8 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
     limits = Limits(
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
-    capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits)
+    patience = HistoryLimits(silence_seconds=wanted.history_silence_seconds, quiet_seconds=wanted.history_quiet_seconds)
+    capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits, history=patience)
     app = server.capture_app(settings, capture, subscriptions, spool.progress)
     try:
         return 0 if server.Process(settings, capture, stop).run(app) else 3

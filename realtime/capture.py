@@ -9,16 +9,20 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from msgspec import Struct, structs
 
 from realtime.connection import MARKET_UP, Channel, Connection, heard, must_subscribe
 from realtime.desk import Desk
+from realtime.history import Asking, History, Outcome, Request
+from realtime.history import Limits as HistoryLimits
 from realtime.profitdll.adapter import ProfitDll
-from realtime.profitdll.errors import ProfitDllError
-from realtime.profitdll.messages import AssetSeen, Control, Health, InvalidTicker, State
+from realtime.profitdll.errors import ProfitDllError, ReconnectFirstError
+from realtime.profitdll.messages import AssetSeen, Control, Health, HistoryEnd, InvalidTicker, Progress, State
 from realtime.profitdll.rings import CONTROLS
+from realtime.records import Kind
 from realtime.spool.frames import Asset
 from realtime.spool.writer import Spool
 from realtime.subscriber import Subscriber
@@ -50,6 +54,10 @@ class RestartNeededError(Exception):
     """Nothing short of a new process will help: the DLL cannot be initialised twice in one."""
 
 
+class NotReadyError(Exception):
+    """The link does not take requests now; the message says why."""
+
+
 class Capture:
     """One login and its tape, until `stop` is set or RestartNeededError says that the process should end."""
 
@@ -62,6 +70,7 @@ class Capture:
         *,
         login: Login,
         limits: Limits,
+        history: HistoryLimits = HistoryLimits(),  # noqa: B008 - frozen
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._dll = dll
@@ -69,8 +78,12 @@ class Capture:
         self._login = login
         self._limits = limits
         self._stop = stop
+        self._now = now
         self._desk = Desk()
         self._subscriber = Subscriber(dll, self._desk, subscriptions, now)
+        self._ahead = dt.timedelta()  # the market's clock against ours: an invented one has a time of its own
+        self._names: dict[int, str] = {}  # of assets
+        self.history = History(spool.run, history, mark=spool.mark, counters=dll.counters, lost=self._lost_history)
         self._waiter = dll.waiter(0)
         self._lock = threading.Lock()  # of the connection
         self._heard = Connection(routing_wanted=login.routing)
@@ -133,10 +146,23 @@ class Capture:
         if connection.data_ready and connection.subscribed:
             self._subscriber.follow()
 
+    def market_now(self) -> dt.datetime:
+        """What the market's clock shows, about."""
+        return self._now() + self._ahead
+
+    def ask_history(self, symbol: str, since: dt.datetime, until: dt.datetime) -> Asking:
+        """Have the trades of a time asked for; returns at once. Raises NotReadyError, history.BusyError."""
+        connection = self._connection()
+        if not (connection.data_ready and connection.subscribed):
+            raise NotReadyError(self._trouble(connection) or "the link is closing")
+        return self.history.ask(symbol, self._subscriber.market(symbol), since, until)
+
     # --- the drain ---
 
     def _step(self) -> None:
         """Wait a little, then move what is there: names of symbols before the records that use them."""
+        if request := self.history.begun():
+            self._desk.ask(f"history {request.number}", partial(self._ask_history, request))
         market = self._dll.market
         self._waiter.wait(market.tail + WAKE_RECORDS, WAIT_SECONDS, control=True)
         until = market.head
@@ -147,21 +173,28 @@ class Capture:
         moved = 0
         while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):
             self._spool.append(batch)
+            self.history.took(batch)
             market.release(len(batch))
             moved += len(batch)
         if moved:
             self._records += moved
             self._last_record = time.monotonic()
+        if request := self.history.settle(market.tail):
+            self._desk.ask(f"give back {request.symbol}", partial(self._give_back, request))
         if self._spool.due:
             self._spool.commit()
 
     def _hear(self, event: Control) -> None:
-        if isinstance(event, AssetSeen):
+        if isinstance(event, Progress | HistoryEnd):
+            self.history.heard(event, self._names.get(event.asset), self._dll.market.head)
+        elif isinstance(event, AssetSeen):
+            self._names[event.number] = event.ticker
             self._spool.assets([Asset(event.number, event.ticker, event.exchange, event.feed)])
         elif isinstance(event, State):
             self._state(event.channel, event.result)
         elif isinstance(event, InvalidTicker):
             self._subscriber.refused(event.ticker)
+            self.history.give_up(Outcome.REFUSED, f"the broker does not know {event.ticker}", event.ticker)
             log.error("symbol_unknown", symbol=event.ticker, market=event.exchange)
         elif isinstance(event, Health):
             self._note(frozen=event.health != 0)
@@ -174,6 +207,7 @@ class Capture:
         log.info("state", channel=channel, word=word, link=after.link)
         if channel == Channel.MARKET and before.market in MARKET_UP and word not in MARKET_UP:
             self._spool.mark("market data lost")
+            self.history.give_up(Outcome.LOST, "the market data was lost meanwhile")
         if channel == Channel.MARKET and before.market not in MARKET_UP and word in MARKET_UP:
             self._ups += 1
             self._last_record = time.monotonic()
@@ -195,6 +229,22 @@ class Capture:
 
     def _subscribe_all(self) -> None:
         self._note(subscribed=self._subscriber.all_again(lambda: self._connection().data_ready))
+        self._ahead = self._dll.server_clock() - self._now()
+
+    def _ask_history(self, request: Request) -> None:
+        if not self.history.wanted(request):
+            return
+        try:
+            self._subscriber.borrow(request.symbol, request.market)
+            self._dll.request_history(request.symbol, request.market, request.since, request.until)
+        except ReconnectFirstError as error:
+            self.history.fail(request, Outcome.LOST, str(error))
+        except ProfitDllError as error:
+            self.history.fail(request, Outcome.REFUSED, str(error))
+
+    def _give_back(self, request: Request) -> None:
+        if self._connection().data_ready:  # otherwise there are no subscriptions
+            self._subscriber.give_back(request.symbol, request.market)
 
     # --- the watch ---
 
@@ -234,6 +284,11 @@ class Capture:
     def _trouble(self, connection: Connection) -> str | None:
         return trouble_of(connection, failed=self._failed, hanging=self._desk.hanging())
 
+    def _lost_history(self) -> int:
+        """Records of history that found the ring or the spool full."""
+        ring = self._dll.market.dropped_by_kind().get(Kind.HISTORY_TRADE, 0)
+        return ring + self._spool.progress.dropped_kinds[Kind.HISTORY_TRADE]
+
     def _connection(self) -> Connection:
         with self._lock:
             connection = self._heard
@@ -246,6 +301,7 @@ class Capture:
     def _close(self) -> None:
         """Shut the DLL down on the desk, take what it still calls back with, and close the spool."""
         self._note(closing=True)
+        self.history.give_up(Outcome.LOST, "the process ends")
         closed = self._desk.ask("shut down", self._dll.close)
         deadline = time.monotonic() + self._limits.close_seconds
         while not closed.is_set() and time.monotonic() < deadline:

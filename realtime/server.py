@@ -1,27 +1,29 @@
 """The HTTP side of the realtime process: one source in a thread of its own, beside its health, metrics and switches."""
 
+import datetime as dt
 import signal
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 import structlog
-from litestar import Litestar, delete, get, put
+from litestar import Litestar, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import Parameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
 from api.kernel.access import needs_key
 from api.kernel.application import Service, create_app
-from api.kernel.errors import responses
+from api.kernel.errors import invalid, responses
 from api.kernel.health import Probe
 from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
 from config.settings import Settings, SettingsError
-from realtime.capture import Capture
+from realtime.capture import Capture, NotReadyError
+from realtime.history import Asking, BusyError, Ended, refusal_of
 from realtime.metrics import CaptureCollector
 from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
@@ -146,10 +148,60 @@ def forget(symbol: Symbol, capture: NamedDependency[Capture], subscriptions: Nam
     capture.follow()
 
 
+class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which trades are asked for: from `since` up to and without `until`, instants with a zone, whole seconds."""
+
+    symbol: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{3,20}$")]
+    since: dt.datetime
+    until: dt.datetime
+
+
+class Requests(Struct, frozen=True, kw_only=True):
+    """The request in flight and the last that ended, the newest first. `run` is that of the spool."""
+
+    run: int
+    asking: Asking | None
+    ended: list[Ended]
+
+
+@post(
+    "/api/v1/capture/history",
+    status_code=202,
+    tags=["capture"],
+    guards=[needs_key],
+    summary="Ask the broker for past trades",
+    sync_to_thread=True,
+    responses=responses(400, 401, 409, 429, 503),
+)
+def ask_history(data: Window, capture: NamedDependency[Capture]) -> Asking:
+    """One request at a time in the whole process; its trades go the way of all others, and its end is told by GET."""
+    symbol = data.symbol.upper()
+    if refusal := refusal_of(symbol, data.since, data.until, capture.market_now()):
+        raise invalid(*refusal)
+    try:
+        return capture.ask_history(symbol, data.since, data.until)
+    except BusyError as error:
+        raise HTTPException(status_code=409, detail=str(error)) from error
+    except NotReadyError as error:
+        raise HTTPException(status_code=503, detail=str(error)) from error
+
+
+@get(
+    "/api/v1/capture/history",
+    opt=FREE,
+    tags=["capture"],
+    summary="What was asked of the broker's history",
+    responses=responses(401),
+)
+async def history(capture: NamedDependency[Capture]) -> Requests:
+    """How far the request in flight is, and how the last ones ended."""
+    return Requests(run=capture.history.run, asking=capture.history.asking(), ended=capture.history.ended())
+
+
 def capture_app(settings: Settings, capture: Capture, subscriptions: Subscriptions, spool: SpoolProgress) -> Litestar:
     """The application beside capture; unhealthy while link or spool are not as they should be, with the reason."""
     parts = {"capture": capture, "subscriptions": subscriptions}
-    handlers = [standing, wanted, want, forget]
+    handlers = [standing, wanted, want, forget, ask_history, history]
     probes: Mapping[str, Probe] = {
         "capture": lambda: capture.standing().trouble or True,
         "spool": lambda: trouble_of(spool) or True,

@@ -15,7 +15,7 @@ from realtime.desk import Desk
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import NeverRetryError, ProfitDllError
 from realtime.subscriptions import Subscriptions, Wanted
-from sql.exchange import SAO_PAULO, rows_expected
+from sql.exchange import SAO_PAULO, Market, market_of, rows_expected
 
 log = structlog.get_logger("capture")
 
@@ -78,6 +78,25 @@ class Subscriber:
             if have.get(symbol) != wanted.get(symbol):
                 verb = "subscribe" if symbol in wanted else "unsubscribe"
                 self._desk.ask(f"{verb} {symbol}", partial(self._settle, symbol))
+
+    def borrow(self, symbol: str, market: Market) -> None:
+        """Subscribe a symbol that nobody wants: the DLL tells history of no other. On the desk; `give_back` ends it."""
+        with self._lock:
+            there = symbol in self._subscribed
+        if not there:
+            self._dll.subscribe(symbol, market)
+
+    def give_back(self, symbol: str, market: Market) -> None:
+        """Unsubscribe what was borrowed, unless it is wanted by now. On the desk."""
+        with self._lock:
+            there = symbol in self._subscribed
+        if not there and symbol not in self._wanted():
+            self._dll.unsubscribe(symbol, market)
+
+    def market(self, symbol: str) -> Market:
+        """Where a symbol trades: as it was wanted, otherwise as its shape says."""
+        wanted = self._wanted().get(symbol)
+        return wanted.market if wanted else market_of(symbol)
 
     def _wanted(self) -> dict[str, Wanted]:
         return self._subscriptions.at(self._now().astimezone(SAO_PAULO).date())

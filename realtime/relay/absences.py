@@ -8,7 +8,7 @@ import numpy as np
 import structlog
 
 from realtime.relay.state import Note, State
-from realtime.spool.frames import Frame, FrameKind, Loss, Mark
+from realtime.spool.frames import HISTORY_ANSWERED, HISTORY_ASKED, Frame, FrameKind, Loss, Mark
 from realtime.spool.reader import Position
 from realtime.spool.segments import Damage
 
@@ -47,7 +47,8 @@ class Absences:
             self._loss(frame, frame.said(Loss))
         elif frame.kind == FrameKind.MARK:
             mark: Mark = frame.said(Mark)
-            self._tell(frame, "mark", 0, reason=mark.reason, **mark.detail)
+            if mark.reason not in (HISTORY_ASKED, HISTORY_ANSWERED):  # no reason for anything to be missing
+                self._tell(frame, "mark", 0, reason=mark.reason, **mark.detail)
 
     def _ring(self, frame: Frame) -> None:
         """Numbers that the ring gave and nobody saw."""

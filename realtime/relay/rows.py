@@ -44,16 +44,22 @@ class Trades(Struct, frozen=True):
         """Those that `mask` chooses."""
         return Trades(self.records[mask], self.received[mask], self.day[mask], self.ts[mask])
 
+    @property
+    def past(self) -> npt.NDArray[np.bool_]:
+        """Which of them a history answer told."""
+        told: npt.NDArray[np.bool_] = self.records["kind"] == Kind.HISTORY_TRADE
+        return told
+
     def __len__(self) -> int:
         return len(self.records)
 
 
 def trades_of(frames: list[Frame]) -> tuple[Trades, Records]:
-    """The trades of RECORDS frames, and the records among them that cannot be trades (no time, no price)."""
+    """The trades of RECORDS frames, live and of history, and the records that cannot be trades (no time, no price)."""
     parts, received = [], []
     for frame in frames:
         records = frame.records()
-        mask = records["kind"] == Kind.TRADE
+        mask = (records["kind"] == Kind.TRADE) | (records["kind"] == Kind.HISTORY_TRADE)
         chosen = records if mask.all() else records[mask]
         parts.append(chosen)
         received.append(received_of(frame, chosen))

@@ -8,7 +8,7 @@ import datetime as dt
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from realtime.records import Kind
 from realtime.relay import state as memory
 from realtime.relay.absences import Absences, instant
+from realtime.relay.answers import Answer, Answers, parts_of
 from realtime.relay.dailies import Dailies, pairs_of
 from realtime.relay.evidence import Evidence
 from realtime.relay.identities import Identities
@@ -40,7 +41,7 @@ LONGEST_PAUSE = 5.0
 HOUR_US = 3_600_000_000
 STATE = "sender.json"
 DAILY = (Kind.DAILY_PRICES, Kind.DAILY_COUNTS)
-TAKEN = (Kind.TRADE, *DAILY)
+TAKEN = (Kind.TRADE, Kind.HISTORY_TRADE, *DAILY)
 KINDS = max(Kind) + 1
 
 log = structlog.get_logger("realtime.relay")
@@ -49,8 +50,10 @@ log = structlog.get_logger("realtime.relay")
 class Progress(Struct):
     """What the sender has done since it started; read by health and metrics, from any thread."""
 
-    stored: int = 0  # rows
+    stored: int = 0  # rows of the live tape
     repeated: int = 0
+    filled: int = 0  # rows that only history brought
+    confirmed: int = 0  # trades of history that were stored before
     edited: int = 0
     dailies: int = 0  # rows of `daily`
     refused: int = 0  # records that are no trades (no time, no price), aggregates without time or sums
@@ -63,6 +66,12 @@ class Progress(Struct):
     rewinds: int = 0
     alive_at: float = 0.0  # monotonic: the loop came by
     missing: dict[str, int] = {}
+    answers: deque[Answer] = field(default_factory=deque)  # of history, stored; the newest last
+
+    @property
+    def rows(self) -> int:
+        """New in hot, whatever brought them."""
+        return self.stored + self.filled
 
     def lag_seconds(self, now: float) -> float:
         """How long the oldest frame that is not stored has been waiting; `now` is seconds since 1970."""
@@ -82,7 +91,8 @@ class Sender:
         raw_days: int = 90,
         limit: int = READ_BYTES,
     ) -> None:
-        self.progress = Progress()
+        self._answers = Answers()
+        self.progress = Progress(answers=self._answers.told)
         self.state = memory.load(spool / STATE) or State()
         self._spool = spool
         self._folders = (spool, raw)
@@ -120,13 +130,13 @@ class Sender:
         """Take what stands in the spool into hot; whether there may be more at once. Raises StoreError, OSError."""
         self._spool.mkdir(parents=True, exist_ok=True)
         self._check_hot()
-        before = self.progress.stored
+        before = self.progress.rows
         found = self._reader.read(self._limit)
         if found.frames or found.damages:
             self.progress.oldest_wall = next((frame.wall for frame in found.frames), self.progress.oldest_wall)
             self._take(found)
             self._dirty = True
-        self._brought = self.progress.stored - before
+        self._brought = self.progress.rows - before
         self.progress.last_error = None
         more = sum(len(frame.payload) for frame in found.frames) > self._limit // 2 or self._reader.later_segments()
         if not more:
@@ -153,7 +163,8 @@ class Sender:
         frames = [frame for frame in found.frames if frame.kind == FrameKind.RECORDS]
         kinds = [np.bincount(frame.records()["kind"], minlength=KINDS) for frame in frames]
         try:
-            self._store(frames)
+            for part, answer in parts_of(found.frames):
+                self._store_part(part, answer)
             self._store_dailies([frame for frame, held in zip(frames, kinds, strict=True) if held[list(DAILY)].any()])
         except BaseException:
             self._reader.position = before
@@ -169,6 +180,15 @@ class Sender:
             self.progress.stored_until = found.frames[-1].wall
         self.state.position = found.after
         self.state.sent[found.after.segment] = time.time()
+
+    def _store_part(self, part: list[Frame], answer: Answer | None) -> None:
+        before = self.progress.filled
+        try:
+            self._store([frame for frame in part if frame.kind == FrameKind.RECORDS])
+        except BaseException:
+            self._answers.stored(self.progress.filled - before, None)  # what is stored is not new the next time
+            raise
+        self._answers.stored(self.progress.filled - before, answer)
 
     def _store(self, frames: list[Frame]) -> None:
         if not frames:
@@ -228,13 +248,20 @@ class Sender:
             part = new if whole else new.where(hours == hour)
             ticks.store_fresh(self._hot, frame_of(part, names), same)
             known.add(new_keys if whole else new_keys[hours == hour])
-            self.progress.stored += len(part)
-            self._saw(part, day, run, names)
-        self.progress.repeated += len(plain) - len(new)
+            self._count(part)
+            self._saw(part.where(~part.past), day, run, names)
+        again = int(np.count_nonzero(plain.past)) - int(np.count_nonzero(new.past))
+        self.progress.confirmed += again
+        self.progress.repeated += len(plain) - len(new) - again
         if edits.any():
             self._revise(trades.where(edits), keys[edits], day)
             return None
         return len(present)
+
+    def _count(self, new: Trades) -> None:
+        filled = int(np.count_nonzero(new.past))
+        self.progress.filled += filled
+        self.progress.stored += len(new) - filled
 
     def _revise(self, edits: Trades, keys: Longs, day: int) -> None:
         """Corrections and cancellations: the stored trade keeps its time."""

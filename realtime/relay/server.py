@@ -77,6 +77,8 @@ class RelayCollector(Collector):
         now = self._progress
         for name, what, value in (
             ("ticks_stored", "Ticks that hot took", now.stored),
+            ("ticks_filled", "Ticks that only a history answer brought", now.filled),
+            ("ticks_confirmed", "Trades of history answers that were stored already", now.confirmed),
             ("ticks_repeated", "Ticks that were stored already", now.repeated),
             ("ticks_revised", "Corrections and cancellations of stored ticks", now.edited),
             ("dailies_stored", "Daily aggregates that hot took", now.dailies),

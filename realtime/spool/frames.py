@@ -21,6 +21,7 @@ VERSION = 1
 HEADER = struct.Struct("<4sBBHIIqqqqII")  # see `Frame`; the last number is the checksum
 CHECKED = HEADER.size - 4  # bytes of the header that the checksum covers; all of the payload follows
 MAX_PAYLOAD = 1 << 28
+HISTORY_ASKED, HISTORY_ANSWERED = "history asked", "history answered"  # marks around the records of an answer
 WHOLE = np.dtype((np.void, RECORD.itemsize))  # a record with the bytes between its fields: daily figures lie there
 
 Bytes = npt.NDArray[np.uint8]

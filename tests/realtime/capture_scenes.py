@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from config.settings import ROOT
 from tests.realtime.profitdll.pumped import simulator
 
@@ -43,12 +45,15 @@ class Stage:
         self.raised: str | None = None
         self.logs: list[Any] = []
 
-    def begin(self, script: str, symbols: str, *, depth: str = "", **limits: Any) -> None:
+    def begin(
+        self, script: str, symbols: str, *, depth: str = "", history: dict[str, float] | None = None, **limits: Any
+    ) -> None:
         """Log in; nothing is awaited."""
         import structlog
 
         from realtime import simulated
         from realtime.capture import Capture, Login
+        from realtime.history import Limits as HistoryLimits
         from realtime.profitdll.adapter import ProfitDll
         from realtime.spool.writer import Spool
         from realtime.subscriptions import Subscriptions, parsed
@@ -69,6 +74,7 @@ class Stage:
             self.stop,
             login=Login("key", "user", "password", routing=True),
             limits=Limits(**limits),
+            history=HistoryLimits(**history or {}),
             now=lambda: self.today,
         )
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -241,6 +247,114 @@ def silence(stage: Stage) -> Any:
     stage.end()
     seen = [night, opening, silent, closed]
     return {"links": [now.link for now in seen], "trading": [now.trading for now in seen], "why": silent.trouble}
+
+
+def ask(stage: Stage, symbol: str = "WINX99", seconds: float = 60.0) -> Any:
+    """Ask for the `seconds` up to now on the market's clock, and for what comes while the scene's own stands still."""
+    now = stage.capture.market_now().replace(microsecond=0)
+    return stage.capture.ask_history(symbol, now - dt.timedelta(seconds=seconds), now + dt.timedelta(minutes=2))
+
+
+def arriving(stage: Stage) -> None:
+    """Until some of the answer is there."""
+    history = stage.capture.history
+    stage.until(lambda _: (history.asking() or history.ended()[0]).trades > 50)
+    assert history.asking(), history.ended()[0]
+
+
+def answer(stage: Stage) -> Any:
+    """Until the request in flight is over."""
+    stage.until(lambda _: stage.capture.history.asking() is None)
+    return to_builtins(stage.capture.history.ended()[0])
+
+
+def past_trades(stage: Stage) -> Any:
+    """What was skipped is asked for, with the bad records that history has."""
+    stage.begin(
+        f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 0\nhistory-sentinels 20\nhistory-untranslatable 20\n",
+        "WINX99 DEMO4",
+    )
+    stage.active()
+    stage.more(100)
+    stage.command("skip 40 WINX99")
+    stage.more(1000)
+    ask(stage)
+    first = answer(stage)
+    ask(stage, "DEMO4")
+    second = answer(stage)
+    stage.end()
+    return [first, second]
+
+
+def history_of_others(stage: Stage) -> Any:
+    """A symbol that nobody wants is subscribed for its history only; one that does not exist is refused."""
+    stage.begin(f"{BUSY}history-rate 0\n", "WINX99", history={"quiet_seconds": 0.3})
+    stage.active()
+    stage.more(100)
+    ask(stage, "WDOX99", 300)
+    other = answer(stage)
+    ask(stage, "NADA3")
+    unknown = answer(stage)
+    symbols = stage.more().symbols
+    stage.end()
+    return {"other": other, "unknown": unknown, "symbols": symbols}
+
+
+def history_cut_off(stage: Stage) -> Any:
+    """The link goes down in the middle of an answer; another is given up, and what still comes of it is no other's."""
+    from realtime.history import BusyError
+
+    stage.begin(
+        f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 2000\n",
+        "WINX99",
+        history={"silence_seconds": 0.5, "quiet_seconds": 0.2},
+    )
+    stage.active()
+    stage.more(100)
+    ask(stage, seconds=3600)
+    arriving(stage)
+    stage.command("market drop for 0.5")
+    lost = answer(stage)
+    stage.until(lambda now: now.reconnects == 1)
+    stage.active()
+    asked_again = 0
+    while asked_again < 200:
+        try:
+            ask(stage, seconds=3600)
+            break
+        except BusyError:
+            asked_again += 1
+            time.sleep(0.02)
+    arriving(stage)
+    stage.command("freeze 1.2")
+    silent = answer(stage)
+    stage.until(lambda now: now.idle_seconds < 0.1)
+    stage.more()
+    try:
+        ask(stage)
+        busy = None
+    except BusyError as error:
+        busy = str(error)
+    stage.end()
+    return {"lost": lost, "silent": silent, "busy": busy}
+
+
+def history_unready(stage: Stage) -> Any:
+    """While the link is down nothing is asked; what is in flight at the end is lost."""
+    from realtime.capture import NotReadyError
+
+    stage.begin(f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 500\n", "WINX99")
+    try:
+        ask(stage)
+        early = None
+    except NotReadyError as error:
+        early = str(error)
+    stage.active()
+    stage.more(100)
+    ask(stage, seconds=3600)
+    arriving(stage)
+    stage.end()
+    return {"early": early, "last": to_builtins(stage.capture.history.ended()[0])}
 
 
 def tape(stage: Stage) -> Any:

@@ -110,3 +110,74 @@ def test_silence_counts_from_the_opening_and_only_while_the_market_trades(tmp_pa
     assert seen["trading"] == [False, True, True, False]
     assert seen["links"] == ["Active", "Active", "Degraded", "Active"]
     assert seen["why"] == "no event arrives while the market trades"
+
+
+def between_marks(back: Back) -> list[tuple[Mark, list[int], list[int]]]:
+    """Each answered mark, with the numbers of the history trades since it was asked, and since the mark before that."""
+    found, asked, before, now = [], 0, [], []
+    for frame in back.frames:
+        if frame.kind == FrameKind.RECORDS:
+            records = frame.records()
+            now += records["number"][records["kind"] == Kind.HISTORY_TRADE].tolist()
+        elif frame.kind == FrameKind.MARK and frame.said(Mark).reason == "history asked":
+            asked, before, now = asked + 1, now, []
+        elif frame.kind == FrameKind.MARK and frame.said(Mark).reason == "history answered":
+            found.append((frame.said(Mark), now, before))
+            now = []
+    assert not now, "trades behind the last mark"
+    assert asked == len(found)
+    return found
+
+
+def test_the_trades_of_an_answer_lie_between_its_marks_with_those_that_were_never_told(tmp_path):
+    answers = played(scenes.past_trades, tmp_path)
+    back = Back(tmp_path / "spool")
+    first, second = between_marks(back)
+    names = back.reader.assets
+    live = back.records[back.records["kind"] == Kind.TRADE]
+    live = {int(row["number"]) for row in live if names[int(row["asset"])].ticker == "WINX99"}
+
+    assert [answer["state"] for answer in answers] == ["complete", "complete"]
+    assert [answer["symbol"] for answer in answers] == ["WINX99", "DEMO4"]
+    for answer, (mark, numbers, before) in zip(answers, (first, second), strict=True):
+        assert mark.detail["trades"] == answer["trades"] == len(numbers) > 40
+        assert mark.detail["state"] == "complete"
+        assert not before
+        assert answer["sentinels"] > 0
+        assert answer["untranslated"] > 0
+    skipped = set(range(min(live), max(first[1]), 10)) - live
+    assert len(skipped) >= 40
+    assert skipped <= set(first[1])
+
+
+def test_a_symbol_that_nobody_wants_is_subscribed_for_its_history_only(tmp_path):
+    seen = played(scenes.history_of_others, tmp_path)
+    back = Back(tmp_path / "spool")
+
+    assert (seen["other"]["state"], seen["unknown"]["state"]) == ("complete", "refused")
+    assert seen["other"]["trades"] > 0
+    assert seen["unknown"]["why"].endswith("NL_INVALID_TICKER)") or seen["unknown"]["why"].endswith("know NADA3")
+    assert seen["symbols"] == ["WINX99"]
+    last = back.records[-20:]
+    assert {back.reader.assets[number].ticker for number in np.unique(last["asset"]).tolist()} == {"WINX99"}
+
+
+def test_an_answer_that_is_cut_off_is_lost_and_one_that_falls_silent_is_not_taken_for_another(tmp_path):
+    seen = played(scenes.history_cut_off, tmp_path)
+    marks = [mark.detail for mark in Back(tmp_path / "spool").marks if mark.reason == "history answered"]
+
+    assert [seen["lost"]["state"], seen["silent"]["state"]] == ["lost", "silent"]
+    assert seen["lost"]["why"] == "the market data was lost meanwhile"
+    assert seen["busy"] == "the answer to an earlier request has not fallen silent yet"
+    assert [mark["state"] for mark in marks] == ["lost", "silent"]
+
+
+def test_nothing_is_asked_before_the_link_is_up_and_what_is_in_flight_at_the_end_is_lost(tmp_path):
+    seen = played(scenes.history_unready, tmp_path)
+    marks = Back(tmp_path / "spool").marks
+
+    assert seen["early"].startswith("no market data yet")
+    assert (seen["last"]["state"], seen["last"]["why"]) == ("lost", "the process ends")
+    reasons = [mark.reason for mark in marks]
+    assert sorted(reasons[-3:-1]) == ["history answered", "market data lost"]
+    assert reasons[-1] == "stop"

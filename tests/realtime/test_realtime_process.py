@@ -1,5 +1,6 @@
 """The realtime process from outside: its start and end, its HTTP side, and how it says that something is wrong."""
 
+import datetime as dt
 import socket
 import sys
 import time
@@ -21,6 +22,7 @@ BUSY = "symbol-rate 100\ndaily-every 100000\n"
 QUIET = "daily-every 100000\nsymbol WINX99 F price 131250 tick 5 lot 1 rate 0\n"
 HOLDER = {"X-API-Key": KEY}
 SUBSCRIPTIONS = "/api/v1/capture/subscriptions"
+HISTORY = "/api/v1/capture/history"
 
 
 @pytest.fixture
@@ -124,6 +126,7 @@ def test_every_answer_is_one_that_the_document_foresees(busy):
         "/api/v1/capture",
         SUBSCRIPTIONS,
         f"{SUBSCRIPTIONS}/{{symbol}}",
+        HISTORY,
     }
 
     for path, method in operations:
@@ -230,3 +233,67 @@ def test_the_simulator_is_no_broker(realtime):
 
     assert code == 2
     assert "a live tape takes no invented ticks" in words
+
+
+def ask(running: Realtime, headers: dict[str, str] | None = None, **body: object) -> httpx.Response:
+    return httpx.post(running.url + HISTORY, json=body, headers=HOLDER if headers is None else headers, timeout=10)
+
+
+def minute(ago: float = 60.0) -> dict[str, str]:
+    """A window of a minute that ended so many seconds ago."""
+    until = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(seconds=ago)
+    return {"since": (until - dt.timedelta(minutes=1)).isoformat(), "until": until.isoformat()}
+
+
+def test_past_trades_are_asked_for_and_the_end_is_told(busy):
+    answer = ask(busy, symbol="winx99", **minute())
+    busy.until(lambda _: busy.get(HISTORY).json()["asking"] is None)
+    told = busy.get(HISTORY).json()
+    ended = told["ended"][0]
+
+    assert answer.status_code == 202
+    assert set(answer.json()) == {
+        *("run", "number", "symbol", "market", "since", "until", "asked_at", "percent", "trades", "silent_seconds")
+    }
+    assert [answer.json()[name] for name in ("run", "symbol", "market")] == [told["run"], "WINX99", "F"]
+    assert (ended["state"], ended["number"], ended["why"]) == ("complete", 1, None)
+    assert ended["trades"] > 1000
+    assert answer.json()["since"] < ended["last_trade_at"] < answer.json()["until"]
+
+
+def test_who_has_no_key_asks_for_no_history(busy):
+    assert ask(busy, {}, symbol="WINX99", **minute()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"symbol": "WINFUT", **minute()}, "symbol: WINFUT is a series"),
+        ({"symbol": "WINX99", **minute(31 * 86_400)}, "since: the DLL has 30 days"),
+        ({"symbol": "WINX99", **minute(), "until": minute(9000)["until"]}, "until: expected an end after"),
+        ({"symbol": "WINX99", **minute(), "since": "2026-11-19T12:00:00"}, "since: expected whole seconds with a zone"),
+        ({"symbol": "WINX99"}, ""),
+        ({"symbol": "WINX99", **minute(), "force": True}, ""),
+    ],
+)
+def test_a_window_that_the_dll_would_refuse_is_refused_with_the_reason(busy, body, says):
+    answer = ask(busy, **body)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(says)
+
+
+def test_one_request_is_in_flight_and_none_while_the_link_is_down(realtime):
+    with realtime(f"{BUSY}history-rate 100\n", TRADINGSYSTEM_SYMBOLS="WINX99") as running:
+        running.active()
+        first, second = (ask(running, symbol="WINX99", **minute()) for _ in range(2))
+        flight = running.get(HISTORY).json()["asking"]
+        running.stop()
+    with realtime("login bad-password\n") as running:
+        running.until(lambda now: now["link"] == "InvalidCredentials")
+        down = ask(running, symbol="WINX99", **minute())
+
+    assert (first.status_code, second.status_code, down.status_code) == (202, 409, 503)
+    assert second.json()["detail"] == "request 1 for WINX99 is in flight: one at a time"
+    assert flight["number"] == 1
+    assert "the password is wrong" in down.json()["detail"] or "no market data" in down.json()["detail"]

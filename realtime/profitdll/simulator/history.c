@@ -18,7 +18,20 @@ typedef struct Request {
     bool holds;
     int32_t percent;
     uint64_t random;
+    uint32_t connection; /* that it was asked over */
 } Request;
+
+static uint32_t connections; /* under the lock */
+
+void history_drop(void) { connections++; }
+
+/* Whether the connection is another by now: the rest of the answer is told to nobody. */
+static bool cut_off(Request *r) {
+    if (r->connection == connections) return false;
+    free(r->prints);
+    free(r);
+    return true;
+}
 
 /* ---- the source's trades in order --------------------------------------------------------------------------------- */
 static bool next_generated(Request *r, Print *print) {
@@ -100,6 +113,7 @@ static void send_held(Request *r, uint8_t flags) {
 
 static void finished_task(void *payload) {
     Request *r = *(Request **)payload;
+    if (cut_off(r)) return;
     post_progress(r->target, 100);
     free(r->prints);
     free(r);
@@ -107,6 +121,7 @@ static void finished_task(void *payload) {
 
 static void chunk_task(void *payload) {
     Request *r = *(Request **)payload;
+    if (cut_off(r)) return;
     double rate = settings()->history_rate;
     int32_t most = rate > 0 ? (int32_t)(rate / 100) + 1 : CHUNK;
     if (queue_depth() > settings()->queue / 2) most = 0;
@@ -147,6 +162,7 @@ static void truncate(Request *r) {
 
 static void begin_task(void *payload) {
     Request *r = *(Request **)payload;
+    if (cut_off(r)) return;
     post_progress(r->target, 0);
     rewind_to_start(r);
     truncate(r);
@@ -196,7 +212,8 @@ static int32_t request(Symbol *target, PText start, PText end) {
     if (is_mini(target) && until - from >= MINI_DAYS * (int64_t)DAY_MS) return NL_INVALID_ARGS;
     Request *r = calloc(1, sizeof *r);
     if (!r) return NL_INTERNAL_ERROR;
-    *r = (Request){.target = target, .from_ms = from, .until_ms = until, .random = settings()->seed ^ (uint64_t)from};
+    *r = (Request){.target = target, .from_ms = from, .until_ms = until, .random = settings()->seed ^ (uint64_t)from,
+                   .connection = connections};
     if (date_only[0] || date_only[1] || !target->subscribed) r->until_ms = from;
     sim_run_at(sim_clock_ns(), begin_task, &r, sizeof r);
     return NL_OK;

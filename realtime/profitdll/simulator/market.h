@@ -298,6 +298,6 @@ void emitted_close(void);
 uint32_t emitted_last(const Symbol *symbol, int32_t session); /* of any run; 0 */
 
 /* history.c */
-void history_begin(void);
+void history_drop(void); /* answers on their way end here */
 
 #endif

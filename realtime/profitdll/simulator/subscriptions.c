@@ -10,6 +10,7 @@ int32_t subscriptions_count(void) {
 }
 
 void subscriptions_drop(int64_t lose, int64_t repeat) {
+    history_drop();
     for (int32_t k = 0; k < symbol_count(); k++) {
         Symbol *symbol = symbol_at(k);
         if (symbol->subscribed) {
