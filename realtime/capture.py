@@ -228,8 +228,12 @@ class Capture:
             raise
 
     def _subscribe_all(self) -> None:
-        self._note(subscribed=self._subscriber.all_again(lambda: self._connection().data_ready))
-        self._ahead = self._dll.server_clock() - self._now()
+        subscribed = self._subscriber.all_again(lambda: self._connection().data_ready)
+        try:
+            self._ahead = self._dll.server_clock() - self._now()
+        except (ProfitDllError, ValueError) as error:  # no time yet: what history it has, the DLL says itself
+            log.warning("market_clock_unknown", reason=str(error))
+        self._note(subscribed=subscribed)
 
     def _ask_history(self, request: Request) -> None:
         if not self.history.wanted(request):
