@@ -91,6 +91,19 @@ def hours(day: dt.date, market: Market) -> tuple[dt.time, dt.time]:
     return opens, closes
 
 
+def close_after(symbol: str, at: dt.datetime) -> dt.datetime:
+    """When the session closes in which an order of an aware instant works: after a close it is the next one's. UTC."""
+    day = at.astimezone(SAO_PAULO).date()
+    while True:
+        _, closes = hours(day, market_of(symbol))
+        if last_session(symbol) == day:
+            closes = min(closes, LAST_DAY_CLOSES)
+        end = dt.datetime.combine(day, closes, SAO_PAULO)
+        if is_session(day) and end > at:
+            return end.astimezone(dt.UTC)
+        day += dt.timedelta(days=1)
+
+
 def market_of(symbol: str) -> Market:
     """The market of a symbol by its shape: a root of three letters, then FUT or month and year, is a future."""
     return "F" if CONTRACT.fullmatch(symbol) or SERIES.fullmatch(symbol) else "B"

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -49,12 +50,14 @@ def test_a_sleeper_wakes_for_news_or_for_a_word():
     queue = NewsQueue()
     assert not queue.wait(0)
 
+    began = time.monotonic()
     threading.Timer(0.01, queue.put, [AccountsNews()]).start()
     assert queue.wait(10)
     queue.take()
 
     threading.Timer(0.01, queue.wake).start()
     assert not queue.wait(10)
+    assert time.monotonic() - began < 9
 
 
 def test_a_word_before_the_sleep_is_heard():
