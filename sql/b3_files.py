@@ -26,6 +26,7 @@ from sql.b3_load import Load, load
 from sql.b3_source import Block, Excess, RefusedFileError, Source
 from sql.b3_stage import Staged, stage
 from sql.exchange import SAO_PAULO
+from sql.held import Below
 from sql.hot import HotStore
 from sql.tables import TICKS
 from sql.ticks import Known
@@ -48,7 +49,8 @@ class RefusedLine(Struct, frozen=True):
 class Report(Struct, kw_only=True):
     """What an import did. `lines` (without the header) = new + repeated + cancelled + edited + refused + empty.
 
-    `cancelled` counts cancellations that took effect, `repeated` lines that changed nothing. `refusals` are the first
+    `cancelled` counts cancellations that took effect, `repeated` lines that changed nothing. `matched` names the
+    sessions in which another source's numbers are not shown to be the file's. `refusals` are the first
     ones; all of them, with their text, are in the file `quarantine`.
     """
 
@@ -65,6 +67,7 @@ class Report(Struct, kw_only=True):
     edited: int = 0
     refused: int = 0
     empty: int = 0
+    matched: list[str] = field(default_factory=list)
     refusals: list[RefusedLine] = field(default_factory=list)
     quarantine: str | None = None
     seconds: float = 0.0
@@ -103,7 +106,7 @@ def import_file(
             with ThreadPoolExecutor(1) as pool, bar(f"storing {path.name}", staged.lines) as advance:
                 digest = pool.submit(_sha256, path)
                 sums = pool.submit(tape_references.sums_of, staged, known)
-                done = load(hot, staged, known, folder, at=at, advance=advance)
+                done = load(hot, staged, known, folder, at=at, advance=advance, below=Below(warm))
                 report = Report(file=str(path), sha256=digest.result())
             _wait(hot)
             _quarantine_conflicts(source, done, quarantine)
@@ -121,6 +124,7 @@ def _tell(report: Report, staged: Staged, done: Load, editions: list[Edition]) -
     report.new, report.repeated = done.new, done.repeated
     report.cancelled, report.edited = done.cancelled, done.edited
     report.refused = staged.refused + done.refused
+    report.matched = done.matched
     report.sessions = [edition.session for edition in editions]
     for edition in editions[-1:]:
         report.scope, report.final, report.as_of = edition.scope, edition.final, edition.as_of

@@ -15,8 +15,7 @@ import pyarrow.csv as pc
 from msgspec import Struct
 
 from sql.exchange import SAO_PAULO
-from sql.tables import Flag
-from sql.ticks import MAX_TRADE_ID
+from sql.tables import FOREIGN, Flag
 
 OPENING = 9 * 3_600_000  # of a session, in milliseconds of São Paulo's clock
 DAY_MS = 86_400_000
@@ -46,7 +45,7 @@ EXPECTED = {  # column -> what every value matches, and how to say so
     "PrecoNegocio": (r"^([0-9]+(,[0-9]*)?|,[0-9]+)$", "a price with decimal comma, above zero"),
     "QuantidadeNegociada": (WHOLE, "a whole number"),
     "HoraFechamento": (WHOLE, "a time HHMMSSmmm"),
-    "CodigoIdentificadorNegocio": (WHOLE, f"a trade number up to {MAX_TRADE_ID}"),
+    "CodigoIdentificadorNegocio": (WHOLE, f"a trade number up to {FOREIGN - 1}"),
     "TipoSessaoPregao": (r"^0*[16]$", "1 (regular) or 6 (after-market)"),
     "DataNegocio": (DATE, "a date YYYY-MM-DD"),
     "CodigoParticipanteComprador": (r"^[0-9]*$", "a broker code or nothing"),
@@ -178,7 +177,7 @@ def _sound(table: pa.Table) -> bool:
         and price.min() > 0
         and price.max() < np.inf
         and _numbers(table, "QuantidadeNegociada").min() >= 0
-        and 0 <= ids.min() <= ids.max() <= MAX_TRADE_ID
+        and 0 <= ids.min() <= ids.max() < FOREIGN
         and 0 <= clock.min() <= clock.max() < 240_000_000
         and (clock // 100_000 % 100 < 60).all()
         and (clock % 100_000 < 60_000).all()

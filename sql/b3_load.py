@@ -8,6 +8,7 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from msgspec import Struct, field
 from pyroaring import BitMap
 
 from sql import ticks
+from sql.b3_apart import SOURCE, Apart, batch_of
 from sql.b3_stage import SCHEMA, Staged
 from sql.folding import IDENTITY
+from sql.held import Below
 from sql.hot import HotStore
 from sql.tables import TICKS, Flag
 from sql.ticks import EPOCH, ID_BITS, Keys, Known, member
 
-SOURCE = "b3"
 SEGMENT_ROWS = 1_000_000
 INSERTS = 2  # at a time: one alone keeps one core of the server busy
 FOLDED_ROWS = 250_000
@@ -34,7 +36,10 @@ LEFT_OUT = 20_000  # keys that one statement may leave out
 
 
 class Load(Struct):
-    """Lines by what became of them; `conflicts` has the numbers of those that contradict a trade, by its source."""
+    """Lines by what became of them; `conflicts` has the numbers of those that contradict a trade, by its source.
+
+    `matched` names the sessions whose trades were found by time, price and quantity instead of their numbers.
+    """
 
     new: int = 0
     repeated: int = 0
@@ -42,24 +47,34 @@ class Load(Struct):
     edited: int = 0
     refused: int = 0
     conflicts: dict[str, BitMap] = field(default_factory=dict)
+    matched: list[str] = field(default_factory=list)
 
 
 def load(
-    hot: HotStore, staged: Staged, known: Known, folder: Path, *, at: dt.datetime, advance: Callable[[int], None]
+    hot: HotStore,
+    staged: Staged,
+    known: Known,
+    folder: Path,
+    *,
+    at: dt.datetime,
+    advance: Callable[[int], None],
+    below: Below | None = None,
 ) -> Load:
     """Store everything that is staged; not all of it is visible yet when this returns. The caller holds `writing`."""
     done = Load()
     sessions = {session for _, session in known.pairs}
-    stored = known.load(hot, sessions, {symbol for symbol, _ in known.pairs}) if sessions else 0
+    stored = known.load(hot, sessions, {symbol for symbol, _ in known.pairs}, below) if sessions else 0
     rows = _Rows(known, at)
     if not stored and hot.import_dir is not None and staged.aside <= LEFT_OUT:
         _load_whole(hot, staged, rows, known=known, done=done, advance=advance)
         return done
+    store = partial(_store, hot, rows, known=known, done=done, advance=advance, below=below)
+    apart = _bring_apart(Apart(hot, below, staged, known), at, store, done, advance) if stored else []
     again = _Again(folder / "again.arrow")
     with ThreadPoolExecutor(INSERTS, thread_name_prefix="insert") as pool:
         segments = _Segments(hot, folder, pool, done, advance=advance, same=rows.same(staged))
         repeats: list[pa.RecordBatch] = []
-        for batch in staged.batches():
+        for batch in _without(apart, staged.batches()):
             keys: Keys = batch.column("key").to_numpy()
             special = member(keys, staged.special)
             there = known.touched(keys) & ~special
@@ -68,15 +83,38 @@ def load(
                 repeats.append(_where(batch, there))
             segments.add(rows.table(_where(batch, ~(special | there)), segments.columns))
             if sum(part.num_rows for part in repeats) >= REPEATED_ROWS:
-                _store(hot, rows, repeats, known=known, done=done, advance=advance)
+                store(repeats)
                 repeats = []
-        _store(hot, rows, repeats, known=known, done=done, advance=advance)
+        store(repeats)
         segments.close()
-    for batch in staged.further():
+    for batch in _without(apart, staged.further()):
         again.add(batch)
     for part in again.parts():
-        _store(hot, rows, [part], known=known, done=done, advance=advance)
+        store([part])
     return done
+
+
+def _bring_apart(
+    work: Apart,
+    at: dt.datetime,
+    store: Callable[[list[pa.RecordBatch]], None],
+    done: Load,
+    advance: Callable[[int], None],
+) -> list[int]:
+    """The numbers of the sessions that had to be matched with another source, which is done."""
+    pairs = work.differing()
+    for pair in pairs:
+        told = work.bring(pair, at, lambda rows: store([batch_of(rows)]))
+        done.repeated += told.repeated
+        done.cancelled += told.cancelled
+        done.matched.append(f"{pair.symbol} {pair.session}")
+        advance(told.repeated + told.cancelled)
+    return [pair.number for pair in pairs]
+
+
+def _without(pairs: list[int], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield _where(batch, ~np.isin(batch.column("key").to_numpy() >> ID_BITS, pairs)) if pairs else batch
 
 
 def _load_whole(
@@ -254,13 +292,14 @@ def _store(
     known: Known,
     done: Load,
     advance: Callable[[int], None],
+    below: Below | None = None,
 ) -> None:
     parts = [batch for batch in batches if batch.num_rows]
     if not parts:
         return
     frame = pl.concat([pl.DataFrame(rows.table(part)).with_columns(pl.col("symbol").cast(pl.String)) for part in parts])
     lines = pl.concat([pl.Series(part.column("line")) for part in parts])
-    stored = ticks.store(hot, frame, known)
+    stored = ticks.store(hot, frame, known, below=below)
     done.new += stored.new
     done.repeated += stored.repeated
     done.cancelled += stored.cancelled

@@ -83,6 +83,11 @@ class Staged(Struct):
         rows = pl.scan_parquet(self.path).with_row_index("place").select("place", *SCHEMA.names)
         return rows.filter(pl.col("key").is_in(wanted.implode())).collect()
 
+    def spoken_of_again(self) -> pl.DataFrame:
+        """All reports of the trades of which the file speaks more than once, in its order; columns of SCHEMA."""
+        further = pl.DataFrame(pa.Table.from_batches(self.further(), SCHEMA))
+        return pl.concat([self.chosen(self.special).drop("place"), further]).sort("line")
+
     def strike(self, places: Sequence[int], flags: Sequence[int]) -> None:
         """Write other `flags` into the rows at these places, so that trade and cancellation reach the store as one.
 
@@ -101,6 +106,17 @@ class Staged(Struct):
                 assert 0 < ahead < MAX_PAGE_HEADER
                 file.seek(chunk.data_page_offset + ahead + 4 * (place % GROUP_ROWS))
                 file.write(value.to_bytes(4, "little", signed=True))
+
+
+def standing(reports: pl.DataFrame) -> pl.DataFrame:
+    """What reports with the columns of SCHEMA amount to, one row a trade: its last values, flagged where cancelled."""
+    cancels = (pl.col("flags") & int(Flag.CANCELLED)) != 0
+    values = [pl.coalesce(pl.col(n).filter(~cancels).last(), pl.col(n).last()) for n in ("price", "quantity")]
+    brokers = [pl.col(n).drop_nulls().last() for n in ("buyer", "seller")]
+    cancelled = cancels.any().cast(pl.Int32) * int(Flag.CANCELLED)
+    flags = pl.col("flags").first() | cancelled
+    told = reports.group_by("key", maintain_order=True)
+    return told.agg(pl.col("line", "ts").first(), *values, *brokers, flags.alias("flags")).select(SCHEMA.names)
 
 
 def stage(

@@ -33,6 +33,12 @@ class Placed(Struct, frozen=True):
     twins: pl.DataFrame  # trade_id, twin, strikes
 
 
+def after_market(symbol: str, session: dt.date) -> dt.datetime:
+    """The instant from which trades of a session may be after-market ones."""
+    _, close = hours(session, market_of(symbol))
+    return dt.datetime.combine(session, close, SAO_PAULO).astimezone(dt.UTC) + AFTER_CLOSE
+
+
 def own_number(name: str = "trade_id") -> pl.Expr:
     """The number that the row's own source gave it."""
     return pl.col(name) & (FOREIGN - 1)
@@ -80,7 +86,7 @@ def placed(trades: pl.DataFrame, others: pl.DataFrame, own: Longs, *, native: bo
     twins = paired(timed, others)
     if nominal.height:
         late = others.join(twins, left_on="trade_id", right_on="twin", how="anti")
-        late = late.filter(pl.col("ts") >= _after_market(nominal))
+        late = late.filter(pl.col("ts") >= after_market(nominal["symbol"][0], nominal["session"][0]))
         twins = pl.concat([twins, paired(nominal, late, timed=False)])
     new = rest.join(twins, on="trade_id", how="anti").select("trade_id")
     offset = 0 if native else FOREIGN
@@ -133,10 +139,3 @@ def _keyed(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def _turns(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
     return rows.with_columns(turn=pl.int_range(pl.len()).over(by))
-
-
-def _after_market(of: pl.DataFrame) -> dt.datetime:
-    """The instant from which trades of this symbol and session may be after-market ones."""
-    symbol, session = of["symbol"][0], of["session"][0]
-    _, close = hours(session, market_of(symbol))
-    return dt.datetime.combine(session, close, SAO_PAULO).astimezone(dt.UTC) + AFTER_CLOSE

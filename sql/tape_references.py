@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import polars as pl
-import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from sql.b3_ledger import Edition
-from sql.b3_stage import SCHEMA, Staged
+from sql.b3_stage import Staged, standing
 from sql.tables import Flag
 from sql.ticks import ID_BITS, Known
 from sql.warm import WarmStore
@@ -57,7 +56,8 @@ def sums_of(staged: Staged, known: Known) -> list[Sums]:
         rows = pl.DataFrame(batch.select(SUMMED))
         parts.append(_by_price(rows.join(special.to_frame(), on="key", how="anti") if len(special) else rows))
     if len(special):
-        parts.append(_by_price(_standing(staged)))
+        told = standing(staged.spoken_of_again())
+        parts.append(_by_price(told.filter((pl.col("flags") & int(Flag.CANCELLED)) == 0)))
     names = {number: pair for pair, number in known.pairs.items()}
     found: dict[tuple[int, bool], list[tuple[float, int, int]]] = {}
     for pair, after, price, trades, quantity in pl.concat(parts).iter_rows() if parts else ():
@@ -124,13 +124,3 @@ def _by_price(rows: pl.DataFrame) -> pl.DataFrame:
     after = (pl.col("flags") & int(Flag.AFTER_MARKET)) != 0
     grouped = rows.group_by(pl.col("key").floordiv(1 << ID_BITS).alias("pair"), after.alias("after"), "price")
     return grouped.agg(trades=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum())
-
-
-def _standing(staged: Staged) -> pl.DataFrame:
-    """The trades of which the file speaks more than once: with their last values, and without the cancelled ones."""
-    first = staged.chosen(staged.special).drop("place")
-    reports = pl.concat([first, pl.DataFrame(pa.Table.from_batches(staged.further(), SCHEMA))]).sort("line")
-    cancels = (pl.col("flags") & int(Flag.CANCELLED)) != 0
-    said = pl.col("price", "quantity").filter(~cancels).last()
-    told = reports.group_by("key").agg(said, pl.col("flags").first(), cancelled=cancels.any())
-    return told.filter(~pl.col("cancelled")).select(SUMMED)

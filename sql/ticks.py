@@ -6,7 +6,6 @@ One writer per session at a time: whoever writes holds `writing`, or is the only
 
 import contextlib
 import datetime as dt
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,8 +19,10 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from pyroaring import BitMap64
 
+from sql import held
 from sql.errors import StoreError
 from sql.folding import IDENTITY, Outcome, settled
+from sql.held import EARLIEST, LATEST, Below
 from sql.hot import HotStore, instant_literal, shaped
 from sql.tables import TICKS, Flag
 from sql.warm import WarmStore
@@ -29,12 +30,9 @@ from sql.warm import WarmStore
 ID_BITS = 44
 MAX_TRADE_ID = (1 << ID_BITS) - 1
 EPOCH = dt.date(1970, 1, 1)
-EARLIEST = dt.timedelta(days=-1)  # a row's ts lies in its session's days; look-ups read no other partition
-LATEST = dt.timedelta(days=4)
 SMALL_ROWS = 10_000
 BATCH_ROWS = 500_000  # of one transaction: earlier ones are applied while later ones are read
 RANGES_PER_QUERY = 100
-SYMBOLS_PER_QUERY = 500
 LOCK_CLASS = 7741
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -84,18 +82,15 @@ class Known:
         keys: Keys = joined.select(pl.col("pair") * (MAX_TRADE_ID + 1) + pl.col("trade_id")).to_series().to_numpy()
         return keys
 
-    def load(self, hot: HotStore, sessions: Iterable[dt.date], symbols: Iterable[str]) -> int:
-        """Learn what hot holds of these sessions; how many rows. Waits until all that was taken is visible."""
+    def load(
+        self, hot: HotStore, sessions: Iterable[dt.date], symbols: Iterable[str], below: Below | None = None
+    ) -> int:
+        """Learn what is held of these sessions; how many rows. Waits until all that was taken is visible."""
         hot.wait_applied(TICKS)
         found = 0
-        for session in sorted(set(sessions)):
-            where = _where([session], list(symbols))
-            if hot.execute(f"SELECT count() FROM ticks WHERE {where}")["dataset"][0][0] == 0:
-                continue
-            for batch in _exported(hot, f"SELECT symbol, session, trade_id FROM ticks WHERE {where}"):
-                identities = batch.with_columns(pl.col("session").cast(pl.Date))
-                self.keys |= BitMap64(self.keys_of(identities).view(np.uint64))
-                found += batch.height
+        for batch in held.identities(hot, below, sorted(set(sessions)), symbols):
+            self.keys |= BitMap64(self.keys_of(batch).view(np.uint64))
+            found += batch.height
         return found
 
     def touched(self, keys: Keys) -> Mask:
@@ -133,27 +128,35 @@ def member(keys: Keys, of: BitMap64) -> Mask:
     return there
 
 
-def store(hot: HotStore, reports: pl.DataFrame, known: Known | None = None, *, hourly: bool = False) -> Stored:
+def store(
+    hot: HotStore,
+    reports: pl.DataFrame,
+    known: Known | None = None,
+    *,
+    hourly: bool = False,
+    below: Below | None = None,
+) -> Stored:
     """Write reports of trades; what is there already costs no transaction. Repeatable.
 
     `reports` has the columns of `TICKS` in the order of arrival and one source; a row flagged CANCELLED is a
     cancellation. A long-lived writer passes the `Known` that it loaded for its sessions, then only repeats are looked
-    up. `hourly`: no transaction has rows of two UTC hours. Raises ValueError for a `ts` outside the days of its
+    up. `hourly`: no transaction has rows of two UTC hours. With `below` identity holds below hot's floor too; such rows
+    reach warm by the sync. Raises ValueError for a `ts` outside the days of its
     session, StoreError when hot cannot be asked or written.
     """
     frame = shaped(reports, TICKS)
     _check(frame)
     if known is None and frame.height > SMALL_ROWS:
         known = Known()
-        known.load(hot, frame["session"].unique(), frame["symbol"].unique())
+        known.load(hot, frame["session"].unique(), frame["symbol"].unique(), below)
     if known is None:
-        outcome = settled(frame, look_up(hot, frame))
+        outcome = settled(frame, look_up(hot, frame, below))
         _write(hot, outcome.rows, hourly=hourly)
         return _stored(outcome)
     keys = known.keys_of(frame)
     plain = _plain(frame, keys, known)
     told = frame.filter(~plain)  # what is new and said once needs no folding
-    outcome = settled(told, look_up(hot, told.filter(pl.Series(known.touched(keys[~plain.to_numpy()])))))
+    outcome = settled(told, look_up(hot, told.filter(pl.Series(known.touched(keys[~plain.to_numpy()]))), below))
     rows = frame.filter(plain)
     _write(hot, pl.concat([rows, outcome.rows]) if told.height else rows, hourly=hourly)
     known.add(keys)
@@ -212,15 +215,15 @@ def literals(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: _literal(value) for name, value in values.items()}
 
 
-def look_up(hot: HotStore, wanted: pl.DataFrame) -> pl.DataFrame:
+def look_up(hot: HotStore, wanted: pl.DataFrame, below: Below | None = None) -> pl.DataFrame:
     """The stored rows of the identities of `wanted`, whatever their time. Waits until all that was taken is visible."""
     if not wanted.height:
         return pl.DataFrame(schema=TICKS.polars)
     hot.wait_applied(TICKS)
     wanted = wanted.unique(IDENTITY)
-    found = _near(hot, wanted) if wanted.height > SMALL_ROWS else []
+    found = _near(hot, below, wanted) if wanted.height > SMALL_ROWS else []
     left = wanted.join(pl.concat(found), on=IDENTITY, how="anti") if found else wanted
-    return pl.concat([*found, *_by_id(hot, left), pl.DataFrame(schema=TICKS.polars)])
+    return pl.concat([*found, *_by_id(hot, below, left), pl.DataFrame(schema=TICKS.polars)])
 
 
 @contextlib.contextmanager
@@ -283,56 +286,31 @@ def _check(frame: pl.DataFrame) -> None:
         raise ValueError(f"reports of one source expected, found {frame['source'].unique().to_list()}")
 
 
-def _near(hot: HotStore, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+def _near(hot: HotStore, below: Below | None, wanted: pl.DataFrame) -> list[pl.DataFrame]:
     """Those stored at about the time the reports say: nearly all, in one scan of few rows."""
     first, last = wanted["ts"].min(), wanted["ts"].max()
     assert isinstance(first, dt.datetime)
     assert isinstance(last, dt.datetime)
     times = f"ts BETWEEN {instant_literal(first)} AND {instant_literal(last)}"
-    return _matching(hot, f"{times} AND {_where(wanted['session'].unique(), wanted['symbol'].unique())}", wanted)
+    where = held.chosen(wanted["session"].unique(), wanted["symbol"].unique().to_list())
+    return _matching(hot, below, f"{times} AND {where}", wanted)
 
 
-def _by_id(hot: HotStore, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+def _by_id(hot: HotStore, below: Below | None, wanted: pl.DataFrame) -> list[pl.DataFrame]:
     found = []
     ranges = wanted.group_by("symbol", "session").agg(low=pl.col("trade_id").min(), high=pl.col("trade_id").max())
     for part in ranges.iter_slices(RANGES_PER_QUERY):
         asked = " OR ".join(
-            f"(symbol = {_text(symbol)} AND session = '{session}' AND trade_id BETWEEN {low} AND {high})"
+            f"(symbol = {held.text(symbol)} AND session = '{session}' AND trade_id BETWEEN {low} AND {high})"
             for symbol, session, low, high in part.iter_rows()
         )
-        found += _matching(hot, f"{_days(part['session'])} AND ({asked})", wanted)
+        found += _matching(hot, below, f"({asked})", wanted.join(part, on=("symbol", "session"), how="semi"))
     return found
 
 
-def _matching(hot: HotStore, where: str, wanted: pl.DataFrame) -> list[pl.DataFrame]:
-    batches = _exported(hot, f"SELECT {', '.join(TICKS.names)} FROM ticks WHERE {where}")
-    return [shaped(batch, TICKS).join(wanted, on=IDENTITY, how="semi") for batch in batches]
-
-
-def _exported(hot: HotStore, statement: str) -> Iterator[pl.DataFrame]:
-    with tempfile.TemporaryDirectory(prefix="ticks-") as folder:
-        path = Path(folder) / "rows.parquet"
-        hot.export(statement, path)
-        if not path.stat().st_size:
-            return
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=100_000):
-                yield pl.DataFrame(batch)
-
-
-def _where(sessions: Iterable[dt.date], symbols: Iterable[str]) -> str:
-    days, names = list(sessions), list(symbols)
-    chosen = f"{_days(days)} AND session IN ({', '.join(repr(day.isoformat()) for day in days)})"
-    if len(names) > SYMBOLS_PER_QUERY:
-        return chosen
-    return f"{chosen} AND symbol IN ({', '.join(map(_text, names))})"
-
-
-def _days(sessions: Iterable[dt.date]) -> str:
-    days = list(sessions)
-    since = dt.datetime.combine(min(days) + EARLIEST, dt.time(), dt.UTC)
-    until = dt.datetime.combine(max(days) + LATEST, dt.time(), dt.UTC)
-    return f"ts >= {instant_literal(since)} AND ts < {instant_literal(until)}"
+def _matching(hot: HotStore, below: Below | None, where: str, wanted: pl.DataFrame) -> list[pl.DataFrame]:
+    batches = held.rows(hot, below, wanted["session"].unique().to_list(), where)
+    return [batch.join(wanted, on=IDENTITY, how="semi") for batch in batches]
 
 
 def _literal(value: Any) -> str:
@@ -342,8 +320,4 @@ def _literal(value: Any) -> str:
         return f"{instant_literal(value)}::timestamp"
     if isinstance(value, dt.date):
         return f"'{value.isoformat()}'::date"
-    return _text(value) if isinstance(value, str) else str(value)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return held.text(value) if isinstance(value, str) else str(value)

@@ -11,7 +11,6 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -177,19 +176,6 @@ def test_an_older_snapshot_is_refused(hot, symbol, bring):
         bring(text(line(symbol, 10), line(symbol, 20)), f"{name}1200.txt")
 
     assert (final.new, final.repeated, final.final) == (1, 2, True)
-
-
-def test_contradictions_with_another_source_are_quarantined(hot, symbol, bring):
-    from sql import ticks
-
-    bring(text(line(symbol, 10)))
-    other = stored(hot, symbol).with_columns(source=pl.lit("profitdll"), trade_id=pl.lit(20))
-    ticks.store(hot, other)
-    report = bring(text(line(symbol, 10), line(symbol, 20, price="9,000")), name="second.zip")
-
-    assert (report.repeated, report.refused) == (1, 1)
-    assert report.refusals[0].line == 3
-    assert stored(hot, symbol)["price"].to_list() == [41.2, 41.2]
 
 
 made = st.builds(

@@ -89,7 +89,7 @@ def test_a_writer_that_knows_its_sessions_asks_only_for_repeats(hot, symbol, mon
     known = Known()
     assert known.load(hot, [SESSION], [symbol]) == 1
     asked = []
-    monkeypatch.setattr(ticks, "look_up", lambda _, wanted: asked.append(wanted.height) or wanted.clear())
+    monkeypatch.setattr(ticks, "look_up", lambda _hot, wanted, _below: asked.append(wanted.height) or wanted.clear())
     store(hot, frame(symbol, [20, 30]), known)
     store(hot, frame(symbol, [30, 40]), known)
 
