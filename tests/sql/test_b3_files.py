@@ -73,7 +73,7 @@ def test_a_file_is_stored_exactly_and_again_changes_nothing(hot, symbol, bring):
     again = bring(content)
 
     assert (first.lines, first.new, first.cancelled, first.repeated) == (3, 2, 1, 0)
-    assert (again.new, again.cancelled, again.repeated) == (0, 0, 3)
+    assert (again.new, again.cancelled, again.repeated, again.matched) == (0, 0, 3, [])
     assert hot.wal(TICKS).taken == taken
     rows = stored(hot, symbol)
     assert rows.select("trade_id", "price", "quantity", "buyer", "seller", "flags", "source").rows() == [
