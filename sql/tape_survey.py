@@ -18,12 +18,12 @@ from pyroaring import BitMap64
 
 from sql.coverage import start_of
 from sql.errors import StatementError
+from sql.held import EARLIEST, LATEST
 from sql.hot import HotStore, instant_literal
 from sql.numbering import Ids
 from sql.queries import statement
 from sql.session_proof import DAILY, Held, Reference, Sums, over_at
 from sql.tables import TICKS
-from sql.ticks import EARLIEST, LATEST
 from sql.warm import WarmStore
 
 FOREIGN_NUMBERS = 1 << 43  # from here on numbers are not the source's own
