@@ -169,6 +169,13 @@ class Spool(Struct, frozen=True, kw_only=True):
     raw_days: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_RAW_DAYS")] = 90
 
 
+class Stream(Struct, frozen=True, kw_only=True):
+    """What the relay's WebSocket holds for its clients."""
+
+    client_bytes: Annotated[int, Meta(ge=1 << 16), env("TRADINGSYSTEM_STREAM_CLIENT_BYTES")] = 4 << 20
+    clients: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_STREAM_CLIENTS")] = 1_000
+
+
 class Access(Struct, frozen=True, kw_only=True):
     """Who may call the HTTP interface, and from which pages."""
 
@@ -202,6 +209,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     postgres: Postgres = field(default_factory=Postgres)
     b3: B3 = field(default_factory=B3)
     spool: Spool = field(default_factory=Spool)
+    stream: Stream = field(default_factory=Stream)
     access: Access = field(default_factory=Access)
     capture: Capture = field(default_factory=Capture)
     profitdll: ProfitDll = field(default_factory=ProfitDll)
@@ -281,7 +289,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Spool, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Spool, Stream, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import uvicorn
 from litestar import Litestar
 
+from api.kernel.sockets import SharedFrames
 from config import manifest
 from config.settings import Settings
 
@@ -24,22 +25,27 @@ def serve(app: Litestar, settings: Settings, services: Sequence[str]) -> None:
     Answers still going after ten seconds are cut off. Raises PortTakenError before anything is answered.
     """
     sockets = listening(settings, services)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # a header must not decide who is on loopback
-            timeout_graceful_shutdown=STOP_SECONDS,
-            lifespan="on",
-        )
-    )
+    server = uvicorn.Server(configured(app))
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         # uvicorn raises the signal again after a clean stop; a stop that was asked for is a success.
         if number := getattr(signal, name, None):  # SIGBREAK is Windows' way to ask a child
             signal.signal(number, lambda *_: None)
     server.run(sockets=sockets)
+
+
+def configured(app: Litestar) -> uvicorn.Config:
+    """How every application is served."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # a header must not decide who is on loopback
+        ws=SharedFrames,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        lifespan="on",
+    )
 
 
 def listening(settings: Settings, services: Sequence[str]) -> list[socket.socket]:

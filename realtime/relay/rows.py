@@ -64,19 +64,19 @@ def trades_of(frames: list[Frame]) -> tuple[Trades, Records]:
         parts.append(chosen)
         received.append(received_of(frame, chosen))
     records = joined(parts)
-    sound = _sound(records)
+    usable = sound(records)
     times = np.concatenate(received)
-    if sound.all():
+    if usable.all():
         return _timed(records, times), records[:0]
-    return _timed(records[sound], times[sound]), records[~sound]
+    return _timed(records[usable], times[usable]), records[~usable]
 
 
-def _sound(records: Records) -> npt.NDArray[np.bool_]:
+def sound(records: Records) -> npt.NDArray[np.bool_]:
     """Year 0 and price 0 are the DLL's way to say that it knows no trade; an edit without price strikes one."""
     price, time = records["price"], records["time"]
     priced = np.isfinite(price) & ((price > 0) | ((records["flags"] & EDIT) != 0))
-    sound: npt.NDArray[np.bool_] = timely(time) & priced & (records["number"] >= 0) & (records["quantity"] >= 0)
-    return sound
+    usable: npt.NDArray[np.bool_] = timely(time) & priced & (records["number"] >= 0) & (records["quantity"] >= 0)
+    return usable
 
 
 def timely(time: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

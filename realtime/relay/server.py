@@ -1,22 +1,31 @@
-"""The relay's port: health, metrics, and what is known to be missing. The stream follows here."""
+"""The relay's port: health, metrics, what is known to be missing, and the stream."""
 
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, WebSocket, websocket
+from litestar.di import NamedDependency
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
 from api.kernel.application import Service, create_app
+from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
 from realtime.records import Kind
 from realtime.relay.sender import Progress, Sender
+from realtime.relay.stream.hub import Hub
+from realtime.relay.stream.metrics import StreamCollector
+from realtime.relay.stream.session import Stream, serve
+from realtime.relay.stream.tail import following
 from sql.hot import HotStore
+from sql.messages import PATHS
 
 SERVICE = "data-capture"
 LATE_SECONDS = 10.0
@@ -45,7 +54,14 @@ def run(settings: Settings, hot: HotStore, sender: Sender, stop: threading.Event
 def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar:
     """The application; unhealthy while hot does not answer, ticks wait too long, or the spool is near its end."""
     metrics = Metrics()
+    stream = Stream(Hub(settings.stream.clients), (settings.spool_dir, settings.raw_dir), settings.stream.client_bytes)
     metrics.registry.register(RelayCollector(progress))
+    metrics.registry.register(StreamCollector(stream.hub))
+
+    @asynccontextmanager
+    async def streaming(_: Litestar) -> AsyncIterator[None]:
+        async with following(stream.hub, stream.folders):
+            yield
 
     def spool_has_room() -> bool:
         free = shutil.disk_usage(settings.spool_dir).free
@@ -54,8 +70,10 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar
     service = Service(
         id=SERVICE,
         title="TradingSystem relay",
-        description="Takes what was spooled into the hot tier. Gaps and the stream follow on this port.",
-        handlers=[],
+        description="Takes what was spooled into the hot tier, and tells it to WebSocket clients.",
+        handlers=[told],
+        parts={"stream": stream},
+        lifespans=[streaming],
         probes={
             "questdb": hot.ready,
             "spool": spool_has_room,
@@ -64,6 +82,14 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar
         },
     )
     return create_app(settings, service, metrics=metrics)
+
+
+@websocket(list(PATHS))
+async def told(socket: WebSocket[Any, Any, Any], stream: NamedDependency[Stream]) -> None:
+    """Market data as it comes; see `/docs/asyncapi.json`."""
+    await socket.accept()
+    query = dict(socket.query_params.items())
+    await serve(stream, wire_of(socket.scope), socket.receive, query, PATHS[socket.scope["path"].rstrip("/")])
 
 
 class RelayCollector(Collector):

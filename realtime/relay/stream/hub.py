@@ -1,0 +1,81 @@
+"""The fan-out: hands each batch to every client, in the event loop, and waits for none of them."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from realtime.relay.stream.batches import Batch, Recent
+from realtime.relay.stream.client import Client, Counts
+from realtime.relay.stream.seen import Seen
+from realtime.relay.stream.trades import Shape
+from realtime.relay.stream.wire import TRY_AGAIN, framed
+from sql.messages import TRADES, Heartbeat
+
+
+class Hub:
+    """Every method is called in the event loop; `shapes`, `counts` and `told` may be read from other threads."""
+
+    def __init__(self, most_clients: int) -> None:
+        self.clients: set[Client] = set()
+        self.counts = Counts()
+        self.shapes: frozenset[Shape] = frozenset()  # that somebody wants just now
+        self.told = 0  # number of the last record that was told, or passed over
+        self.seen = Seen()
+        self.ready = asyncio.Event()  # `told` is the end of the spool
+        self._most_clients = most_clients
+        self._recent = Recent()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def begin(self, sequence: int) -> None:
+        """What is in the spool already ends with this number."""
+        self.told = max(self.told, sequence)
+        self.ready.set()
+
+    def join(self, client: Client) -> bool:
+        """Take a client; False when there are too many."""
+        if len(self.clients) >= self._most_clients:
+            client.wire.cut(TRY_AGAIN, f"{self._most_clients} clients are connected already")
+            return False
+        self.clients.add(client)
+        self.counts.clients = len(self.clients)
+        return True
+
+    def leave(self, client: Client) -> None:
+        """A client went."""
+        self.clients.discard(client)
+        self.counts.clients = len(self.clients)
+        self.changed()
+
+    def changed(self) -> None:
+        """What clients want is another thing now."""
+        self.shapes = frozenset(client.form.shape for client in self.clients if client.wanted[TRADES])
+
+    def tell(self, batch: Batch) -> None:
+        """Hand out a batch."""
+        self.told = batch.sequence
+        self._recent.add(batch)
+        for client in tuple(self.clients):
+            client.tell(batch)
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def beat(self) -> None:
+        """A sign of life for those who take what they are told."""
+        frame = framed([msgspec.json.encode(Heartbeat(self.told, int(time.time() * 1000)))])
+        for client in tuple(self.clients):
+            client.beat(frame)
+
+    def since(self, sequence: int) -> Iterable[Batch] | None:
+        """All batches above `sequence`; None when it is further back than is remembered."""
+        return [] if sequence == self.told else self._recent.since(sequence)
+
+    async def reached(self, sequence: int) -> None:
+        """Until everything up to `sequence` is told."""
+        while self.told < sequence:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
