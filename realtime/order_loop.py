@@ -1,0 +1,477 @@
+"""The order loop: one thread that owns all orders, reservations, positions and the broker.
+
+Commands come in from any thread and are answered through futures; news of the broker is taken in its order; several
+times a second it looks at what time alone changes. What breaks in it takes the right to trade away until the broker's
+list was loaded again, and never the loop itself.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+from msgspec import Struct, structs
+
+from realtime import order_records as records
+from realtime.agreement import Agreement, Pace
+from realtime.broker import (
+    AccountsNews,
+    Broker,
+    LateNews,
+    LinkNews,
+    ListLoaded,
+    News,
+    OrderNews,
+    PositionNews,
+    Report,
+    RequestNews,
+)
+from realtime.chronicle import Chronicle
+from realtime.journal import JournalError
+from realtime.limits import LimitsError, as_they_were, changed, check
+from realtime.order_changes import Changes
+from realtime.order_commands import (
+    Alter,
+    Busy,
+    Cancel,
+    CancelAll,
+    Command,
+    CommandError,
+    Done,
+    Flatten,
+    Place,
+    Pull,
+    Release,
+    Rule,
+    SetLimits,
+)
+from realtime.order_decisions import Market, loss_of
+from realtime.order_entries import Entry
+from realtime.order_ground import Ground, Ways
+from realtime.order_records import Caller
+from realtime.order_requests import Requests
+from realtime.orders import NotSent, Overdue, RequestFailed, Ruled, SendUnclear, Sent, Status, after
+from realtime.positions import Costs
+from realtime.reconcile import Rules, alike, reported, tells_more
+from realtime.switch import Latch, Switch
+from realtime.winding import Winding
+from sql.exchange import SAO_PAULO, instrument_of
+
+log = structlog.get_logger("orders")
+
+TURN_SECONDS = 0.25
+PARKED = 1000
+PROCESS = Caller(user="process", source="scheduler")
+
+
+class LoopRules(Struct, frozen=True, kw_only=True):
+    """Times and habits of the loop, from settings."""
+
+    ways: Ways = Ways()
+    reconcile: Rules = Rules()
+    pace: Pace = Pace()
+    ack_seconds: float = 5.0  # until a taken order must have been confirmed
+    partial_seconds: float = 300.0  # until the rest of a partial fill is cancelled; 0: never
+    flatten_on_loss: bool = False
+    costs: Costs = Costs()
+    broker: str = "paper"
+
+
+class OrderLoop:
+    """Everything between a wish and the broker. `ask` from any thread; `run` on the loop's own."""
+
+    def __init__(
+        self, broker: Broker, chronicle: Chronicle, switch: Switch, market: Market, rules: LoopRules | None = None
+    ) -> None:
+        self.chronicle = chronicle
+        self.switch = switch
+        self.market = market
+        self.rules = rules or LoopRules()
+        self.broken = 0  # times that something broke in the loop
+        self._broker = broker
+        self.agreement = Agreement(
+            broker,
+            chronicle,
+            self._hear_report,
+            rules=self.rules.reconcile,
+            pace=self.rules.pace,
+            always_open=self.rules.ways.always_open,
+        )
+        ground = Ground(broker, chronicle, switch=switch, market=market, agreement=self.agreement, ways=self.rules.ways)
+        self._ground = ground
+        self._requests = Requests(ground)
+        self._changes = Changes(ground)
+        self.winding = Winding(ground, self._requests, self._changes)
+        self._commands: queue.SimpleQueue[tuple[Command, Future[Any]]] = queue.SimpleQueue()
+        self._parked: deque[Report] = deque(maxlen=PARKED)
+        self._stop = threading.Event()
+        self._next_turn = float("-inf")
+        self._thread = threading.Thread(target=self.run, name="orders", daemon=True)
+        self._kinds: Mapping[type, Callable[[Any], Any]] = {
+            Place: self._requests.place,
+            Cancel: self._changes.cancel,
+            CancelAll: self._cancel_all,
+            Alter: self._changes.alter,
+            Flatten: self._flatten,
+            SetLimits: self._set_limits,
+            Pull: self._pulled,
+            Release: self._release,
+            Rule: self._rule,
+        }
+
+    # --- from any thread ---
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 5.0) -> bool:
+        """End; orders stay where they are. False when the loop hangs in a call of the broker."""
+        self._stop.set()
+        self._broker.wake()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def ask(self, command: Command) -> "Future[Any]":
+        """Have a command followed; the future brings its answer, or CommandError."""
+        future: Future[Any] = Future()
+        if self._stop.is_set():
+            future.set_exception(CommandError(503, "the order loop is ending"))
+            return future
+        self._commands.put((command, future))
+        self._broker.wake()
+        return future
+
+    def answer(self, command: Command, seconds: float = 10.0) -> Any:
+        """The answer of a command. Raises CommandError."""
+        try:
+            return self.ask(command).result(seconds)
+        except FutureTimeout as error:
+            raise Busy from error
+
+    def pull(self, reason: str, caller: Caller, *, flatten: bool = False) -> Latch:
+        """Pull the kill switch: when this returns no order begins to leave; the cancelling goes on behind it."""
+        latch = self.switch.pull(Latch(reason=reason, by=caller.user, at=self.chronicle.now(), flatten=flatten))
+        self.ask(Pull(caller=caller))
+        return latch
+
+    # --- the thread ---
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        self.begin()
+        while not self._stop.is_set():
+            self._broker.wait(TURN_SECONDS)
+            self.step()
+        self._end()
+
+    def begin(self) -> None:
+        """Take up what the journal says: what was being sent when the process ended may have left."""
+        now = self.chronicle.now()
+        self.chronicle.record(records.Started(at=now, broker=self.rules.broker, version=_version()))
+        for entry in list(self.chronicle.ledger.working.values()):
+            if entry.order.status is Status.PENDING:
+                self._ground.happened(entry.order.id, SendUnclear("the process ended while it was being sent"))
+            if entry.change is not None and not entry.order.replacing:
+                self.chronicle.record(
+                    records.Answered(at=now, order=entry.order.id, what="change", unclear="the process ended")
+                )
+        if self.switch.latch is None and self.chronicle.ledger.latch is not None:
+            self.switch.pull(self.chronicle.ledger.latch)  # the journal says that nobody released it
+
+    def step(self) -> None:
+        """One round: the broker's news, one command after the other, and now and then a look at the time."""
+        self._take_news()
+        while True:
+            try:
+                command, future = self._commands.get_nowait()
+            except queue.Empty:
+                break
+            self._follow(command, future)
+            self._take_news()
+        now = self.chronicle.now().timestamp()
+        if now >= self._next_turn or now < self._next_turn - 2 * TURN_SECONDS:
+            self._next_turn = now + TURN_SECONDS
+            self._safely(self._turn)
+
+    def _follow(self, command: Command, future: "Future[Any]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._kinds[type(command)](command))
+        except CommandError as error:
+            future.set_exception(error)
+        except Exception as error:  # counted and said; nobody may trade on what is left
+            self._broke(error)
+            future.set_exception(CommandError(500, "the order loop broke on this; see its log"))
+        if isinstance(command, Cancel | CancelAll | Flatten | Pull):
+            self._safely(self.winding.turn)
+
+    def _safely(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # the top of the loop: counted and said, and reconciled before anything leaves
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        self.broken += 1
+        self.agreement.lost()
+        log.error("order_loop_broke", exc_info=error)
+
+    def _end(self) -> None:
+        self.chronicle.record(records.Stopped(at=self.chronicle.now()))
+        while True:
+            try:
+                _, future = self._commands.get_nowait()
+            except queue.Empty:
+                break
+            future.set_exception(CommandError(503, "the order loop has ended"))
+
+    # --- news ---
+
+    def _take_news(self) -> None:
+        try:
+            news = list(self._broker.news())
+        except Exception as error:  # a broker of any kind
+            self._broke(error)
+            return
+        for each in news:
+            self._safely(lambda each=each: self._hear(each))  # type: ignore[misc]
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case OrderNews(report):
+                self._hear_order(report)
+            case RequestNews():
+                self._hear_request(news)
+            case LateNews():
+                self._hear_late(news)
+            case LinkNews(ready):
+                if not ready:
+                    self.agreement.lost()
+                self._safely(self.agreement.turn)
+            case ListLoaded(account):
+                self.agreement.loaded(account)
+            case PositionNews():
+                self.agreement.positions_soon()
+            case AccountsNews():
+                self.agreement.soon()
+
+    def _hear_order(self, report: Report) -> None:
+        ledger = self.chronicle.ledger
+        entry = ledger.found(exchange_id=report.key.exchange_id, local_id=report.key.local_id)
+        if entry is not None:
+            self._hear_report(entry, report)
+            return
+        account = str(report.account)
+        if not self.agreement.agreed(account):
+            self._parked.append(report)  # the list of the reconciliation has it too
+            return
+        mine = [e for e in ledger.working.values() if e.order.exchange_id is None and not e.foreign]
+        if any(alike(e.order, report) for e in mine):
+            self._parked.append(report)  # it may be one whose name we do not know yet: a list decides
+            self.agreement.soon()
+        else:
+            self.agreement.adopt(report)
+
+    def _hear_report(self, entry: Entry, report: Report) -> None:
+        """Take a report in, where it says anything new."""
+        if not tells_more(entry.order, report):
+            return
+        event = reported(report)
+        fill = after(entry.order, event).fill
+        instrument = instrument_of(entry.order.symbol)
+        value = Decimal(str(instrument.point_value)) if instrument and fill else None
+        cost = self.rules.costs.of(entry.order.symbol, fill.quantity, fill.price) if fill else Decimal(0)
+        self._ground.happened(entry.order.id, event, cost=cost, point_value=value)
+        self._tell_wanted(entry)
+
+    def _hear_request(self, news: RequestNews) -> None:
+        about = self._ground.about(news.message)
+        if about is None:
+            return
+        order, what = about
+        self._ground.happened(
+            order,
+            RequestFailed(
+                "cancel" if what == "cancel" else "change" if what == "change" else "send", news.code, news.text
+            ),
+        )
+
+    def _hear_late(self, news: LateNews) -> None:
+        if news.id not in self.chronicle.ledger.entries:
+            return
+        if news.sent is None:
+            self._ground.happened(news.id, NotSent(news.refused or "a definite no, late"))
+            return
+        self._ground.taken(news.id, "send", news.sent)
+        self._ground.happened(news.id, Sent(news.sent.local_id))
+        parked, self._parked = self._parked, deque(maxlen=PARKED)
+        for report in parked:
+            if report.key.local_id == news.sent.local_id:
+                self._hear_order(report)
+            else:
+                self._parked.append(report)
+
+    def _tell_wanted(self, entry: Entry) -> None:
+        if entry.cancel_wanted is not None:
+            self._changes.tell_cancel(entry)
+
+    # --- what time alone changes ---
+
+    def _turn(self) -> None:
+        self._safely(self.agreement.turn)
+        self._safely(self.winding.turn)
+        self._safely(self._look_at_orders)
+        self._safely(self._look_at_losses)
+        self._safely(self._look_at_the_day)
+
+    def _look_at_orders(self) -> None:
+        now = self.chronicle.now()
+        for entry in list(self.chronicle.ledger.working.values()):
+            order = entry.order
+            age = (now - entry.made_at).total_seconds()
+            if order.status is Status.SUBMITTED and order.exchange_id is None and age > self.rules.ack_seconds:
+                if not order.traded:
+                    self._ground.happened(order.id, Overdue())
+                self.agreement.soon()
+            if entry.cancel_wanted is not None:
+                self._changes.tell_cancel(entry)
+            still = (now - entry.updated_at).total_seconds()
+            partial = order.status is Status.PARTIALLY_FILLED and not entry.foreign and not order.canceling
+            if partial and 0 < self.rules.partial_seconds < still and entry.cancel_wanted is None:
+                self._changes.ask_cancel(entry, PROCESS, f"partially filled for {self.rules.partial_seconds:g} s")
+
+    def _look_at_losses(self) -> None:
+        if self.switch.latch is not None:
+            return
+        ledger, now = self.chronicle.ledger, self.chronicle.now()
+        for account in {account for account, _ in ledger.positions}:
+            limits = ledger.limits.of(account, None, "")
+            mine = [p for p in ledger.positions.values() if p.account == account]
+            loss = loss_of(mine, self.market, now, limits)
+            if loss is not None and loss >= limits.daily_loss:
+                reason = f"daily loss of {account}: {loss:.2f}, limit {limits.daily_loss}"
+                latch = Latch(reason=reason, by="risk", at=now, flatten=self.rules.flatten_on_loss)
+                self.switch.pull(latch)
+                self.winding.turn()
+                return
+
+    def _look_at_the_day(self) -> None:
+        ledger, now = self.chronicle.ledger, self.chronicle.now()
+        session = now.astimezone(SAO_PAULO).date()
+        if ledger.session == session:
+            return
+        symbols = {symbol for _, symbol in ledger.positions}
+        known = {symbol: self._settlement(symbol) for symbol in symbols}
+        settlements = {symbol: price for symbol, price in known.items() if price is not None}
+        self.chronicle.record(records.DayBegun(at=now, session=session, settlements=settlements))
+
+    def _settlement(self, symbol: str) -> Decimal | None:
+        last = self.market.last(symbol)
+        return self.market.settlement(symbol) or (last.price if last else None)
+
+    # --- commands ---
+
+    def _cancel_all(self, command: CancelAll) -> Done:
+        wanted = [
+            entry
+            for entry in self.chronicle.ledger.working.values()
+            if command.account in (None, entry.order.account) and command.symbol in (None, entry.order.symbol)
+        ]
+        for entry in wanted:
+            if entry.cancel_wanted is None:
+                self._changes.ask_cancel(entry, command.caller, command.reason)
+        return Done(orders=tuple(entry.order.id for entry in wanted))
+
+    def _flatten(self, command: Flatten) -> Done:
+        keys = {
+            (p.account, p.symbol)
+            for p in self.chronicle.ledger.positions.values()
+            if p.net and command.account in (None, p.account) and command.symbol in (None, p.symbol)
+        }
+        done = self._cancel_all(
+            CancelAll(caller=command.caller, account=command.account, symbol=command.symbol, reason="flatten")
+        )
+        for account, symbol in keys:
+            self.winding.flatten(account, symbol, command.caller, command.reason)
+        return structs.replace(done, text=", ".join(sorted(symbol for _, symbol in keys)))
+
+    def _set_limits(self, command: SetLimits) -> Done:
+        self._only_people(command.caller)
+        limits = self.chronicle.ledger.limits
+        if self.switch.latch is not None:
+            raise CommandError(403, f"limits stay as they are while the kill switch is on: {self.switch.latch.reason}")
+        if command.version is not None and command.version != limits.version:
+            raise CommandError(409, f"the limits are version {limits.version} by now, not {command.version}")
+        try:
+            check(command.change)
+            changed(limits, command.change)
+        except LimitsError as error:
+            raise CommandError(400, str(error)) from error
+        self._kept(
+            records.LimitsSet(
+                at=self.chronicle.now(),
+                before=as_they_were(limits, command.change),
+                change=command.change,
+                caller=command.caller,
+            )
+        )
+        return Done(text=f"version {self.chronicle.ledger.limits.version}")
+
+    def _pulled(self, command: Pull) -> Done:
+        before = self.winding.cancelled
+        self.winding.turn()
+        return Done(text=f"asked by {command.caller.user}: {self.winding.cancelled - before} cancellations")
+
+    def _release(self, command: Release) -> Done:
+        self._only_people(command.caller)
+        if self.switch.latch is None:
+            return Done(text="the kill switch is off")
+        if not command.reason.strip():
+            raise CommandError(400, "reason: a release says why")
+        self._kept(records.SwitchReleased(at=self.chronicle.now(), caller=command.caller, reason=command.reason))
+        try:
+            self.switch.release()
+        except OSError as error:
+            raise CommandError(503, f"the kill switch stays on, its file cannot be written: {error}") from error
+        return Done(text="released")
+
+    def _rule(self, command: Rule) -> Done:
+        self._only_people(command.caller)
+        entry = self._ground.entry(command.order)
+        if entry.order.status is not Status.UNKNOWN:
+            raise CommandError(
+                409, f"order {entry.order.id} is {entry.order.status}: nobody has to say what became of it"
+            )
+        event = Ruled(command.status, command.caller.user, command.reason)
+        if (wrong := after(entry.order, event).contradiction) is not None:
+            raise CommandError(400, wrong)
+        self._kept(records.Happened(at=self.chronicle.now(), order=entry.order.id, event=event))
+        return Done(order=entry.order)
+
+    def _only_people(self, caller: Caller) -> None:
+        if caller.source in ("agent", "strategy"):
+            raise CommandError(403, f"a person does this, not {caller.source} {caller.user}")
+
+    def _kept(self, entry: records.Entry) -> None:
+        """Record what must be on the disk before it is true."""
+        if self.chronicle.trouble is not None:
+            raise CommandError(503, f"nothing can be kept: {self.chronicle.trouble}")
+        try:
+            self.chronicle.record_durably(entry)
+        except JournalError as error:
+            raise CommandError(503, f"it could not be kept: {error}") from error
+
+
+def _version() -> str:
+    try:
+        return version("tradingsystem")
+    except PackageNotFoundError:
+        return "0.1.0"
