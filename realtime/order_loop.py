@@ -7,11 +7,11 @@ list was loaded again, and never the loop itself.
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,21 +20,8 @@ from msgspec import Struct, structs
 
 from realtime import order_records as records
 from realtime.agreement import Agreement, Pace
-from realtime.broker import (
-    AccountsNews,
-    Broker,
-    LateNews,
-    LinkNews,
-    ListLoaded,
-    News,
-    OrderNews,
-    PositionNews,
-    Report,
-    RequestNews,
-)
+from realtime.broker import Broker, Report
 from realtime.chronicle import Chronicle
-from realtime.journal import JournalError
-from realtime.limits import LimitsError, as_they_were, changed, check
 from realtime.order_changes import Changes
 from realtime.order_commands import (
     Alter,
@@ -54,19 +41,20 @@ from realtime.order_commands import (
 from realtime.order_decisions import Market, loss_of
 from realtime.order_entries import Entry
 from realtime.order_ground import Ground, Ways
+from realtime.order_hearing import Hearing
 from realtime.order_records import Caller
 from realtime.order_requests import Requests
-from realtime.orders import NotSent, Overdue, RequestFailed, Ruled, SendUnclear, Sent, Status, after
+from realtime.order_rights import Rights
+from realtime.orders import Overdue, SendUnclear, Status
 from realtime.positions import Costs
-from realtime.reconcile import Rules, alike, reported, tells_more
+from realtime.reconcile import Rules
 from realtime.switch import Latch, Switch
 from realtime.winding import Winding
-from sql.exchange import SAO_PAULO, instrument_of
+from sql.exchange import SAO_PAULO
 
 log = structlog.get_logger("orders")
 
 TURN_SECONDS = 0.25
-PARKED = 1000
 PROCESS = Caller(user="process", source="scheduler")
 
 
@@ -98,7 +86,7 @@ class OrderLoop:
         self.agreement = Agreement(
             broker,
             chronicle,
-            self._hear_report,
+            self._heard,
             rules=self.rules.reconcile,
             pace=self.rules.pace,
             always_open=self.rules.ways.always_open,
@@ -107,22 +95,23 @@ class OrderLoop:
         self._ground = ground
         self._requests = Requests(ground)
         self._changes = Changes(ground)
+        self._hearing = Hearing(ground, self.agreement, self._changes, self.rules.costs)
         self.winding = Winding(ground, self._requests, self._changes)
         self._commands: queue.SimpleQueue[tuple[Command, Future[Any]]] = queue.SimpleQueue()
-        self._parked: deque[Report] = deque(maxlen=PARKED)
         self._stop = threading.Event()
         self._next_turn = float("-inf")
         self._thread = threading.Thread(target=self.run, name="orders", daemon=True)
+        rights = Rights(ground)
         self._kinds: Mapping[type, Callable[[Any], Any]] = {
             Place: self._requests.place,
             Cancel: self._changes.cancel,
             CancelAll: self._cancel_all,
             Alter: self._changes.alter,
             Flatten: self._flatten,
-            SetLimits: self._set_limits,
+            SetLimits: rights.set_limits,
             Pull: self._pulled,
-            Release: self._release,
-            Rule: self._rule,
+            Release: rights.release,
+            Rule: rights.rule,
         }
 
     # --- from any thread ---
@@ -233,8 +222,6 @@ class OrderLoop:
                 break
             future.set_exception(CommandError(503, "the order loop has ended"))
 
-    # --- news ---
-
     def _take_news(self) -> None:
         try:
             news = list(self._broker.news())
@@ -242,86 +229,10 @@ class OrderLoop:
             self._broke(error)
             return
         for each in news:
-            self._safely(lambda each=each: self._hear(each))  # type: ignore[misc]
+            self._safely(partial(self._hearing.hear, each))
 
-    def _hear(self, news: News) -> None:
-        match news:
-            case OrderNews(report):
-                self._hear_order(report)
-            case RequestNews():
-                self._hear_request(news)
-            case LateNews():
-                self._hear_late(news)
-            case LinkNews(ready):
-                if not ready:
-                    self.agreement.lost()
-                self._safely(self.agreement.turn)
-            case ListLoaded(account):
-                self.agreement.loaded(account)
-            case PositionNews():
-                self.agreement.positions_soon()
-            case AccountsNews():
-                self.agreement.soon()
-
-    def _hear_order(self, report: Report) -> None:
-        ledger = self.chronicle.ledger
-        entry = ledger.found(exchange_id=report.key.exchange_id, local_id=report.key.local_id)
-        if entry is not None:
-            self._hear_report(entry, report)
-            return
-        account = str(report.account)
-        if not self.agreement.agreed(account):
-            self._parked.append(report)  # the list of the reconciliation has it too
-            return
-        mine = [e for e in ledger.working.values() if e.order.exchange_id is None and not e.foreign]
-        if any(alike(e.order, report) for e in mine):
-            self._parked.append(report)  # it may be one whose name we do not know yet: a list decides
-            self.agreement.soon()
-        else:
-            self.agreement.adopt(report)
-
-    def _hear_report(self, entry: Entry, report: Report) -> None:
-        """Take a report in, where it says anything new."""
-        if not tells_more(entry.order, report):
-            return
-        event = reported(report)
-        fill = after(entry.order, event).fill
-        instrument = instrument_of(entry.order.symbol)
-        value = Decimal(str(instrument.point_value)) if instrument and fill else None
-        cost = self.rules.costs.of(entry.order.symbol, fill.quantity, fill.price) if fill else Decimal(0)
-        self._ground.happened(entry.order.id, event, cost=cost, point_value=value)
-        self._tell_wanted(entry)
-
-    def _hear_request(self, news: RequestNews) -> None:
-        about = self._ground.about(news.message)
-        if about is None:
-            return
-        order, what = about
-        self._ground.happened(
-            order,
-            RequestFailed(
-                "cancel" if what == "cancel" else "change" if what == "change" else "send", news.code, news.text
-            ),
-        )
-
-    def _hear_late(self, news: LateNews) -> None:
-        if news.id not in self.chronicle.ledger.entries:
-            return
-        if news.sent is None:
-            self._ground.happened(news.id, NotSent(news.refused or "a definite no, late"))
-            return
-        self._ground.taken(news.id, "send", news.sent)
-        self._ground.happened(news.id, Sent(news.sent.local_id))
-        parked, self._parked = self._parked, deque(maxlen=PARKED)
-        for report in parked:
-            if report.key.local_id == news.sent.local_id:
-                self._hear_order(report)
-            else:
-                self._parked.append(report)
-
-    def _tell_wanted(self, entry: Entry) -> None:
-        if entry.cancel_wanted is not None:
-            self._changes.tell_cancel(entry)
+    def _heard(self, entry: Entry, report: Report) -> None:
+        self._hearing.report(entry, report)
 
     # --- what time alone changes ---
 
@@ -403,71 +314,10 @@ class OrderLoop:
             self.winding.flatten(account, symbol, command.caller, command.reason)
         return structs.replace(done, text=", ".join(sorted(symbol for _, symbol in keys)))
 
-    def _set_limits(self, command: SetLimits) -> Done:
-        self._only_people(command.caller)
-        limits = self.chronicle.ledger.limits
-        if self.switch.latch is not None:
-            raise CommandError(403, f"limits stay as they are while the kill switch is on: {self.switch.latch.reason}")
-        if command.version is not None and command.version != limits.version:
-            raise CommandError(409, f"the limits are version {limits.version} by now, not {command.version}")
-        try:
-            check(command.change)
-            changed(limits, command.change)
-        except LimitsError as error:
-            raise CommandError(400, str(error)) from error
-        self._kept(
-            records.LimitsSet(
-                at=self.chronicle.now(),
-                before=as_they_were(limits, command.change),
-                change=command.change,
-                caller=command.caller,
-            )
-        )
-        return Done(text=f"version {self.chronicle.ledger.limits.version}")
-
     def _pulled(self, command: Pull) -> Done:
         before = self.winding.cancelled
         self.winding.turn()
         return Done(text=f"asked by {command.caller.user}: {self.winding.cancelled - before} cancellations")
-
-    def _release(self, command: Release) -> Done:
-        self._only_people(command.caller)
-        if self.switch.latch is None:
-            return Done(text="the kill switch is off")
-        if not command.reason.strip():
-            raise CommandError(400, "reason: a release says why")
-        self._kept(records.SwitchReleased(at=self.chronicle.now(), caller=command.caller, reason=command.reason))
-        try:
-            self.switch.release()
-        except OSError as error:
-            raise CommandError(503, f"the kill switch stays on, its file cannot be written: {error}") from error
-        return Done(text="released")
-
-    def _rule(self, command: Rule) -> Done:
-        self._only_people(command.caller)
-        entry = self._ground.entry(command.order)
-        if entry.order.status is not Status.UNKNOWN:
-            raise CommandError(
-                409, f"order {entry.order.id} is {entry.order.status}: nobody has to say what became of it"
-            )
-        event = Ruled(command.status, command.caller.user, command.reason)
-        if (wrong := after(entry.order, event).contradiction) is not None:
-            raise CommandError(400, wrong)
-        self._kept(records.Happened(at=self.chronicle.now(), order=entry.order.id, event=event))
-        return Done(order=entry.order)
-
-    def _only_people(self, caller: Caller) -> None:
-        if caller.source in ("agent", "strategy"):
-            raise CommandError(403, f"a person does this, not {caller.source} {caller.user}")
-
-    def _kept(self, entry: records.Entry) -> None:
-        """Record what must be on the disk before it is true."""
-        if self.chronicle.trouble is not None:
-            raise CommandError(503, f"nothing can be kept: {self.chronicle.trouble}")
-        try:
-            self.chronicle.record_durably(entry)
-        except JournalError as error:
-            raise CommandError(503, f"it could not be kept: {error}") from error
 
 
 def _version() -> str:

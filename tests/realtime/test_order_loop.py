@@ -626,7 +626,7 @@ def test_a_new_day_counts_from_its_settlement(tmp_path):
 def test_what_breaks_in_the_loop_takes_the_right_to_trade_until_it_is_reconciled(tmp_path, monkeypatch):
     with scene(tmp_path) as s:
         entry = s.place()
-        monkeypatch.setattr(s.loop, "_hear_report", lambda *_: 1 / 0)
+        monkeypatch.setattr(s.loop._hearing, "report", lambda *_: 1 / 0)
         s.broker.fill("EX1", 1)
         s.loop.step()
         assert s.loop.broken == 1
