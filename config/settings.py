@@ -6,6 +6,7 @@ environment. A `TRADINGSYSTEM_*` name that no setting has and a value that does 
 
 import os
 from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -19,8 +20,14 @@ from config import manifest, secrets
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config/container-images.env", "config/.env.defaults", ".env", ".env.local")
 TRACKED = LAYERS[:3]
-SECRETS = ("PROFITDLL_ACTIVATION_KEY", "PROFITDLL_USER", "PROFITDLL_PASSWORD")  # never in a tracked file
+SECRETS = (
+    "PROFITDLL_ACTIVATION_KEY",
+    "PROFITDLL_USER",
+    "PROFITDLL_PASSWORD",
+    "TRADINGSYSTEM_JOURNAL_KEY",
+)  # never in a tracked file
 OUR_PREFIX = "TRADINGSYSTEM_"
+POSITION_PREFIX = "MAX_POSITION_SIZE_"  # before a symbol, or the root of a contract
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -160,6 +167,51 @@ class ProfitDll(Struct, frozen=True, kw_only=True):
         return tuple(name for name, value in needed.items() if not value)
 
 
+class Orders(Struct, frozen=True, kw_only=True):
+    """Who executes orders, the journal's key, and the first limits. Money in BRL, counts in contracts or shares."""
+
+    broker: Annotated[Literal["source", "paper"], env("TRADINGSYSTEM_BROKER")] = "source"
+    journal_key: Annotated[str | None, env("TRADINGSYSTEM_JOURNAL_KEY")] = None
+    daily_loss: Annotated[Decimal, env("DAILY_LOSS_LIMIT")] = Decimal(5000)
+    flatten_on_loss: Annotated[bool, env("TRADINGSYSTEM_FLATTEN_ON_LOSS")] = False
+    hours_start: Annotated[str | None, env("TRADING_HOURS_START")] = None  # unset: 09:00, in a demo all day
+    hours_end: Annotated[str | None, env("TRADING_HOURS_END")] = None  # unset: 18:00, in a demo all day
+    max_position: Annotated[int, Meta(ge=1, le=10_000), env("TRADINGSYSTEM_MAX_POSITION")] = 5  # futures
+    max_shares: Annotated[int, Meta(ge=1, le=10_000), env("TRADINGSYSTEM_MAX_SHARES")] = 500
+    max_positions: dict[str, Annotated[int, Meta(ge=1, le=10_000)]] = {}  # MAX_POSITION_SIZE_<SYMBOL>
+    max_quantity: Annotated[int, Meta(ge=1, le=999_999), env("TRADINGSYSTEM_MAX_ORDER_QUANTITY")] = 999_999
+    max_notional: Annotated[Decimal | None, env("TRADINGSYSTEM_MAX_ORDER_NOTIONAL")] = None
+    max_open_notional: Annotated[Decimal | None, env("TRADINGSYSTEM_MAX_OPEN_NOTIONAL")] = None
+    max_open_orders: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_MAX_OPEN_ORDERS")] = 100
+    per_second: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_ORDERS_PER_SECOND")] = 20
+    per_minute: Annotated[int, Meta(ge=1), env("TRADINGSYSTEM_ORDERS_PER_MINUTE")] = 300
+    collar: Annotated[Decimal, env("TRADINGSYSTEM_PRICE_COLLAR")] = Decimal("0.10")  # share of the last price
+    price_age_seconds: Annotated[Seconds, env("TRADINGSYSTEM_PRICE_AGE_SECONDS")] = 30.0
+    mark_age_seconds: Annotated[Seconds, env("TRADINGSYSTEM_MARK_AGE_SECONDS")] = 60.0
+    capital: Annotated[Decimal | None, env("TRADINGSYSTEM_CAPITAL")] = None
+    margin_rate: Annotated[Decimal | None, env("TRADINGSYSTEM_MARGIN_RATE")] = None  # share of the notional
+    confidence: Annotated[float, Meta(ge=0, le=1), env("TRADINGSYSTEM_CONFIDENCE")] = 0.60
+    twin_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_TWIN_SECONDS")] = 1.0
+    ack_seconds: Annotated[Seconds, env("TRADINGSYSTEM_ACK_SECONDS")] = 5.0
+    settle_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SETTLE_SECONDS")] = 10.0
+    reconcile_seconds: Annotated[Seconds, env("TRADINGSYSTEM_RECONCILE_SECONDS")] = 60.0
+    partial_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_PARTIAL_SECONDS")] = 300.0  # 0: never
+    contract_costs: Annotated[str, env("TRADINGSYSTEM_CONTRACT_COSTS")] = ""  # for example WIN=0.25 WDO=1.10
+    cost_share: Annotated[Decimal, env("TRADINGSYSTEM_COST_SHARE")] = Decimal(0)
+
+    @property
+    def costs(self) -> dict[str, Decimal]:
+        """BRL for each contract of a root. Raises SettingsError."""
+        found: dict[str, Decimal] = {}
+        for part in self.contract_costs.replace(",", " ").split():
+            root, _, cost = part.partition("=")
+            try:
+                found[root.upper()] = Decimal(cost)
+            except InvalidOperation as error:
+                raise SettingsError(f"TRADINGSYSTEM_CONTRACT_COSTS: expected ROOT=BRL, found {part!r}") from error
+        return found
+
+
 class Spool(Struct, frozen=True, kw_only=True):
     """What stands on disk between the market and the hot tier, and is kept as evidence after it was sent."""
 
@@ -213,6 +265,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     access: Access = field(default_factory=Access)
     capture: Capture = field(default_factory=Capture)
     profitdll: ProfitDll = field(default_factory=ProfitDll)
+    orders: Orders = field(default_factory=Orders)
     ports: dict[str, int] = {}  # service id -> port
 
     @property
@@ -229,6 +282,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def spool_dir(self) -> Path:
         """Market data that was received and not stored yet."""
         return self.data_dir / "spool"
+
+    @property
+    def orders_dir(self) -> Path:
+        """Journal, its head, and the kill switch."""
+        return self.data_dir / "orders"
 
     @property
     def raw_dir(self) -> Path:
@@ -267,6 +325,7 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
             tree[name] = Path(tree[name])
         tree[name] = (root / tree.get(name, getattr(Settings(), name))).absolute()
     tree["ports"] = _ports(values)
+    tree["orders"]["max_positions"] = _positions(values)
     stored = secrets.read(tree["data_dir"])
     hot, warm = tree["questdb"], tree["postgres"]
     if "rest_url" not in hot:  # a server of yours does not know the passwords of ours
@@ -276,6 +335,7 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
     warm["port"] = tree["ports"]["postgres"]
     warm["passwords"] = stored
     settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_path)
+    _check_money(settings.orders)
     if settings.library_strategy == "lowdb":
         raise SettingsError(
             "LIBRARY_DB_STRATEGY=lowdb: LowDB is only a source of migration; "
@@ -289,7 +349,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Spool, Stream, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Orders, Spool, Stream, Access):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found
@@ -345,6 +405,25 @@ def _ports(values: Mapping[str, str]) -> dict[str, int]:
         except msgspec.ValidationError as error:
             raise SettingsError(f"{chosen}={values[chosen or '']!r}: {error}") from error
     return ports
+
+
+def _check_money(orders: Orders) -> None:
+    for name, names, _ in _fields(Orders):
+        value = getattr(orders, name)
+        if isinstance(value, Decimal) and (not value.is_finite() or value < 0 or (value == 0 and name != "cost_share")):
+            raise SettingsError(f"{names[0]}={value}: expected an amount above 0")
+
+
+def _positions(values: Mapping[str, str]) -> dict[str, int]:
+    found = {}
+    for name, value in values.items():
+        if name.startswith(POSITION_PREFIX):
+            try:
+                most = msgspec.convert(value, Annotated[int, Meta(ge=1, le=10_000)], strict=False)
+            except msgspec.ValidationError as error:
+                raise SettingsError(f"{name}={value!r}: {error}") from error
+            found[name.removeprefix(POSITION_PREFIX).upper()] = most
+    return found
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -143,6 +143,14 @@ def _ensure_key(settings: Settings, report: Report) -> None:
     if settings.access.api_key is None:
         key = keys.renew(settings.root)
         report(f"administrator's API key, shown once and kept in {keys.place(settings.root)}: {key}")
+    if settings.orders.journal_key is not None:
+        return
+    if (settings.orders_dir / "journal.jsonl").is_file():
+        report(
+            f"{keys.JOURNAL} is not set, and the journal of orders needs the key it was written with: no order leaves"
+        )
+    else:
+        keys.make_journal_key(settings.root)
 
 
 @contextmanager

@@ -52,7 +52,13 @@ def configure(settings: Settings, service: str, stream: TextIO | None = None) ->
 def secrets_of(settings: Settings) -> frozenset[str]:
     """Every password and key that the settings hold."""
     hot, warm = settings.questdb, settings.postgres
-    known = [settings.access.api_key, hot.password, hot.reader_password, *warm.passwords.values()]
+    known = [
+        settings.access.api_key,
+        settings.orders.journal_key,
+        hot.password,
+        hot.reader_password,
+        *warm.passwords.values(),
+    ]
     return frozenset(value for value in known if value and len(value) >= 6)
 
 

@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,26 @@ def test_a_broker_secret_comes_from_the_untracked_file(tmp_path):
 
     assert found.password == "tell-nobody"
     assert found.missing == ("PROFITDLL_PATH", "PROFITDLL_ACTIVATION_KEY", "PROFITDLL_USER")
+
+
+def test_a_position_limit_is_of_a_symbol_or_a_root(tmp_path):
+    found = load({"MAX_POSITION_SIZE_WIN": "20", "MAX_POSITION_SIZE_petr4": "1000"}, root=tmp_path).orders
+
+    assert found.max_positions == {"WIN": 20, "PETR4": 1000}
+    with pytest.raises(SettingsError, match="MAX_POSITION_SIZE_WIN='0'"):
+        load({"MAX_POSITION_SIZE_WIN": "0"}, root=tmp_path)
+
+
+def test_costs_are_named_by_their_root(tmp_path):
+    orders = load({"TRADINGSYSTEM_CONTRACT_COSTS": "win=0.25, WDO=1.10"}, root=tmp_path).orders
+
+    assert orders.costs == {"WIN": Decimal("0.25"), "WDO": Decimal("1.10")}
+    broken = load({"TRADINGSYSTEM_CONTRACT_COSTS": "WIN"}, root=tmp_path).orders
+    with pytest.raises(SettingsError, match="ROOT=BRL"):
+        _ = broken.costs
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "NaN", "Infinity", "much"])
+def test_an_amount_that_limits_nothing_is_refused_by_name(tmp_path, value):
+    with pytest.raises(SettingsError, match="DAILY_LOSS_LIMIT"):
+        load({"DAILY_LOSS_LIMIT": value}, root=tmp_path)
