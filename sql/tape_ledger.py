@@ -187,10 +187,14 @@ def gaps(
     return [Gap(**row) for row in warm.rows(text, (*params, limit), reader=reader)]
 
 
-def unsettled_sessions(warm: WarmStore, since: dt.date) -> set[tuple[str, dt.date]]:
-    """The sessions from a date on that are not proven, or of which a gap is not settled."""
-    found = warm.rows("SELECT symbol, session FROM tape_sessions WHERE session >= %s AND state <> 'proven'", (since,))
-    return {(row["symbol"], row["session"]) for row in found}
+def known_sessions(warm: WarmStore, since: dt.date, *, of: str) -> dict[tuple[str, dt.date], str]:
+    """The state of every captured session from a date on that sources like `of` brought, or nobody."""
+    found = warm.rows(
+        "SELECT symbol, session, state FROM tape_sessions "
+        "WHERE session >= %s AND captured AND (sources = '' OR sources ~ %s)",
+        (since, of),
+    )
+    return {(row["symbol"], row["session"]): row["state"] for row in found}
 
 
 def counts(warm: WarmStore) -> tuple[dict[str, int], dict[str, int]]:
