@@ -143,6 +143,7 @@ class Capture(Struct, frozen=True, kw_only=True):
     restart_seconds: Annotated[Seconds, env("TRADINGSYSTEM_CAPTURE_RESTART_SECONDS")] = 300.0
     history_silence_seconds: Annotated[Seconds, env("TRADINGSYSTEM_HISTORY_SILENCE_SECONDS")] = 60.0
     history_quiet_seconds: Annotated[Seconds, env("TRADINGSYSTEM_HISTORY_QUIET_SECONDS")] = 2.0
+    fill_gaps: Annotated[bool, env("TRADINGSYSTEM_FILL_GAPS")] = True
     simulator_script: Annotated[Path | None, env("TRADINGSYSTEM_SIMULATOR_SCRIPT")] = None
 
 

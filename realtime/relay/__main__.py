@@ -5,6 +5,8 @@ import threading
 
 from config.settings import SettingsError, load
 from realtime.relay import server
+from realtime.relay.asking import Broker
+from realtime.relay.keeper import Keeper
 from realtime.relay.sender import Sender
 from sql import stores
 
@@ -20,7 +22,9 @@ def main() -> int:
     stop = threading.Event()
     hot = stores.hot(settings)
     sender = Sender(settings.spool_dir, settings.raw_dir, hot, stop, raw_days=settings.spool.raw_days)
-    server.run(settings, hot, sender, stop)
+    broker = Broker(settings.url("order-manager"), settings.access.api_key)
+    keeper = Keeper(sender, hot, stores.warm(settings), broker, stop, fill=settings.capture.fill_gaps)
+    server.run(settings, hot, sender, keeper, stop)
     return 0
 
 

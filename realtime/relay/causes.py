@@ -19,7 +19,7 @@ UP, LOST, START, STOP = "market data up", "market data lost", "start", "stop"
 
 
 class Listened(Struct, frozen=True, kw_only=True):
-    """Market data was up from `since` on; `until` None: as far as the spool says it still is. `torn`: no end was told."""
+    """Market data was up from `since` on; `until` None: so far. `torn`: nobody said when it ended."""
 
     run: int
     since: dt.datetime

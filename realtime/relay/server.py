@@ -19,6 +19,8 @@ from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
 from realtime.records import Kind
+from realtime.relay.keeper import Keeper
+from realtime.relay.kept import Kept, KeptCollector, trouble_of
 from realtime.relay.sender import Progress, Sender
 from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.metrics import StreamCollector
@@ -37,25 +39,28 @@ KINDS = {kind.value: kind.name.lower() for kind in Kind}
 log = structlog.get_logger("realtime.relay")
 
 
-def run(settings: Settings, hot: HotStore, sender: Sender, stop: threading.Event) -> None:
-    """Send and answer until SIGTERM or SIGINT; then save how far it came."""
+def run(settings: Settings, hot: HotStore, sender: Sender, keeper: Keeper, stop: threading.Event) -> None:
+    """Send, keep the tape and answer until SIGTERM or SIGINT; then save how far it came."""
     logs.configure(settings, SERVICE)
     thread = threading.Thread(target=sender.run, name="sender", daemon=True)
     thread.start()
+    threading.Thread(target=keeper.run, name="keeper", daemon=True).start()
     log.info("relay_started", segment=sender.state.position.segment, offset=sender.state.position.offset)
     try:
-        server.serve(relay_app(settings, hot, sender.progress), settings, [SERVICE])
+        server.serve(relay_app(settings, hot, sender.progress, keeper.progress), settings, [SERVICE])
     finally:
         stop.set()
         thread.join(STOP_SECONDS)
         log.info("relay_stopped", stored=sender.progress.stored, failures=sender.progress.failures)
 
 
-def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar:
+def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept | None = None) -> Litestar:
     """The application; unhealthy while hot does not answer, ticks wait too long, or the spool is near its end."""
     metrics = Metrics()
+    kept = kept or Kept()
     stream = Stream(Hub(settings.stream.clients), (settings.spool_dir, settings.raw_dir), settings.stream.client_bytes)
     metrics.registry.register(RelayCollector(progress))
+    metrics.registry.register(KeptCollector(kept))
     metrics.registry.register(StreamCollector(stream.hub))
 
     @asynccontextmanager
@@ -78,6 +83,7 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress) -> Litestar
             "questdb": hot.ready,
             "spool": spool_has_room,
             "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
+            "gaps": lambda: trouble_of(kept, time.monotonic()) or True,
             "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
         },
     )

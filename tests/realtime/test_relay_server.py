@@ -4,8 +4,9 @@ import pytest
 from litestar.testing import TestClient
 
 from realtime.records import Kind
+from realtime.relay.keeper import Progress as Kept
 from realtime.relay.sender import Progress
-from realtime.relay.server import LATE_SECONDS, relay_app
+from realtime.relay.server import KEEPER_PATIENCE_SECONDS, LATE_SECONDS, relay_app, trouble_of
 from sql import stores
 
 
@@ -16,9 +17,14 @@ def progress(engines):
 
 
 @pytest.fixture
-def client(engines, progress):
+def kept():
+    return Kept(gaps={"missing": 2, "filled": 40}, sessions={"proven": 7}, asked=5)
+
+
+@pytest.fixture
+def client(engines, progress, kept):
     hot = stores.hot(engines)
-    with TestClient(relay_app(engines, hot, progress), base_url="http://127.0.0.1:3100") as made:
+    with TestClient(relay_app(engines, hot, progress, kept), base_url="http://127.0.0.1:3100") as made:
         yield made
     hot.close()
 
@@ -28,7 +34,7 @@ def test_it_is_healthy_while_ticks_move(client):
 
     assert answer.status_code == 200
     assert {name: check["status"] for name, check in answer.json()["checks"].items()} == dict.fromkeys(
-        ("questdb", "spool", "lag", "sender"), "ok"
+        ("questdb", "spool", "lag", "gaps", "sender"), "ok"
     )
 
 
@@ -59,3 +65,20 @@ def test_metrics_tell_what_moved_and_what_is_missing(client, progress):
     assert 'datacapture_passed_over_total{kind="quote"} 7.0' in text
     assert 'datacapture_missing_records{reason="ring"} 3.0' in text
     assert float(text.split("\ndatacapture_relay_lag_seconds ")[1].split()[0]) >= LATE_SECONDS
+
+
+def test_gaps_and_sessions_are_counted_by_state(client):
+    text = client.get("/metrics").text
+
+    assert 'datacapture_gaps{state="missing"} 2.0' in text
+    assert 'datacapture_sessions{state="proven"} 7.0' in text
+    assert "datacapture_history_asked_total 5.0" in text
+
+
+def test_a_keeper_that_cannot_go_on_for_long_shows_with_the_reason(client, kept):
+    kept.last_error, kept.failing_since = "PostgreSQL does not answer", 0.0
+    answer = client.get("/health")
+
+    assert answer.status_code == 503
+    assert "PostgreSQL does not answer" in answer.json()["checks"]["gaps"]["error"]
+    assert trouble_of(kept, KEEPER_PATIENCE_SECONDS - 1) is None
