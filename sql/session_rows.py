@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from sql.cold import ColdStore
 from sql.coverage import Part, start_of
+from sql.held import EARLIEST, LATEST
 from sql.hot import instant_literal
 from sql.queries import statement
 from sql.tables import TICKS, Tier
 from sql.tape import CONTRACT, SYMBOL, Tape, day_of
-from sql.ticks import EARLIEST, LATEST
 
 GROUP_ROWS = 262_144
 

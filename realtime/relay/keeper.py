@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
-from msgspec import Struct, field
+from msgspec import Struct
 
 from realtime.relay.answers import Answer
 from realtime.relay.asking import Asked, Broker, Later, Refused
 from realtime.relay.causes import cause_of, listened
+from realtime.relay.kept import Kept
 from realtime.relay.sender import Sender
 from sql import completeness, tape_asks, tape_ledger
 from sql.errors import StoreError
@@ -35,20 +36,6 @@ MOST_REPEATS = 6  # of an identical request, until two answers agree
 DAY = dt.timedelta(days=1)
 
 log = structlog.get_logger("realtime.relay")
-
-
-class Progress(Struct):
-    """What the keeper has done since it started; read by health and metrics, from any thread."""
-
-    gaps: dict[str, int] = field(default_factory=dict)
-    sessions: dict[str, int] = field(default_factory=dict)
-    asked: int = 0
-    answered: int = 0
-    failures: int = 0
-    last_error: str | None = None  # why it cannot go on; None while it can
-    failing_since: float | None = None  # monotonic
-    waits_for: str | None = None  # why nothing is asked though something is due
-    alive_at: float = 0.0
 
 
 class Flight(Struct, kw_only=True):
@@ -76,7 +63,7 @@ class Keeper:
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.progress = Progress()
+        self.progress = Kept()
         self._sender = sender
         self._hot, self._warm, self._broker = hot, warm, broker
         self._stop = stop

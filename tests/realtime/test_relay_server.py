@@ -4,9 +4,9 @@ import pytest
 from litestar.testing import TestClient
 
 from realtime.records import Kind
-from realtime.relay.keeper import Progress as Kept
+from realtime.relay.kept import PATIENCE_SECONDS, Kept, trouble_of
 from realtime.relay.sender import Progress
-from realtime.relay.server import KEEPER_PATIENCE_SECONDS, LATE_SECONDS, relay_app, trouble_of
+from realtime.relay.server import LATE_SECONDS, relay_app
 from sql import stores
 
 
@@ -81,4 +81,4 @@ def test_a_keeper_that_cannot_go_on_for_long_shows_with_the_reason(client, kept)
 
     assert answer.status_code == 503
     assert "PostgreSQL does not answer" in answer.json()["checks"]["gaps"]["error"]
-    assert trouble_of(kept, KEEPER_PATIENCE_SECONDS - 1) is None
+    assert trouble_of(kept, PATIENCE_SECONDS - 1) is None
