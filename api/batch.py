@@ -10,16 +10,16 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 import httpx
 from litestar import Request, Response, WebSocket, route, websocket
 from litestar.di import NamedDependency
-from litestar.exceptions import MethodNotAllowedException, ServiceUnavailableException, WebSocketDisconnect
+from litestar.exceptions import MethodNotAllowedException, ServiceUnavailableException
 from litestar.response import Stream
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
+from api.bridge import MESSAGE_BYTES, bridge
 from api.kernel import sessions
 from api.kernel.access import BROWSER
 from config.settings import Settings
@@ -27,7 +27,6 @@ from config.settings import Settings
 ID = "dagster"
 PREFIX = "/dagster"
 SUBPROTOCOL = Subprotocol("graphql-ws")
-MESSAGE_BYTES = 64 * 2**20  # a page of events of a long run
 TIMEOUT = httpx.Timeout(120, connect=2)
 FORWARDED = ("accept", "content-type", "if-none-match", "if-modified-since", "range", "idempotency-key")
 RETURNED = (
@@ -131,21 +130,7 @@ async def events(socket: WebSocket[Any, Any, Any], webserver: NamedDependency[We
     """What the pages subscribe to: events of runs."""
     async with webserver.events() as upstream:
         await socket.accept(subprotocols=SUBPROTOCOL)
-        async with anyio.create_task_group() as both:
-
-            async def ask() -> None:
-                with contextlib.suppress(WebSocketDisconnect, ConnectionClosed):
-                    while True:
-                        await upstream.send(await socket.receive_text())
-                both.cancel_scope.cancel()
-
-            both.start_soon(ask)
-            with contextlib.suppress(WebSocketDisconnect, ConnectionClosed):
-                async for message in upstream:
-                    await socket.send_text(message if isinstance(message, str) else message.decode())
-            both.cancel_scope.cancel()
-    if socket.connection_state != "disconnect":  # the webserver went, and the page asks again when it knows
-        await socket.close()
+        await bridge(socket, upstream)
 
 
 async def _body(found: httpx.Response) -> AsyncIterator[bytes]:

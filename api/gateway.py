@@ -11,10 +11,13 @@ from api.batch import Webserver, events, pages
 from api.catalog import CatalogKeeper
 from api.kernel.access import OPEN
 from api.kernel.application import Service, create_app
+from api.kernel.asyncapi import document, stream_documentation
 from api.live import Watch, live
 from api.snapshots import Snapshots
+from api.stream import Relay, stream
 from api.tape import candles, catalog, ticks
 from config.settings import Settings
+from sql.messages import ADDRESSES, Ask, Options
 from sql.tape import Tape
 
 ID = "api-gateway"
@@ -24,6 +27,8 @@ DESCRIPTION = """Market data of B3 as it was captured, over three tiers that agr
 Times are ISO 8601 and UTC; ranges are half open (`from` <= ts < `to`). A whole day in one line:
 
     polars.read_parquet("http://127.0.0.1:8000/api/v1/ticks?symbol=WINZ26&from=2026-11-19&to=2026-11-20")
+
+As it happens, over WebSocket: see [/docs/stream](/docs/stream).
 
 On this machine, reading needs no key. Elsewhere, or with `TRADINGSYSTEM_ACCESS=required`, send `X-API-Key`.
 """
@@ -50,6 +55,8 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             await watch.close()
             await webserver.close()
 
+    host = f"127.0.0.1:{settings.ports[ID]}"
+    described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")
     return create_app(
         settings,
@@ -57,13 +64,14 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             id=ID,
             title="TradingSystem",
             description=DESCRIPTION,
-            handlers=[live_page, files, ticks, candles, catalog, live, pages, events],
+            handlers=[live_page, files, ticks, candles, catalog, live, pages, events, stream, *described],
             parts={
                 "tape": tape,
                 "snapshots": snapshots,
                 "keeper": CatalogKeeper(tape),
                 "watch": watch,
                 "webserver": webserver,
+                "relay": Relay(settings),
             },
             probes={"hot": tape.hot.ready, "warm": tape.warm.ready},
             tags={"tape": "Trades, candles, and what there is of them"},

@@ -15,12 +15,12 @@ QUOTES: Channel = "market-data/quotes"
 BOOK: Channel = "market-data/orderbook"
 HEALTH: Channel = "system/health"
 CHANNELS: tuple[Channel, ...] = (TRADES, QUOTES, BOOK, HEALTH)
-PATHS: dict[str, Channel | None] = {"/ws": None, "/ws/trades": TRADES, "/ws/quotes": QUOTES, "/ws/book": BOOK}
 EXCHANGE = "BVMF"  # of every instrument: what B3 was called when the original's clients were written
 ALL = "*"
 
 Sequence = Annotated[int, Meta(ge=0, description="Number of a record in the spool")]
 Millis = Annotated[int, Meta(description="Exchange time, milliseconds since 1970, UTC")]
+HostMillis = Annotated[int, Meta(description="Clock of the host, milliseconds since 1970, UTC")]
 Instant = Annotated[str, Meta(description="Exchange time, ISO 8601, UTC", extra_json_schema={"format": "date-time"})]
 Side = Annotated[Literal["B", "S"] | None, Meta(description="Who began: buyer or seller; null in auctions")]
 FullSide = Annotated[Literal["buy", "sell"] | None, Meta(description="Who began; null in auctions")]
@@ -76,6 +76,63 @@ class FullTrades(Struct, frozen=True, tag_field="type", tag="trades"):
     data: list[FullTrade]
 
 
+class Quote(Struct, frozen=True, tag_field="type", tag="quote", rename="camel"):
+    """The best prices of a symbol after a change of one side; null: that side is not known or empty."""
+
+    symbol: str
+    exchange: str
+    bid_price: float | None
+    ask_price: float | None
+    bid_size: int | None
+    ask_size: int | None
+    timestamp: HostMillis
+    sequence: Sequence
+
+
+class Quotes(Struct, frozen=True, tag_field="type", tag="quotes"):
+    """Quotes of one moment (`?batch=true`)."""
+
+    sequence: Sequence
+    data: list[Quote]
+
+
+class Level(Struct, frozen=True):
+    """A price of the book with all that stands there."""
+
+    price: float
+    quantity: int
+    orders: int
+
+
+class Book(Struct, frozen=True, tag_field="type", tag="book", omit_defaults=True):
+    """The book of a symbol by price, best first, as it was after record `sequence`; at most fifty times a second."""
+
+    symbol: str
+    exchange: str
+    bids: list[Level]
+    asks: list[Level]
+    timestamp: HostMillis
+    sequence: Sequence
+    partial: Annotated[bool, Meta(description="True: some of these levels were not told yet, and are left out")] = False
+
+
+class Check(Struct, frozen=True):
+    """One thing that the relay needs."""
+
+    status: Literal["pass", "warn", "fail"]
+    message: str
+    timestamp: HostMillis
+
+
+class Health(Struct, frozen=True, tag_field="type", tag="health"):
+    """How the relay stands, every five seconds."""
+
+    service: str
+    status: Literal["ok", "degraded", "unhealthy"]
+    checks: dict[str, Check]
+    timestamp: HostMillis
+
+
 class Subscribed(Struct, frozen=True, tag_field="type", tag="subscribed"):
     """The answer to `subscribe`. What follows has numbers above `sequence`."""
 
@@ -100,10 +157,10 @@ class Unsubscribed(Struct, frozen=True, tag_field="type", tag="unsubscribed"):
 
 
 class Heartbeat(Struct, frozen=True, tag_field="type", tag="heartbeat"):
-    """Once a second. All live channels are told up to `sequence`; `timestamp` is the host's clock."""
+    """Once a second: all live channels are told up to `sequence`."""
 
     sequence: Sequence
-    timestamp: int
+    timestamp: HostMillis
 
 
 class Gap(Struct, frozen=True, tag_field="type", tag="gap"):
@@ -150,3 +207,23 @@ class Options(Struct, frozen=True, kw_only=True):
     symbols: str = ""
     channel: Channel | None = None
     from_sequence: Sequence | None = None
+
+
+class Address(Struct, frozen=True):
+    """A place to connect to; without a channel, the client names one each time."""
+
+    path: str
+    channel: Channel | None
+    summary: str
+    told: tuple[type[Struct], ...]
+
+
+SIGNS = (Subscribed, Unsubscribed, Heartbeat, Refused)
+TRADE_TALK = (Trade, FullTrade, Trades, FullTrades, Live, Gap, Conflated)
+ADDRESSES = (
+    Address("/ws/trades", TRADES, "Every trade, once, in the order of the spool; resumable", (*TRADE_TALK, *SIGNS)),
+    Address("/ws/quotes", QUOTES, "Best prices, as they change", (Quote, Quotes, *SIGNS)),
+    Address("/ws/book", BOOK, "Books by price", (Book, *SIGNS)),
+    Address("/ws", None, "All of these on one connection", (*TRADE_TALK, Quote, Quotes, Book, Health, *SIGNS)),
+)
+PATHS: dict[str, Channel | None] = {address.path: address.channel for address in ADDRESSES}

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
 from api.kernel.application import Service, create_app
+from api.kernel.asyncapi import document, stream_documentation
 from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
@@ -27,7 +28,7 @@ from realtime.relay.stream.metrics import StreamCollector
 from realtime.relay.stream.session import Stream, serve
 from realtime.relay.stream.tail import following
 from sql.hot import HotStore
-from sql.messages import PATHS
+from sql.messages import ADDRESSES, PATHS, Ask, Options
 
 SERVICE = "data-capture"
 LATE_SECONDS = 10.0
@@ -63,6 +64,9 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept 
     metrics.registry.register(KeptCollector(kept))
     metrics.registry.register(StreamCollector(stream.hub))
 
+    host = f"127.0.0.1:{settings.ports[SERVICE]}"
+    described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
+
     @asynccontextmanager
     async def streaming(_: Litestar) -> AsyncIterator[None]:
         async with following(stream.hub, stream.folders):
@@ -76,7 +80,7 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept 
         id=SERVICE,
         title="TradingSystem relay",
         description="Takes what was spooled into the hot tier, and tells it to WebSocket clients.",
-        handlers=[told],
+        handlers=[told, *described],
         parts={"stream": stream},
         lifespans=[streaming],
         probes={
@@ -92,7 +96,7 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept 
 
 @websocket(list(PATHS))
 async def told(socket: WebSocket[Any, Any, Any], stream: NamedDependency[Stream]) -> None:
-    """Market data as it comes; see `/docs/asyncapi.json`."""
+    """Market data as it comes; see `/docs/stream`."""
     await socket.accept()
     query = dict(socket.query_params.items())
     await serve(stream, wire_of(socket.scope), socket.receive, query, PATHS[socket.scope["path"].rstrip("/")])

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
+from api.kernel.asyncapi import document
 from api.kernel.server import configured, listening
 from config.settings import Settings
 from realtime.relay.sender import Progress
@@ -17,10 +19,22 @@ from realtime.relay.server import relay_app
 from realtime.spool.files import Limits
 from realtime.spool.writer import Spool
 from sql import stores
+from sql.messages import ADDRESSES, Ask, Options
 from tests.realtime.spooled import ASSETS
 
 WAIT_SECONDS = 20.0
 NOISE = ("heartbeat", "subscribed", "live")
+
+
+def contract() -> Any:
+    """Validator of whatever the stream may say, by its own document."""
+    made = document("Test", "here", ADDRESSES, Ask, Options)
+    told = {message for address in ADDRESSES for message in address.told}
+    anything = [{"$ref": f"#/components/schemas/{message.__name__}"} for message in told]
+    return jsonschema_rs.validator_for({"oneOf": anything, "components": made["components"]})
+
+
+CONTRACT = contract()
 
 
 class Scene:
@@ -83,6 +97,7 @@ class Listener:
     def hear(self) -> dict[str, Any]:
         """The next message."""
         message = msgspec.json.decode(self.connection.recv(WAIT_SECONDS))
+        CONTRACT.validate(message)
         self.live = self.live or message["type"] == "live"
         return message
 
