@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from realtime.relay.rows import AGGRESSORS
 from sql import durable
 from sql.b3_source import Source
-from sql.b3_stage import SCHEMA, Staged, stage
+from sql.b3_stage import Staged, stage
 from sql.exchange import SAO_PAULO, Instrument, instrument_of, market_of
 from sql.folding import settled
 from sql.tables import TICKS, Flag
@@ -125,9 +125,7 @@ def _reported(staged: Staged, known: Known, symbols: frozenset[str]) -> Iterator
     for batch in staged.batches():
         once = batch.filter(pa.array(~member(batch.column("key").to_numpy(), staged.special)))
         yield _named(pl.DataFrame(pa.Table.from_batches([once])), wanted)
-    further = pl.DataFrame(pa.Table.from_batches(staged.further(), SCHEMA))
-    reports = pl.concat([staged.chosen(staged.special).drop("place"), further]).sort("line")
-    yield settled(_named(reports, wanted), pl.DataFrame(schema=TICKS.polars)).rows
+    yield settled(_named(staged.spoken_of_again(), wanted), pl.DataFrame(schema=TICKS.polars)).rows
 
 
 def _named(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:

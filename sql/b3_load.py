@@ -125,7 +125,7 @@ def _load_whole(
     A cancelled trade is struck in that file first. What has more to tell (a corrected price, a cancellation of an
     unknown trade) is left out of it and stored on its own.
     """
-    first = staged.chosen(staged.special)
+    first = staged.firsts
     further = pl.DataFrame(pa.Table.from_batches(staged.further(), SCHEMA))
     struck = _struck(first, further)
     staged.strike(struck["place"].to_list(), struck["flags"].to_list())

@@ -6,7 +6,9 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -42,7 +44,7 @@ WHOLE = SCHEMA.append(pa.field("symbol", pa.dictionary(pa.int32(), pa.string()))
 )
 
 
-class Staged(Struct):
+class Staged(Struct, dict=True):
     """What a whole file holds: `rows` first reports of trades in `path`, each key once, and `aside` further reports.
 
     `special` has the keys of the latter.
@@ -77,16 +79,27 @@ class Staged(Struct):
         with pa.OSFile(str(self.aside_path)) as file, pa.ipc.open_stream(file) as reader:
             yield from reader
 
-    def chosen(self, keys: BitMap64) -> pl.DataFrame:
-        """The few first reports with these keys, columns of SCHEMA and `place` among the rows."""
-        wanted = pl.Series(np.frombuffer(keys.to_array(), dtype=np.int64))
+    def numbers(self, names: Sequence[str]) -> Iterator[list[np.ndarray]]:
+        """Columns of the first reports that are plain numbers and never null, a row group at a time. Arrow's reader
+        would keep memory for a whole day.
+        """
+        metadata = pq.read_metadata(self.path)
+        with self.path.open("rb") as file:
+            for group in range(metadata.num_row_groups):
+                rows = metadata.row_group(group).num_rows
+                yield [_plain(file, metadata.row_group(group).column(SCHEMA.get_field_index(n)), rows) for n in names]
+
+    @cached_property
+    def firsts(self) -> pl.DataFrame:
+        """The first reports of the trades of which there are more, columns of SCHEMA and `place` among the rows."""
+        wanted = pl.Series(np.frombuffer(self.special.to_array(), dtype=np.int64))
         rows = pl.scan_parquet(self.path).with_row_index("place").select("place", *SCHEMA.names)
         return rows.filter(pl.col("key").is_in(wanted.implode())).collect()
 
     def spoken_of_again(self) -> pl.DataFrame:
         """All reports of the trades of which the file speaks more than once, in its order; columns of SCHEMA."""
         further = pl.DataFrame(pa.Table.from_batches(self.further(), SCHEMA))
-        return pl.concat([self.chosen(self.special).drop("place"), further]).sort("line")
+        return pl.concat([self.firsts.drop("place"), further]).sort("line")
 
     def strike(self, places: Sequence[int], flags: Sequence[int]) -> None:
         """Write other `flags` into the rows at these places, so that trade and cancellation reach the store as one.
@@ -98,14 +111,27 @@ class Staged(Struct):
         with self.path.open("r+b") as file:
             for place, value in zip(places, flags, strict=True):
                 group = metadata.row_group(place // GROUP_ROWS)
-                chunk = group.column(column)
-                ahead = chunk.total_compressed_size - 4 * group.num_rows
-                plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
-                assert chunk.path_in_schema == "flags"
-                assert plain
-                assert 0 < ahead < MAX_PAGE_HEADER
-                file.seek(chunk.data_page_offset + ahead + 4 * (place % GROUP_ROWS))
+                first = _values_at(group.column(column), group.num_rows, 4)
+                file.seek(first + 4 * (place % GROUP_ROWS))
                 file.write(value.to_bytes(4, "little", signed=True))
+
+
+def _values_at(chunk: pq.ColumnChunkMetaData, rows: int, width: int) -> int:
+    """Where in the file the values of a column chunk begin, which is one page of plain numbers."""
+    ahead = chunk.total_compressed_size - width * rows
+    assert chunk.compression == "UNCOMPRESSED"
+    assert not chunk.has_dictionary_page
+    assert 0 < ahead < MAX_PAGE_HEADER
+    return int(chunk.data_page_offset + ahead)
+
+
+def _plain(file: IO[bytes], chunk: pq.ColumnChunkMetaData, rows: int) -> np.ndarray:
+    kind = SCHEMA.field(chunk.path_in_schema)
+    assert not kind.nullable
+    made = np.empty(rows, kind.type.to_pandas_dtype())
+    file.seek(_values_at(chunk, rows, made.itemsize))
+    assert file.readinto(made) == made.nbytes  # type: ignore[attr-defined]  # an array is a buffer
+    return made
 
 
 def standing(reports: pl.DataFrame) -> pl.DataFrame:

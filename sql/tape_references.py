@@ -7,8 +7,10 @@ their own (`AFTER`), so that neither file's sums wait for the other.
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -16,10 +18,12 @@ from msgspec.structs import astuple
 from sql.b3_ledger import Edition
 from sql.b3_stage import Staged, standing
 from sql.tables import Flag
-from sql.ticks import ID_BITS, Known
+from sql.ticks import ID_BITS, Keys, Known, member
 from sql.warm import WarmStore
 
 B3, AFTER = "b3", "b3-after"
+PLACES = 6  # decimals of a price that count; B3 writes three
+Doubles = npt.NDArray[np.float64]
 SUMMED = ("key", "price", "quantity", "flags")
 
 
@@ -50,29 +54,45 @@ class Sums(Struct, frozen=True, kw_only=True):
 
 def sums_of(staged: Staged, known: Known) -> list[Sums]:
     """The sums of a staged file, whatever the tape holds. Reads it once, a group at a time."""
-    parts = []
-    special = pl.Series("key", list(staged.special), dtype=pl.Int64)
-    for batch in staged.batches():
-        rows = pl.DataFrame(batch.select(SUMMED))
-        parts.append(_by_price(rows.join(special.to_frame(), on="key", how="anti") if len(special) else rows))
-    if len(special):
+    totals = _Totals(len(known.pairs))
+    for keys, price, quantity, flags in staged.numbers(SUMMED):
+        once = ~member(keys, staged.special)
+        totals.add(keys[once], price[once], quantity[once], flags[once])
+    if len(staged.special):
         told = standing(staged.spoken_of_again())
-        parts.append(_by_price(told.filter((pl.col("flags") & int(Flag.CANCELLED)) == 0)))
-    names = {number: pair for pair, number in known.pairs.items()}
-    found: dict[tuple[int, bool], list[tuple[float, int, int]]] = {}
-    for pair, after, price, trades, quantity in pl.concat(parts).iter_rows() if parts else ():
-        found.setdefault((pair, after), []).append((price, trades, quantity))
+        totals.add(*(told.filter((pl.col("flags") & int(Flag.CANCELLED)) == 0)[name].to_numpy() for name in SUMMED))
     return [
         Sums(
-            symbol=names[pair][0],
-            session=names[pair][1],
-            after=after,
-            trades=sum(trades for _, trades, _ in rows),
-            quantity=sum(quantity for *_, quantity in rows),
-            turnover=sum((Decimal(str(price)) * quantity for price, _, quantity in rows), Decimal()),
+            symbol=symbol,
+            session=session,
+            after=bool(after),
+            trades=int(totals.trades[place]),
+            quantity=int(totals.quantity[place]),
+            turnover=Decimal(int(totals.points[place]))
+            + Decimal(int(totals.parts[place])).scaleb(-PLACES, Context(prec=38)),
         )
-        for (pair, after), rows in found.items()
+        for (symbol, session), number in known.pairs.items()
+        for after, place in enumerate((2 * number, 2 * number + 1))
+        if totals.trades[place]
     ]
+
+
+class _Totals:
+    """Integer sums by pair, its after-market trades apart. Whole points and their fractions are summed apart: neither
+    product comes near the end of 64 bits.
+    """
+
+    def __init__(self, pairs: int) -> None:
+        self.trades, self.quantity, self.points, self.parts = np.zeros((4, 2 * pairs), np.int64)
+
+    def add(self, keys: Keys, price: Doubles, quantity: Keys, flags: Keys) -> None:
+        places = (keys >> ID_BITS) * 2 + ((flags & int(Flag.AFTER_MARKET)) != 0)
+        exact = np.rint(price * 10.0**PLACES).astype(np.int64)
+        points, parts = np.divmod(exact, 10**PLACES)
+        np.add.at(self.trades, places, 1)
+        np.add.at(self.quantity, places, quantity)
+        np.add.at(self.points, places, points * quantity)
+        np.add.at(self.parts, places, parts * quantity)
 
 
 def record(
@@ -118,9 +138,3 @@ def references(warm: WarmStore, session: dt.date, symbol: str | None = None) -> 
         (session, symbol, symbol),
     )
     return [Reference(**row) for row in rows]
-
-
-def _by_price(rows: pl.DataFrame) -> pl.DataFrame:
-    after = (pl.col("flags") & int(Flag.AFTER_MARKET)) != 0
-    grouped = rows.group_by(pl.col("key").floordiv(1 << ID_BITS).alias("pair"), after.alias("after"), "price")
-    return grouped.agg(trades=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum())

@@ -74,9 +74,9 @@ def test_striking_changes_the_flags_of_these_rows_only(tmp_path_factory, size, g
     assert pl.read_parquet(staged.path).drop("flags").equals(before.drop("flags"))
 
 
-def test_chosen_rows_come_with_their_places(tmp_path):
+def test_first_reports_of_what_is_told_again_come_with_their_places(tmp_path):
     staged = staged_of(tmp_path, [*(line("AAAA3", number) for number in range(1, 50)), line("AAAA3", 7, action=2)])
-    found = staged.chosen(staged.special)
+    found = staged.firsts
 
     assert found.columns == ["place", *SCHEMA.names]
     assert found.select("place", "line").rows() == [(6, 8)]
