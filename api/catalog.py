@@ -18,12 +18,12 @@ LATE_SECONDS = 600.0  # twice the slowest schedule: until then, rows that are st
 
 
 class ColumnEntry(Struct, frozen=True, kw_only=True):
-    """One column: its type in Arrow and Parquet, in QuestDB (hot) and in PostgreSQL (warm)."""
+    """One column: its type in Arrow and Parquet, in QuestDB (hot) and in PostgreSQL (warm); null: not there."""
 
     name: str
     arrow: str
-    hot: str
-    warm: str
+    hot: str | None
+    warm: str | None
     nullable: bool
 
 
@@ -35,6 +35,7 @@ class TableEntry(Struct, frozen=True, kw_only=True):
     key: list[str]
     time: str | None
     tiers: list[str]
+    hot_days: int | None  # null where hot keeps it as long as nobody takes it away
     columns: list[ColumnEntry]
 
 
@@ -121,7 +122,13 @@ class CatalogKeeper:
 def entry_of(table: Table) -> TableEntry:
     """A contract as the catalog shows it."""
     columns = [
-        ColumnEntry(name=c.name, arrow=c.kind.cold, hot=c.kind.hot, warm=c.kind.warm, nullable=c.nullable)
+        ColumnEntry(
+            name=c.name,
+            arrow=c.kind.cold,
+            hot=c.kind.hot if "hot" in table.tiers else None,
+            warm=c.kind.warm if "warm" in table.tiers else None,
+            nullable=c.nullable,
+        )
         for c in table.columns
     ]
     return TableEntry(
@@ -130,6 +137,7 @@ def entry_of(table: Table) -> TableEntry:
         key=list(table.key),
         time=table.time,
         tiers=list(table.tiers),
+        hot_days=table.hot_days if table.direct else None,
         columns=columns,
     )
 

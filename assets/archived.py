@@ -19,7 +19,7 @@ from assets.contract import (
 from assets.pictures import seen
 from assets.sessions import open_day
 from assets.stores import Cold, Warm
-from sql.tables import MOVING, Table
+from sql.tables import SYNCED, Table
 
 
 def archived(table: Table) -> dg.AssetsDefinition:
@@ -39,7 +39,7 @@ def archived(table: Table) -> dg.AssetsDefinition:
         for day in days_of(context):
             result = archive_day(table, day, warm, cold)
             facts = seen(table, "cold", day, of_cold(table, day, cold), now=dt.datetime.now(dt.UTC))
-            told = {**facts, "written": result.written, **_file(cold.path(table, day))}
+            told = {**facts, "written": result.written, **file_facts(cold.path(table, day))}
             context.add_asset_metadata(told, partition_key=str(day))
         return dg.MaterializeResult(metadata=lineage_of(table, "warm"))
 
@@ -64,7 +64,8 @@ def cold_check(table: Table) -> dg.AssetChecksDefinition:
     return rows_agree
 
 
-def _file(path: Path) -> dict[str, dg.MetadataValue]:
+def file_facts(path: Path) -> dict[str, dg.MetadataValue]:
+    """Where the file stands and how well it is compressed; nothing where there is none."""
     from sql.day_facts import compression_ratio
 
     if not path.is_file():
@@ -74,5 +75,5 @@ def _file(path: Path) -> dict[str, dg.MetadataValue]:
     return {"file": dg.MetadataValue.path(path), **ratios}
 
 
-assets = [archived(table) for table in MOVING]
-checks = [cold_check(table) for table in MOVING]
+assets = [archived(table) for table in SYNCED]
+checks = [cold_check(table) for table in SYNCED]

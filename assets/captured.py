@@ -27,7 +27,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     rows: int  # of the newest row's UTC day
     transactions: int
     at: dt.datetime
-    expected: bool  # whether the exchange trades, so that silence means something
+    expected: bool  # whether the exchange trades, so that silence means something; ticks speak for the whole feed
 
     @property
     def lag(self) -> dt.timedelta | None:
@@ -40,6 +40,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         expected = "rows are expected" if self.expected else "the exchange does not trade, no rows are expected"
+        expected = expected if self.table.watched else "nobody waits for rows"
         newest = f"{self.newest.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC" if self.newest else "no time"
         return f"newest row at {newest}, {expected}"
 
@@ -78,7 +79,7 @@ def arrival_of(table: Table, hot: "HotStore", now: dt.datetime) -> Arrival:
         rows=hot.count(table, day, day + dt.timedelta(days=1)),
         transactions=hot.wal(table).taken,
         at=now,
-        expected=rows_expected(now),
+        expected=table.watched and rows_expected(now),
     )
 
 

@@ -47,8 +47,8 @@ def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetS
         kinds={KINDS[tier]},
         owners=OWNERS,
         partitions_def=trading_day,
-        freshness_policy=FRESH if tier == "hot" else None,
-        tags={"tier": tier, "writer": table.writer if tier == "hot" else f"sql.{WRITERS[tier]}"},
+        freshness_policy=FRESH if tier == "hot" and table.watched else None,
+        tags={"tier": tier, "writer": _writer(table, tier)},
         metadata={
             "dagster/column_schema": dg.TableSchema([_column(table, column, tier) for column in table.columns]),
             "dagster/table_name": f"{tier}.{table.name}",
@@ -56,6 +56,12 @@ def spec_of(table: Table, tier: Tier, *, after: Tier | None = None) -> dg.AssetS
             **(lineage_of(table, after) if after else {}),
         },
     )
+
+
+def _writer(table: Table, tier: Tier) -> str:
+    if tier == "hot":
+        return table.writer
+    return "sql.direct.archive_day" if table.direct else f"sql.{WRITERS[tier]}"
 
 
 def lineage_of(table: Table, before: Tier) -> dict[str, dg.TableColumnLineage]:

@@ -12,7 +12,7 @@ import dagster as dg
 from assets.contract import DAYS_A_RUN, OWNERS, RETRIES, days_of, key_of, pool_of
 from assets.sessions import open_day, trading_day
 from assets.stores import Cold, Hot, Warm
-from sql.tables import MOVING, Table
+from sql.tables import DIRECT, MOVING, SYNCED, Table
 
 if TYPE_CHECKING:
     from sql.verify import Verdict
@@ -98,6 +98,38 @@ def retained(table: Table) -> dg.AssetsDefinition:
     return keep
 
 
+def emptied(table: Table) -> dg.AssetsDefinition:
+    """Asset that takes old days of a table without warm out of hot, as its contract says."""
+
+    @dg.multi_asset(
+        name=f"retain_{table.name}",
+        specs=[
+            _spec(
+                table,
+                dg.AssetKey([RETENTION, table.name]),
+                proof_key(table),
+                f"Hot keeps {table.hot_days} days; a day leaves it only against a file that is proven to hold it.",
+            )
+        ],
+        pool=pool_of(table),
+        retry_policy=RETRIES,
+        backfill_policy=DAYS_A_RUN,
+    )
+    def keep(hot: Hot, warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
+        from sql.hot_retention import retain
+
+        kept = retain(table, hot, warm, cold, today=open_day())
+        return dg.MaterializeResult(
+            metadata={
+                "days_dropped": len(kept.dropped),
+                **({"dropped": ", ".join(map(str, kept.dropped))} if kept.dropped else {}),
+                **({"note": kept.note} if kept.note else {}),
+            }
+        )
+
+    return keep
+
+
 def _proof(table: Table, verdict: "Verdict") -> dict[str, int | str | bool]:
     report = verdict.days[0] if verdict.days else None
     unproven = report.unproven if report else "no tier holds a row of the day"
@@ -121,4 +153,8 @@ def _spec(table: Table, key: dg.AssetKey, after: dg.AssetKey, description: str) 
     )
 
 
-assets = [made(table) for table in MOVING for made in (proven, retained)]
+assets = [
+    *(proven(table) for table in MOVING),
+    *(retained(table) for table in SYNCED),
+    *(emptied(table) for table in DIRECT),
+]

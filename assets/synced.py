@@ -23,7 +23,7 @@ from assets.contract import (
 from assets.pictures import seen
 from assets.sessions import has_partition, open_day
 from assets.stores import Hot, Warm
-from sql.tables import MOVING, Table
+from sql.tables import SYNCED, Table
 
 if TYPE_CHECKING:
     from sql.sync import SyncResult
@@ -99,5 +99,5 @@ def _metadata(result: "SyncResult") -> dict[str, int | float | str | dg.Metadata
     }
 
 
-assets = [synced(table) for table in MOVING]
-checks = [warm_check(table) for table in MOVING]
+assets = [synced(table) for table in SYNCED]
+checks = [warm_check(table) for table in SYNCED]

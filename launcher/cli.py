@@ -139,12 +139,16 @@ def _environ(data: Path | None) -> dict[str, str]:
     return {**os.environ, DATA_DIR: str(data.absolute())} if data else dict(os.environ)
 
 
-def moving_tables(names: Sequence[str]) -> "list[Table]":
-    """The contracts called `names`, or all that move between tiers. Raises Refusal naming those there are."""
-    from sql.tables import MOVING
+def moving_tables(names: Sequence[str], *, synced: bool = False) -> "list[Table]":
+    """The contracts called `names`, or all that move between tiers; with `synced` those that go to warm.
 
-    known = {table.name: table for table in MOVING}
+    Raises Refusal naming those there are.
+    """
+    from sql.tables import MOVING, SYNCED
+
+    known = {table.name: table for table in (SYNCED if synced else MOVING)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise Refusal(f"no table {', '.join(unknown)} moves between tiers; there are: {', '.join(known)}", 2)
+        way = "is synchronised into warm" if synced else "moves between tiers"
+        raise Refusal(f"no table {', '.join(unknown)} {way}; there are: {', '.join(known)}", 2)
     return [known[name] for name in names] or list(known.values())

@@ -12,7 +12,7 @@ from assets.instance import KEY as DAGSTER_STORAGE
 from assets.sessions import FIRST_DAY
 from assets.stores import Cold, Hot, Warm
 from sql.exchange import is_session
-from sql.tables import MOVING
+from sql.tables import DIRECT, SYNCED
 
 SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some minutes longer
     "*/2 9-18 * * 1-5",
@@ -74,7 +74,7 @@ def sync_schedule(context: dg.ScheduleEvaluationContext, hot: Hot, warm: Warm) -
 
     if reason := unfinished(context.instance, "sync"):
         return dg.SkipReason(reason)
-    behind = [table for table in MOVING if not in_step(table, hot, warm)]
+    behind = [table for table in SYNCED if not in_step(table, hot, warm)]
     if not behind:
         return dg.SkipReason("warm has seen every transaction of hot")
     return dg.RunRequest(
@@ -87,22 +87,15 @@ def sync_schedule(context: dg.ScheduleEvaluationContext, hot: Hot, warm: Warm) -
     cron_schedule=ARCHIVE_CRON,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="The files of days that changed in warm; the open day's too, to be written again.",
+    description="The files of days that changed; the open day's too, to be written again, but for tables without warm.",
 )
 def archive_schedule(
-    context: dg.ScheduleEvaluationContext, warm: Warm, cold: Cold
+    context: dg.ScheduleEvaluationContext, hot: Hot, warm: Warm, cold: Cold
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    from sql.archive import stale_days
-
     if reason := unfinished(context.instance, "archive"):
         yield dg.SkipReason(reason)
         return
-    stale: dict[dt.date, list[dg.AssetKey]] = {}
-    with warm.connect() as connection:
-        for table in MOVING:
-            for day in stale_days(connection.cursor(), table, cold):
-                if FIRST_DAY <= day <= day_of_tick(context):
-                    stale.setdefault(day, []).append(key_of(table, "cold"))
+    stale = _stale(hot, warm, cold, day_of_tick(context))
     if not stale:
         yield dg.SkipReason("every file holds what warm held when it was last written")
     for day in sorted(stale, reverse=True)[:DAYS_A_TICK]:
@@ -123,6 +116,22 @@ def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(
         f"nightly {day}", partition_key=day.isoformat(), tags={"session": "yes" if is_session(day) else "no"}
     )
+
+
+def _stale(hot: Hot, warm: Warm, cold: Cold, today: dt.date) -> dict[dt.date, list[dg.AssetKey]]:
+    """The files to write, by day."""
+    from sql import direct
+    from sql.archive import stale_days
+
+    found: dict[dt.date, list[dg.AssetKey]] = {}
+    with warm.connect() as connection:
+        days = {table: stale_days(connection.cursor(), table, cold) for table in SYNCED}
+    days |= {table: direct.stale_days(table, hot, warm, cold, today=today) for table in DIRECT}
+    for table, each in days.items():
+        for day in each:
+            if FIRST_DAY <= day <= today:
+                found.setdefault(day, []).append(key_of(table, "cold"))
+    return found
 
 
 def day_of_tick(context: dg.ScheduleEvaluationContext) -> dt.date:

@@ -8,7 +8,7 @@ from assets.contract import key_of
 from assets.sessions import open_day
 from assets.stores import Cold, Hot, Warm
 from pipelines import schedules
-from sql.tables import MOVING
+from sql.tables import SYNCED
 
 LOOK_SECONDS = 15
 
@@ -26,7 +26,7 @@ def first_pass(hot: Hot, warm: Warm, cold: Cold) -> Iterator[dg.RunRequest | dg.
     asked = False
     with warm.connect() as connection:
         cursor = connection.cursor()
-        for table in MOVING:
+        for table in SYNCED:
             synced = cursor.execute("SELECT 1 FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
             if synced is None and (state := hot.wal(table)).applied:
                 key, job, target = f"first {table.name} {state.incarnation}", "sync", key_of(table, "warm")

@@ -12,7 +12,7 @@ from sql import day_rows, receipts
 from sql.archive import file_content
 from sql.buckets import HOUR, Buckets, hot_buckets, start_of, total, warm_buckets
 from sql.cold import ColdStore, sha256_of
-from sql.control import in_step
+from sql.control import floor_of, in_step
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
@@ -42,7 +42,7 @@ def warm_agrees(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, t
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # rows and receipt of one moment
         theirs = warm_buckets(cursor, table, since, until)
         receipt = receipts.stored(cursor, table, "warm", day)
-        control = cursor.execute("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
+        floor = floor_of(cursor, table)
     ours = hot_buckets(hot, table, since, until)
     rows = total(theirs, table)[0]
     reason = _altered("warm", table, day, Content(rows=rows, sums={}, digest=receipts.UNKNOWN), receipt)
@@ -50,7 +50,7 @@ def warm_agrees(table: Table, day: dt.date, hot: HotStore, warm: WarmStore, *, t
         with day_rows.of_warm(warm, table, day) as held:
             reason = _altered("warm", table, day, content_of(held.frames, table), held.receipt)
     if not reason and (day < today or (settled and in_step(table, hot, warm))):  # in step before and after: no lag
-        hours = _different(ours, theirs, control["hot_from"] if control else None)
+        hours = _different(ours, theirs, floor)
         if hours:
             named = ", ".join(f"{hour:%H}h" for hour in hours)
             reason = f"hot and warm differ on {day} in the hours (UTC) {named}: sync the day"

@@ -53,6 +53,7 @@ Price = Annotated[float, Meta(gt=0, extra={"kind": DOUBLE}, description="BRL, or
 Quantity = Annotated[int, Meta(ge=0, extra={"kind": LONG}, description="shares or contracts")]
 Broker = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="B3's participant code")]
 Flags = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="bits of sql.tables.Flag")]
+Small = Annotated[int, Meta(ge=0, extra={"kind": INT})]
 Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
 Amount = Annotated[float, Meta(ge=0, extra={"kind": DOUBLE})]  # of money, or a price that may be 0
 

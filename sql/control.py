@@ -70,6 +70,34 @@ def store(cursor: Cursor, table: Table, seen: Seen, last_synced: dt.datetime, *,
     )
 
 
+def floor_of(cursor: Cursor, table: Table) -> dt.datetime | None:
+    """From where on hot is complete; None: everywhere."""
+    row = cursor.execute("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
+    return row["hot_from"] if row else None
+
+
+def floor_without_warm(cursor: Cursor, table: Table, hot: HotStore) -> dt.datetime | None:
+    """The same for a table that no sync looks at: another hot table than before is complete from tomorrow on."""
+    now, floor = hot.wal(table).incarnation, floor_of(cursor, table)
+    row = cursor.execute("SELECT hot_incarnation FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
+    if row is None or row["hot_incarnation"] != now:
+        tomorrow = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
+        floor = None if row is None else tomorrow
+        raise_floor(cursor, table, floor, now)
+    return floor
+
+
+def raise_floor(cursor: Cursor, table: Table, floor: dt.datetime | None, incarnation: str) -> None:
+    """Say that hot is not complete below `floor` any more; it never goes back. For a table without warm."""
+    cursor.execute(
+        "INSERT INTO sync_control (stream, last_synced, updated_at, hot_incarnation, hot_from) "
+        "VALUES (%s, %s, clock_timestamp(), %s, %s) ON CONFLICT (stream) DO UPDATE SET "
+        "updated_at = excluded.updated_at, hot_incarnation = excluded.hot_incarnation, "
+        "hot_from = greatest(sync_control.hot_from, excluded.hot_from)",
+        (table.name, EPOCH, incarnation, floor),
+    )
+
+
 def in_step(table: Table, hot: HotStore, warm: WarmStore) -> bool:
     """Whether the last whole pass saw every transaction that hot took: small queries, no row is read."""
     state = hot.wal(table)

@@ -19,6 +19,7 @@ from sql.hot import HotStore, instant_literal
 from sql.tables import Receipt, Table
 from sql.warm import Cursor, WarmStore
 
+STRETCH_ROWS = 2_000_000
 Frames = Iterator[pl.DataFrame]
 
 
@@ -31,8 +32,8 @@ class WarmDay(Struct, frozen=True):
 
 
 def of_hot(hot: HotStore, table: Table, day: dt.date, work_dir: Path | None = None) -> Frames:
-    """From QuestDB, an hour at a time through a Parquet file: the disk holds one hour, the memory one block."""
-    return in_key_order(_hours(hot, table, day, work_dir), table)
+    """From QuestDB, a stretch at a time through a Parquet file: the disk holds one stretch, the memory one block."""
+    return in_key_order(_stretches(hot, table, day, work_dir), table)
 
 
 @contextlib.contextmanager
@@ -59,6 +60,30 @@ def of_file(path: Path, table: Table) -> Frames:
             yield from in_key_order(file.iter_batches(batch_size=65_536), table)
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
         raise DamagedError(f"{path} cannot be read: {error}") from error
+
+
+def split_at(
+    frame: pl.DataFrame | None, until: dt.datetime | None, table: Table
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The rows up to an instant, all without one, and what is left."""
+    if frame is None:
+        return pl.DataFrame(schema=table.polars), None
+    cut = frame.height if until is None else int(frame[str(table.time)].search_sorted(until, side="right"))
+    return frame[:cut], frame[cut:] if cut < frame.height else None
+
+
+def merged(first: Frames, second: Frames, table: Table) -> Frames:
+    """The rows of both, each in key order, in key order; of two with one key that of `second`. Never held whole."""
+    ours, theirs = next(first, None), next(second, None)
+    while ours is not None or theirs is not None:
+        ends = [frame[str(table.time)][-1] for frame in (ours, theirs) if frame is not None]
+        until = min(ends) if len(ends) == 2 else None
+        left, ours = split_at(ours, until, table)
+        right, theirs = split_at(theirs, until, table)
+        both = pl.concat([left, right])
+        yield both.unique(table.key, keep="last").sort(table.key) if left.height and right.height else both
+        ours = next(first, None) if ours is None else ours
+        theirs = next(second, None) if theirs is None else theirs
 
 
 def days_of_hot(hot: HotStore, table: Table) -> dict[dt.date, int]:
@@ -89,13 +114,24 @@ def lock(cursor: Cursor, table: Table, day: dt.date) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"archive {table.name} {day}",))
 
 
-def _hours(hot: HotStore, table: Table, day: dt.date, work_dir: Path | None) -> Iterator[pa.RecordBatch]:
+def _stretches(hot: HotStore, table: Table, day: dt.date, work_dir: Path | None) -> Iterator[pa.RecordBatch]:
     with tempfile.TemporaryDirectory(prefix="verify-", dir=work_dir) as folder:
-        path = Path(folder) / "hour.parquet"
-        for number in range(24):
-            since = start_of(day) + number * HOUR
-            window = f"{table.time} >= {instant_literal(since)} AND {table.time} < {instant_literal(since + HOUR)}"
+        path = Path(folder) / "stretch.parquet"
+        for since, until in _cuts(hot, table, day):
+            window = f"{table.time} >= {instant_literal(since)} AND {table.time} < {instant_literal(until)}"
             hot.export(f"SELECT {', '.join(table.names)} FROM {table.name} WHERE {window} ORDER BY {table.time}", path)
             if path.stat().st_size:
                 with pq.ParquetFile(path) as file:
                     yield from file.iter_batches(batch_size=65_536)
+
+
+def _cuts(hot: HotStore, table: Table, day: dt.date) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """The whole day in stretches of some rows, cut at minutes: an hour of a busy book is many gigabytes."""
+    since, end = start_of(day), start_of(day) + 24 * HOUR
+    rows = 0
+    for minute, more in sorted(hot.minutes(table, since, end).items()):
+        if rows and rows + more > STRETCH_ROWS:
+            yield since, minute
+            since, rows = minute, 0
+        rows += more
+    yield since, end

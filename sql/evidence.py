@@ -10,7 +10,7 @@ from msgspec import Struct
 from sql import day_rows, receipts
 from sql.buckets import start_of
 from sql.cold import ColdStore, sha256_of
-from sql.control import in_step
+from sql.control import floor_of, in_step
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
@@ -63,7 +63,7 @@ def gather(table: Table, day: dt.date, tiers: Tiers) -> Evidence:
         with day_rows.of_warm(tiers.warm, table, day) as held:
             warm = content_of(held.frames, table)
         cold_receipt = receipts.stored(cursor, table, "cold", day)
-        cold, fault = _file(table, day, tiers.cold, cold_receipt)
+        cold, fault = file_of(table, day, tiers.cold, cold_receipt)
         return Evidence(
             table=table,
             day=day,
@@ -85,7 +85,8 @@ def days_of(table: Table, tiers: Tiers) -> list[dt.date]:
     with tiers.warm.connect() as connection:
         cursor = connection.cursor()
         kept = cursor.execute("SELECT DISTINCT day FROM receipts WHERE table_name = %s", (table.name,)).fetchall()
-        found = {row["day"] for row in kept} | set(day_rows.days_of_warm(cursor, table))
+        found = {row["day"] for row in kept}
+        found |= set() if table.direct else set(day_rows.days_of_warm(cursor, table))
     folders = (tiers.cold.root / table.name).glob("day=????-??-??")
     in_files = {day for folder in folders if any(_files(folder)) and (day := _day_of(folder))}
     return sorted(found | set(day_rows.days_of_hot(tiers.hot, table)) | in_files)
@@ -107,20 +108,12 @@ def symbol_differences(
     while ours is not None or theirs is not None:
         ends = [frame[str(table.time)][-1] for frame in (ours, theirs) if frame is not None]
         until = min(ends) if len(ends) == 2 else None
-        (left, ours), (right, theirs) = _split(ours, until, table), _split(theirs, until, table)
+        left, ours = day_rows.split_at(ours, until, table)
+        right, theirs = day_rows.split_at(theirs, until, table)
         _count(left, right, table, counts)
         ours = next(expected, None) if ours is None else ours
         theirs = next(found, None) if theirs is None else theirs
     return counts
-
-
-def _split(
-    frame: pl.DataFrame | None, until: dt.datetime | None, table: Table
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    if frame is None:
-        return pl.DataFrame(schema=table.polars), None
-    cut = frame.height if until is None else int(frame[str(table.time)].search_sorted(until, side="right"))
-    return frame[:cut], frame[cut:] if cut < frame.height else None
 
 
 def _count(ours: pl.DataFrame, theirs: pl.DataFrame, table: Table, counts: dict[str, dict[str, int]]) -> None:
@@ -142,11 +135,12 @@ def _count(ours: pl.DataFrame, theirs: pl.DataFrame, table: Table, counts: dict[
 
 
 def _complete_in_hot(cursor: Cursor, table: Table, day: dt.date) -> bool:
-    row = cursor.execute("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
-    return not row or row["hot_from"] is None or start_of(day) >= row["hot_from"]
+    floor = floor_of(cursor, table)
+    return floor is None or start_of(day) >= floor
 
 
-def _file(table: Table, day: dt.date, cold: ColdStore, receipt: Receipt | None) -> tuple[Content | None, str]:
+def file_of(table: Table, day: dt.date, cold: ColdStore, receipt: Receipt | None) -> tuple[Content | None, str]:
+    """What a day's file holds, None where it cannot be read, and why it is not the one that was written."""
     path = cold.path(table, day)
     if not path.is_file():
         return None, f"{path} is away" if receipt else ""

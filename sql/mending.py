@@ -10,10 +10,11 @@ import polars as pl
 from sql import day_rows, receipts
 from sql.archive import archive_day
 from sql.buckets import HOUR, start_of
+from sql.cold import ColdStore
 from sql.control import in_step
 from sql.digest import Content, Digest
 from sql.errors import AlteredError, StoreError
-from sql.evidence import Evidence, Tiers, gather
+from sql.evidence import Evidence, Tiers, gather, orphans
 from sql.judgement import found_in, hot_lost, source_of
 from sql.sync import sync_table
 from sql.tables import Table
@@ -40,7 +41,8 @@ def mended(evidence: Evidence, tiers: Tiers) -> tuple[Evidence, list[str]]:
         elif source == "warm" and not hot_lost(evidence):
             done += _rewrite_receipts(evidence, tiers)
         evidence = gather(evidence.table, evidence.day, tiers)
-        done += _set_aside(evidence, tiers)
+        stray = evidence.cold_receipt is None and bool(evidence.file_fault)
+        done += set_aside(evidence.table, evidence.day, tiers.cold, stray=stray)
         if source is not None and found_in(evidence) and _archivable(evidence):
             archive_day(evidence.table, evidence.day, tiers.warm, tiers.cold)
             done.append(f"cold written from warm: {evidence.warm.rows} rows")
@@ -114,16 +116,17 @@ def _archivable(e: Evidence) -> bool:
     return source_of(e) == "warm" and (e.warm_receipt is not None) and any(d.tier == "cold" for d in found_in(e))
 
 
-def _set_aside(e: Evidence, tiers: Tiers) -> list[str]:
-    """Files that nobody here wrote leave the tier, and stay on the disk: one of them may be somebody's only copy."""
-    strays = list(e.orphans)
-    if e.cold_receipt is None and e.file_fault:
-        strays.append(tiers.cold.path(e.table, e.day))
+def set_aside(table: Table, day: dt.date, cold: ColdStore, *, stray: bool) -> list[str]:
+    """Files that nobody here wrote leave the tier, and stay on the disk: one of them may be somebody's only copy.
+
+    `stray`: the day's own file is one of them.
+    """
+    strays = [*orphans(cold, table, day), *([cold.path(table, day)] if stray else [])]
     done = []
     for path in strays:
-        folder = tiers.cold.root / "orphans" / e.name / path.parent.name
+        folder = cold.root / "orphans" / table.name / path.parent.name
         folder.mkdir(parents=True, exist_ok=True)
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = path.replace(folder / f"{stamp}-{path.name}")
-        done.append(f"{path.name} set aside as {aside.relative_to(tiers.cold.root)}")
+        done.append(f"{path.name} set aside as {aside.relative_to(cold.root)}")
     return done

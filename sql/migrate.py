@@ -26,6 +26,7 @@ DATABASES = {  # database -> its owner and the other roles that may connect
     "langgraph": ("langgraph", ()),
     "dagster": ("dagster", ()),
 }
+IN_WARM = tuple(table for table in TABLES.values() if "warm" in table.tiers)
 ONE_AT_A_TIME = 7_310_001  # advisory lock of migrations
 
 
@@ -113,7 +114,7 @@ def check(hot: HotStore, cluster: Cluster) -> None:
     differences = [line for table in MOVING for line in hot_differences(hot, table)]
     with connection_to(cluster.dsn("tradingsystem")) as connection:
         cursor = connection.cursor()
-        differences += [line for table in TABLES.values() for line in warm_differences(cursor, table)]
+        differences += [line for table in IN_WARM for line in warm_differences(cursor, table)]
     if differences:
         raise DriftError(differences)
 
@@ -199,7 +200,7 @@ def _enable_timescale(cursor: Cursor, done: Callable[[str], None]) -> None:
 
 def _ensure_contracts(cursor: Cursor, cluster: Cluster, done: Callable[[str], None]) -> None:
     extension = cursor.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'").fetchone() is not None
-    for table in TABLES.values():
+    for table in IN_WARM:
         there = cursor.execute("SELECT to_regclass(%s) IS NOT NULL AS there", (table.name,)).fetchone()
         if there and there["there"]:
             continue

@@ -19,6 +19,7 @@ from sql.columns import (
     Instant,
     Price,
     Quantity,
+    Small,
     Symbol,
     Text,
     TradeId,
@@ -92,8 +93,43 @@ class Daily(Struct, frozen=True, kw_only=True):
     source: Annotated[Symbol, says("simulator, profitdll")]
 
 
+class Quote(Struct, frozen=True, kw_only=True):
+    """The best price of one side changed, or the price at which an auction would end. Order of events: (run, seq)."""
+
+    ts: Annotated[Instant, says("when the host received it; the exchange tells no time")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    session: Annotated[Day, says("date of `ts` in São Paulo")]
+    run: Annotated[Small, says("run of the spool's writer")]
+    seq: Annotated[Count, says("number of the event in its run; a hole is an event that another table has, or a loss")]
+    side: Annotated[Symbol, says("BID, ASK, or AUCTION: the theoretical price")]
+    price: Annotated[Price, says("null: the side is empty")] | None
+    quantity: Quantity | None
+    source: Annotated[Symbol, says("simulator, profitdll")]
+
+
+class BookEvent(Struct, frozen=True, kw_only=True):
+    """One change of the book by price, as the broker told it; in the order (run, seq) they make the book again."""
+
+    ts: Annotated[Instant, says("when the host received it; the exchange tells no time")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    session: Annotated[Day, says("date of `ts` in São Paulo")]
+    run: Annotated[Small, says("run of the spool's writer")]
+    seq: Annotated[Count, says("number of the event in its run; a hole is an event that another table has, or a loss")]
+    action: Annotated[Symbol, says("INSERT, EDIT, DELETE, DELETE_FROM, FULL, PREPARE, FLUSH, THEORETICAL, ADD")]
+    side: Annotated[Symbol, says("BID, ASK; null where both or none are meant")] | None
+    position: Annotated[Small, says("level, 0 the best; null: the side is empty")] | None
+    price: Annotated[Price, says("of the level as the callback found it; null where the event has no level")] | None
+    quantity: Quantity | None
+    orders: Annotated[Small, says("orders of the level")] | None
+    flags: Annotated[Small, says("1 last and 2 first of a full side, 4 the level could not be read, 8 theoretical")]
+    source: Annotated[Symbol, says("simulator, profitdll")]
+
+
 class SyncControl(Struct, frozen=True, kw_only=True):
-    """How far the sync of one table came; written in the same transaction as the rows."""
+    """How far the sync of one table came; written in the same transaction as the rows.
+
+    A table without warm has a row for its floor alone.
+    """
 
     stream: Symbol  # the table's name
     last_synced: Instant  # greatest time of a row that is in warm
@@ -129,7 +165,13 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     warm_days: int = 365
     compress_after_days: int | None = 7  # where warm can compress; None: never
     writer: str  # the one function that writes it
+    watched: bool = False  # whether silence in the exchange's hours means that something is broken
     not_compared: frozenset[str] = frozenset()
+
+    @cached_property
+    def direct(self) -> bool:
+        """Whether it goes from hot to cold without warm."""
+        return "hot" in self.tiers and "warm" not in self.tiers
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -177,6 +219,7 @@ TICKS = Table(
     key=("ts", "symbol", "session", "trade_id"),
     time="ts",
     writer="sql.ticks.store",
+    watched=True,
     not_compared=frozenset({"received_at"}),
 )
 DAILY = Table(
@@ -187,10 +230,31 @@ DAILY = Table(
     writer="sql.daily.store",
     not_compared=frozenset({"received_at"}),
 )
+EVENT_KEY = ("ts", "symbol", "run", "seq")  # follows from the spool's frame: what is sent again changes nothing
+QUOTES = Table(
+    name="quotes",
+    row=Quote,
+    key=EVENT_KEY,
+    time="ts",
+    tiers=("hot", "cold"),
+    hot_days=10,
+    writer="sql.books.store",
+)
+BOOK = Table(
+    name="book",
+    row=BookEvent,
+    key=EVENT_KEY,
+    time="ts",
+    tiers=("hot", "cold"),
+    hot_days=2,
+    writer="sql.books.store",
+)
 SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (TICKS, DAILY, SYNC_CONTROL, RECEIPTS)}
+TABLES: dict[str, Table] = {table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, SYNC_CONTROL, RECEIPTS)}
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
+SYNCED: tuple[Table, ...] = tuple(table for table in MOVING if not table.direct)
+DIRECT: tuple[Table, ...] = tuple(table for table in MOVING if table.direct)

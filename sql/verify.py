@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sql import day_rows, receipts
+from sql import day_rows, direct_proof, receipts
 from sql.digest import Content
 from sql.errors import DamagedError
 from sql.evidence import Evidence, Tiers, days_of, gather, symbol_differences
@@ -70,17 +70,50 @@ def verify(
     found: list[Difference] = []
     repaired: list[str] = []
     for table in tables:
-        repaired += catch_up(table, tiers) if repair else []
+        repaired += catch_up(table, tiers) if repair and not table.direct else []
         days = [each for each in days_of(table, tiers) if day is None or each == day]
         advance = planned(table, days)
         for each in days:
-            report, differences = _open(table, each, tiers) if each >= today else _sealed(table, each, tiers, repair)
+            report, differences = _judged(table, each, tiers, today, repair=repair)
             reports.append(report)
             found += differences
             repaired += [f"{table.name} {each}: {line}" for line in report.repaired]
             advance()
     holds = not found and not (strict and any(report.unproven for report in reports))
     return Verdict(holds=holds, strict=strict, days=reports, differences=found, repaired=repaired)
+
+
+def _judged(
+    table: Table, day: dt.date, tiers: Tiers, today: dt.date, *, repair: bool
+) -> tuple[DayReport, list[Difference]]:
+    if day >= today:
+        return _open(table, day, tiers)
+    return _direct(table, day, tiers, today, repair) if table.direct else _sealed(table, day, tiers, repair)
+
+
+def _direct(
+    table: Table, day: dt.date, tiers: Tiers, today: dt.date, repair: bool
+) -> tuple[DayReport, list[Difference]]:
+    evidence = direct_proof.gather(table, day, tiers)
+    done: list[str] = []
+    if direct_proof.found_in(evidence):  # rows that came between two readings look like a difference
+        evidence = direct_proof.gather(table, day, tiers)
+    if repair:
+        evidence, done = direct_proof.mended(evidence, tiers, today)
+    found = direct_proof.found_in(evidence)
+    reason = "" if found else direct_proof.unproven(evidence)
+    report = DayReport(
+        table=table.name,
+        day=day,
+        sealed=True,
+        hot=_held(evidence.hot),
+        warm=None,
+        cold=_held(evidence.cold),
+        proven=not found and not reason,
+        unproven=reason,
+        repaired=done,
+    )
+    return report, found
 
 
 def _sealed(table: Table, day: dt.date, tiers: Tiers, repair: bool) -> tuple[DayReport, list[Difference]]:
@@ -126,7 +159,7 @@ def _open(table: Table, day: dt.date, tiers: Tiers) -> tuple[DayReport, list[Dif
         hot=TierDay(rows=rows),
         warm=TierDay(rows=in_warm.rows) if in_warm else None,
         cold=TierDay(rows=in_cold.rows) if in_cold else None,
-        lag_rows=max(0, rows - (in_warm.rows if in_warm else 0)),
+        lag_rows=0 if table.direct else max(0, rows - (in_warm.rows if in_warm else 0)),  # it has no file yet
     )
     return report, []
 

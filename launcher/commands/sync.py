@@ -9,7 +9,7 @@ from launcher import attach, cli, report
 from sql import stores
 
 
-@click.command(help="One exact pass hot → warm of TABLE… (all tables that move, when none is named).")
+@click.command(help="One exact pass hot → warm of TABLE… (all tables with a warm tier, when none is named).")
 @click.argument("tables", nargs=-1, metavar="[TABLE…]")
 @cli.json_option
 @cli.data_option
@@ -17,7 +17,7 @@ def sync(tables: tuple[str, ...], as_json: bool, data: Path | None) -> None:
     """Exit code 1 when a pass left warm with other row counts than hot gave it."""
     from sql.sync import sync_table
 
-    chosen = cli.moving_tables(tables)
+    chosen = cli.moving_tables(tables, synced=True)
     news = report.for_stderr()
     with attach.attached(data, news) as settings:
         hot, warm = stores.hot(settings), stores.warm(settings)

@@ -2,13 +2,17 @@
 
 import sys
 import threading
+import time
 
 from config.settings import SettingsError, load
 from realtime.relay import server
 from realtime.relay.asking import Broker
+from realtime.relay.books import Books
 from realtime.relay.keeper import Keeper
 from realtime.relay.sender import Sender
 from sql import stores
+
+TICKS_WAIT_SECONDS = 2.0  # longer than a gathered batch of ticks takes to hot
 
 
 def main() -> int:
@@ -24,7 +28,12 @@ def main() -> int:
     sender = Sender(settings.spool_dir, settings.raw_dir, hot, stop, raw_days=settings.spool.raw_days)
     broker = Broker(settings.url("order-manager"), settings.access.api_key)
     keeper = Keeper(sender, hot, stores.warm(settings), broker, stop, fill=settings.capture.fill_gaps)
-    server.run(settings, hot, sender, keeper, stop)
+
+    def ticks_wait() -> bool:
+        return sender.progress.lag_seconds(time.time()) > TICKS_WAIT_SECONDS
+
+    books = Books(settings.spool_dir, settings.raw_dir, hot, stop, ticks_wait=ticks_wait)
+    server.run(settings, hot, sender, keeper, stop, books=books)
     return 0
 
 

@@ -22,6 +22,7 @@ from realtime.relay import state as memory
 from realtime.relay.absences import Absences, instant
 from realtime.relay.answers import Answer, Answers, parts_of
 from realtime.relay.dailies import Dailies, pairs_of
+from realtime.relay.events import TAKEN as BOOKS
 from realtime.relay.evidence import Evidence
 from realtime.relay.identities import Identities
 from realtime.relay.rows import EDIT, Longs, Trades, frame_of, session_of, trades_of
@@ -41,7 +42,7 @@ LONGEST_PAUSE = 5.0
 HOUR_US = 3_600_000_000
 STATE = "sender.json"
 DAILY = (Kind.DAILY_PRICES, Kind.DAILY_COUNTS)
-TAKEN = (Kind.TRADE, Kind.HISTORY_TRADE, *DAILY)
+TAKEN = (Kind.TRADE, Kind.HISTORY_TRADE, *DAILY, *BOOKS)
 KINDS = max(Kind) + 1
 
 log = structlog.get_logger("realtime.relay")

@@ -20,6 +20,9 @@ from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
 from realtime.records import Kind
+from realtime.relay.book_health import BookCollector, arrive
+from realtime.relay.books import Books
+from realtime.relay.books import Progress as BookProgress
 from realtime.relay.keeper import Keeper
 from realtime.relay.kept import Kept, KeptCollector, trouble_of
 from realtime.relay.sender import Progress, Sender
@@ -40,29 +43,45 @@ KINDS = {kind.value: kind.name.lower() for kind in Kind}
 log = structlog.get_logger("realtime.relay")
 
 
-def run(settings: Settings, hot: HotStore, sender: Sender, keeper: Keeper, stop: threading.Event) -> None:
+def run(
+    settings: Settings, hot: HotStore, sender: Sender, keeper: Keeper, stop: threading.Event, *, books: Books
+) -> None:
     """Send, keep the tape and answer until SIGTERM or SIGINT; then save how far it came."""
     logs.configure(settings, SERVICE)
-    thread = threading.Thread(target=sender.run, name="sender", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=each.run, name=name, daemon=True)
+        for name, each in (("sender", sender), ("books", books))
+    ]
+    for thread in threads:
+        thread.start()
     threading.Thread(target=keeper.run, name="keeper", daemon=True).start()
     log.info("relay_started", segment=sender.state.position.segment, offset=sender.state.position.offset)
+    app = relay_app(settings, hot, sender.progress, keeper.progress, books=books.progress)
     try:
-        server.serve(relay_app(settings, hot, sender.progress, keeper.progress), settings, [SERVICE])
+        server.serve(app, settings, [SERVICE])
     finally:
         stop.set()
-        thread.join(STOP_SECONDS)
+        for thread in threads:
+            thread.join(STOP_SECONDS)
         log.info("relay_stopped", stored=sender.progress.stored, failures=sender.progress.failures)
 
 
-def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept | None = None) -> Litestar:
+def relay_app(
+    settings: Settings,
+    hot: HotStore,
+    progress: Progress,
+    kept: Kept | None = None,
+    *,
+    books: BookProgress | None = None,
+) -> Litestar:
     """The application; unhealthy while hot does not answer, ticks wait too long, or the spool is near its end."""
     metrics = Metrics()
-    kept = kept or Kept()
+    kept, book_progress = kept or Kept(), books or BookProgress()
     stream = Stream(Hub(settings.stream.clients), (settings.spool_dir, settings.raw_dir), settings.stream.client_bytes)
     metrics.registry.register(RelayCollector(progress))
     metrics.registry.register(KeptCollector(kept))
     metrics.registry.register(StreamCollector(stream.hub))
+    metrics.registry.register(BookCollector(book_progress))
 
     host = f"127.0.0.1:{settings.ports[SERVICE]}"
     described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
@@ -88,6 +107,7 @@ def relay_app(settings: Settings, hot: HotStore, progress: Progress, kept: Kept 
             "spool": spool_has_room,
             "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
             "gaps": lambda: trouble_of(kept, time.monotonic()) or True,
+            "books": lambda: arrive(book_progress, time.time()),
             "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
         },
     )

@@ -14,7 +14,7 @@ import yaml
 from assets.instance import KEY as DAGSTER_STORAGE
 from config.settings import ROOT
 from pipelines import definitions
-from sql.tables import MOVING
+from sql.tables import DIRECT, MOVING, SYNCED, TICKS
 
 SOURCES = sorted([*(ROOT / "assets").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
 
@@ -82,15 +82,16 @@ def test_every_store_is_made_once_and_only_when_it_is_used():
 def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     graph = definitions.defs.resolve_asset_graph()
     chain = ["hot", "warm", "cold", "proof", "retention"]
-    wanted = {dg.AssetKey([tier, table.name]) for table in MOVING for tier in chain}
+    chains = {table: [tier for tier in chain if tier != "warm" or not table.direct] for table in MOVING}
+    wanted = {dg.AssetKey([tier, table.name]) for table, tiers in chains.items() for tier in tiers}
     checks = {(key.asset_key.path[0], key.name) for key in graph.asset_check_keys}
 
     assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE}
     assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree")}
-    assert len(graph.asset_check_keys) == 3 * len(MOVING)
+    assert len(graph.asset_check_keys) == 3 * len(SYNCED) + 2 * len(DIRECT)
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
-    for table in MOVING:
-        for before, after in itertools.pairwise(chain):
+    for table, tiers in chains.items():
+        for before, after in itertools.pairwise(tiers):
             assert graph.get(dg.AssetKey([after, table.name])).parent_keys == {dg.AssetKey([before, table.name])}
 
 
@@ -102,9 +103,11 @@ def test_passes_on_one_table_share_a_pool_and_are_tried_again():
             assert made.op.retry_policy.jitter is not None
 
 
-@pytest.mark.parametrize(("tier", "before"), [("warm", "hot"), ("cold", "warm")])
-def test_columns_come_from_those_of_the_tier_before(tier, before):
-    for table in MOVING:
+@pytest.mark.parametrize(
+    ("tier", "before", "tables"), [("warm", "hot", SYNCED), ("cold", "warm", SYNCED), ("cold", "hot", DIRECT)]
+)
+def test_columns_come_from_those_of_the_tier_before(tier, before, tables):
+    for table in tables:
         spec = definitions.defs.resolve_asset_graph().get(dg.AssetKey([tier, table.name]))
         lineage = spec.metadata["dagster/column_lineage"].deps_by_column
 
@@ -113,10 +116,13 @@ def test_columns_come_from_those_of_the_tier_before(tier, before):
             assert lineage[name] == [dg.TableColumnDep(dg.AssetKey([before, table.name]), name)]
 
 
-def test_hot_tables_have_a_freshness_policy():
+def test_the_hot_table_that_speaks_for_the_feed_has_a_freshness_policy():
     graph = definitions.defs.resolve_asset_graph()
+    policies = {
+        table: graph.get(dg.AssetKey(["hot", table.name])).freshness_policy_or_from_metadata for table in MOVING
+    }
 
-    assert all(graph.get(dg.AssetKey(["hot", table.name])).freshness_policy_or_from_metadata for table in MOVING)
+    assert [table for table, policy in policies.items() if policy] == [TICKS]
 
 
 def test_every_schedule_and_sensor_runs_from_the_first_start():

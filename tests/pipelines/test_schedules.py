@@ -28,12 +28,13 @@ def instance():
 @pytest.fixture
 def only_this_table(monkeypatch, table):
     """The engines are shared: other tables have a life of their own."""
-    monkeypatch.setattr(schedules, "MOVING", (table,))
+    monkeypatch.setattr(schedules, "SYNCED", (table,))
+    monkeypatch.setattr(schedules, "DIRECT", ())
 
 
 def tick(schedule, instance, **stores):
     """What Dagster makes of one tick: its run requests, or the reason why there are none."""
-    (table,) = schedules.MOVING
+    (table,) = schedules.SYNCED
     context = dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=TICK_AT,
@@ -90,7 +91,7 @@ def test_a_tick_waits_for_the_run_before_it(hot, warm, cold, table, instance, on
     put(hot, table, ticks(3))
     for name, schedule, stores in [
         ("sync", schedules.sync_schedule, {"hot": hot, "warm": warm}),
-        ("archive", schedules.archive_schedule, {"warm": warm, "cold": cold}),
+        ("archive", schedules.archive_schedule, {"hot": hot, "warm": warm, "cold": cold}),
     ]:
         run_id = unfinished_run(instance, name, status)
         (skipped,) = tick(schedule, instance, **stores)
@@ -127,15 +128,15 @@ def test_an_archive_tick_asks_for_the_newest_stale_days(hot, warm, cold, table, 
     for n in range(6):
         put(hot, table, ticks(2, since=NOON - n * ONE_DAY, first_id=10 * n))
     sync_table(table, hot, warm)
-    requests = tick(schedules.archive_schedule, instance, warm=warm, cold=cold)
+    requests = tick(schedules.archive_schedule, instance, hot=hot, warm=warm, cold=cold)
 
     assert [request.partition_key for request in requests] == [str(DAY - n * ONE_DAY) for n in range(4)]
     assert all(request.asset_selection == [key_of(table, "cold")] for request in requests)
     assert len({request.run_key for request in requests}) == 4
 
 
-def test_an_archive_tick_is_skipped_when_every_file_is_new(warm, cold, instance, only_this_table):
-    (skipped,) = tick(schedules.archive_schedule, instance, warm=warm, cold=cold)
+def test_an_archive_tick_is_skipped_when_every_file_is_new(hot, warm, cold, instance, only_this_table):
+    (skipped,) = tick(schedules.archive_schedule, instance, hot=hot, warm=warm, cold=cold)
 
     assert skipped == "every file holds what warm held when it was last written"
 

@@ -18,7 +18,7 @@ from tests.tape import put, ticks
 @pytest.fixture
 def look(hot, warm, cold, table, monkeypatch):
     """Evaluates the sensor for a table of the test's own; its run requests, or the reason why there are none."""
-    monkeypatch.setattr(sensors, "MOVING", (table,))
+    monkeypatch.setattr(sensors, "SYNCED", (table,))
 
     def evaluate():
         stores = {"hot": hot, "warm": warm, "cold": cold}

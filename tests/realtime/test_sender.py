@@ -206,11 +206,11 @@ def test_no_transaction_has_rows_of_two_hours_and_days_are_apart(scene, hot):
 
 
 def test_other_kinds_stay_in_the_spool_and_are_counted(scene):
-    for kind in (Kind.QUOTE, Kind.DEPTH, Kind.DEPTH, Kind.OFFER):
+    for kind in (Kind.ASSET_STATE, Kind.LAST_QUOTE, Kind.LAST_QUOTE, Kind.OFFER):
         scene.put(records(10, kind=kind))
     scene.send()
 
-    assert scene.sender.progress.passed_over == {Kind.QUOTE: 10, Kind.DEPTH: 20, Kind.OFFER: 10}
+    assert scene.sender.progress.passed_over == {Kind.ASSET_STATE: 10, Kind.LAST_QUOTE: 20, Kind.OFFER: 10}
     assert scene.ids() == []
 
 
