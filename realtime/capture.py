@@ -71,6 +71,7 @@ class Capture:
         login: Login,
         limits: Limits,
         history: HistoryLimits = HistoryLimits(),  # noqa: B008 - frozen
+        orders: Callable[[Control], None] | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._dll = dll
@@ -79,6 +80,7 @@ class Capture:
         self._limits = limits
         self._stop = stop
         self._now = now
+        self._orders = orders  # who hears the control events too: it must be quick, and not fail
         self._desk = Desk()
         self._subscriber = Subscriber(dll, self._desk, subscriptions, now)
         self._ahead = dt.timedelta()  # the market's clock against ours: an invented one has a time of its own
@@ -185,6 +187,8 @@ class Capture:
             self._spool.commit()
 
     def _hear(self, event: Control) -> None:
+        if self._orders is not None:
+            self._orders(event)
         if isinstance(event, Progress | HistoryEnd):
             self.history.heard(event, self._names.get(event.asset), self._dll.market.head)
         elif isinstance(event, AssetSeen):

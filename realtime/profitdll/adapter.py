@@ -1,7 +1,7 @@
 """ProfitDLL behind one synchronous object: connect, subscribe, ask, order, close. It calls back into two rings.
 
 A request may block for minutes when the network is gone: call from a worker thread with a watchdog, never from an event
-loop and never from two threads at once. `connect` and `close` belong to one and the same thread.
+loop. Threads take turns (`turn`), so one that hangs holds up the others. `connect` and `close` belong to one thread.
 """
 
 import atexit
@@ -73,6 +73,7 @@ class ProfitDll:
         capacity: int = CAPACITY,
         depth_levels: int = DEPTH_LEVELS,
     ) -> None:
+        self.turn = threading.RLock()  # whose call is in the DLL
         interop = host.load(library, runtime)
         self._interop, self._requests = interop, interop.Requests
         self._missing = importlib.import_module("System").EntryPointNotFoundException
@@ -348,16 +349,9 @@ class ProfitDll:
         """
         message = ctypes.c_int64()
         texts = (order.account.account, order.account.sub_account, order.asset.ticker, order.asset.exchange, password)
-        local = self._send(
-            order.account.broker,
-            *map(_units, texts),
-            order.kind,
-            order.side,
-            order.price,
-            order.stop,
-            order.quantity,
-            ctypes.byref(message),
-        )
+        figures = (order.kind, order.side, order.price, order.stop, order.quantity)
+        with self.turn:
+            local = self._send(order.account.broker, *map(_units, texts), *figures, ctypes.byref(message))
         if local == MISSING:
             raise LibraryError(f"SendOrder cannot be called: {self.first_error()}")
         return Sent(checked("SendOrder", local), message.value)
@@ -403,7 +397,8 @@ class ProfitDll:
 
     def _native(self, call: Callable[..., T], *arguments: object) -> T:
         try:
-            return call(*arguments)
+            with self.turn:
+                return call(*arguments)
         except self._missing as error:
             raise LibraryError(f"this build of the DLL lacks a function: {error}") from None
 

@@ -1,12 +1,15 @@
 """A stage for the cases of every broker: orders sent through the border and followed by the state machine."""
 
+import datetime as dt
 import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from realtime import orders
@@ -34,6 +37,8 @@ class Stage:
     """One login. `sure` prices trade at once or never; `market` lets the market go on where it does not by itself."""
 
     broker: Broker
+    memory: Path
+    began: dt.datetime  # before everything that the stage did
     symbol = "WINX99"
     powers: frozenset[str] = frozenset()  # what this stage can bring about
     poll_seconds = 0.02
@@ -61,6 +66,13 @@ class Stage:
     def bring(self, power: str, *figures: int) -> None:
         """Bring about what one of `powers` names, for the next order."""
         raise NotImplementedError(power)
+
+    def remember(self, reports: list[Report]) -> None:
+        """Keep what the next login at this exchange has to know."""
+        self.memory.write_bytes(msgspec.json.encode(reports))
+
+    def remembered(self) -> list[Report]:
+        return msgspec.json.decode(self.memory.read_bytes(), type=list[Report])
 
     # Prices
 

@@ -35,7 +35,7 @@ class PaperStage(Stage):
 
     def __init__(self, path):
         super().__init__(ACCOUNT)
-        self.path = path
+        self.memory = path.with_name("memory.json")
         self.now = self.began = OPEN
         self.sizes = []
         self.broker = PaperBroker(path, model=Model(), now=lambda: self.now)
@@ -53,10 +53,6 @@ class PaperStage(Stage):
         elif power == "close":
             self.now = OPEN.replace(hour=21, minute=25)
 
-    def again(self):
-        self.broker.close()
-        return PaperStage(self.path)
-
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
@@ -73,4 +69,9 @@ def test_the_powers_that_paper_lacks_are_those_that_are_said():
     ids=lambda case: f"{case.number}-{case.title}",
 )
 def test_the_case_holds(case, shared, tmp_path):
-    case.run(PaperStage(tmp_path / "paper.jsonl") if case.alone else shared)
+    path = tmp_path / "paper.jsonl"
+    if case.after:
+        before = PaperStage(path)
+        CASES[case.after].run(before)
+        before.broker.close()
+    case.run(PaperStage(path) if case.alone else shared)
