@@ -44,6 +44,7 @@ class Told(Struct, frozen=True, kw_only=True):
     whole: bool = False
     dropped: int = 0  # by ring or spool
     errors: int = 0  # exceptions inside callbacks
+    cpu_seconds: float = 0.0  # of all threads, from the first trade to the last
     trouble: str | None = None
 
 

@@ -102,6 +102,7 @@ class Player:
             now=lambda: noon,
         )
         self._broke: BaseException | None = None
+        self._cpu_seconds = 0.0
 
     def play(self) -> Told:
         """Until everything is told and in the sealed spool, or something is wrong; what it came to."""
@@ -137,6 +138,7 @@ class Player:
 
     def _await_told(self, thread: threading.Thread) -> None:
         ring, told_at, quiet, events = self._dll.market, 0.0, 0, -1
+        began = time.process_time()
         while thread.is_alive() and not self.stop.is_set() and quiet < QUIET_LOOKS:
             # Each trade is a record: the half that is kept free is for what comes beside them.
             self._source.allow(ring.tail + ring.capacity // 2)
@@ -146,6 +148,8 @@ class Player:
             counters = self._source.counters()
             still = counters.load_done and not counters.queue_depth and ring.events == events
             quiet, events = (quiet + 1 if still else 0), ring.events
+            if not quiet:
+                self._cpu_seconds = time.process_time() - began
             time.sleep(LOOK_SECONDS)
 
     def _trouble(self, *, stopped: bool) -> str | None:
@@ -158,7 +162,14 @@ class Player:
         made, dropped = counters.trades_made, now.dropped + now.spool_dropped
         if trouble is None and made != self._plan.records:
             trouble = f"expected {self._plan.records} trades and cancellations from the tape, it made {made}"
-        return Told(trades=made, whole=trouble is None, dropped=dropped, errors=now.callback_errors, trouble=trouble)
+        return Told(
+            trades=made,
+            whole=trouble is None,
+            dropped=dropped,
+            errors=now.callback_errors,
+            trouble=trouble,
+            cpu_seconds=self._cpu_seconds,
+        )
 
 
 def say(told: Told) -> None:

@@ -33,7 +33,8 @@ def test_bench_knows_its_benchmarks(tradingsystem):
     answer = tradingsystem("bench", "nothing")
 
     assert answer.returncode == 2
-    assert "there are: capture, dagster, faults, growth, import, latency, sync" in answer.stderr
+    known = "books, capture, dagster, faults, growth, import, latency, replay, stream, sync"
+    assert f"there are: {known}" in answer.stderr
 
 
 @pytest.mark.timeout(300)
