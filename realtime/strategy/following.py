@@ -6,6 +6,7 @@ import numpy as np
 import structlog
 from pyroaring import BitMap64
 
+from realtime.records import Kind
 from realtime.relay.rows import EDIT, Trades, frame_of, trades_of
 from realtime.spool.frames import Frame, FrameKind, Loss, Mark
 from realtime.spool.reader import Found, Reader
@@ -37,7 +38,8 @@ class Following:
         for frame in frames:
             trades, refused = trades_of([frame])
             self.lost += len(refused)
-            yield from self._new(trades)
+            # Not those of a history answer: the market has gone on, and a strategy's clock cannot go back.
+            yield from self._new(trades.where(np.ascontiguousarray(trades.records["kind"]) == Kind.TRADE))
         self.over = any(_ends(frame) for frame in found.frames[-1:])
 
     def _new(self, trades: Trades) -> Iterator[Tick]:

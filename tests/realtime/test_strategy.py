@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.records import Kind
 from realtime.spool.reader import Position, Reader
 from realtime.spool.writer import Spool
 from realtime.strategy import Bar, Signal, StrategyError, Tick
@@ -199,12 +200,14 @@ def sound(count: int, first: int = 1):
     return made_up
 
 
-def test_a_repeat_is_told_once_and_an_edit_as_what_it_is(tmp_path):
+def test_a_repeat_is_told_once_an_edit_as_what_it_is_and_a_filled_trade_never(tmp_path):
     first, again = sound(30), sound(10, 21)
     edit, end = sound(1, 5), sound(1, 6)
     edit["flags"], edit["price"] = 1, 99.0
     end["flags"], end["quantity"] = 1, 0
-    spooled(tmp_path / "spool", first, again, edit, end)
+    filled = sound(5, 900)
+    filled["kind"] = Kind.HISTORY_TRADE
+    spooled(tmp_path / "spool", first, filled, again, edit, end)
     following = Following(Reader([tmp_path / "spool"], Position()))
     ticks = []
     while not following.over:
