@@ -24,6 +24,7 @@ SECRETS = (
     "PROFITDLL_ACTIVATION_KEY",
     "PROFITDLL_USER",
     "PROFITDLL_PASSWORD",
+    "PROFITDLL_ROUTING_PASSWORD",
     "TRADINGSYSTEM_JOURNAL_KEY",
 )  # never in a tracked file
 OUR_PREFIX = "TRADINGSYSTEM_"
@@ -155,6 +156,8 @@ class ProfitDll(Struct, frozen=True, kw_only=True):
     user: Annotated[str | None, env("PROFITDLL_USER")] = None
     password: Annotated[str | None, env("PROFITDLL_PASSWORD")] = None
     routing: Annotated[bool, env("PROFITDLL_ROUTING")] = True  # log in for orders too
+    routing_password: Annotated[str | None, env("PROFITDLL_ROUTING_PASSWORD")] = None  # the broker's, of each order
+    stop_offset_ticks: Annotated[int, Meta(ge=0), env("PROFITDLL_STOP_OFFSET_TICKS")] = 20  # limit of a plain stop
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -172,6 +175,8 @@ class Orders(Struct, frozen=True, kw_only=True):
     """Who executes orders, the journal's key, and the first limits. Money in BRL, counts in contracts or shares."""
 
     broker: Annotated[Literal["source", "paper"], env("TRADINGSYSTEM_BROKER")] = "source"
+    paper_slippage: Annotated[int, Meta(ge=0), env("TRADINGSYSTEM_PAPER_SLIPPAGE_TICKS")] = 1
+    paper_queue: Annotated[int, Meta(ge=0), env("TRADINGSYSTEM_PAPER_QUEUE_LOTS")] = 100
     journal_key: Annotated[str | None, env("TRADINGSYSTEM_JOURNAL_KEY")] = None
     daily_loss: Annotated[Decimal, env("DAILY_LOSS_LIMIT")] = Decimal(5000)
     flatten_on_loss: Annotated[bool, env("TRADINGSYSTEM_FLATTEN_ON_LOSS")] = False

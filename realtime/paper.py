@@ -96,6 +96,11 @@ class PaperBroker:
             for step in matching.steps(orders, trade, self._rules(trade.symbol)):
                 self._step(self._book.orders[step.order.number], step)
 
+    def wants(self, symbol: str) -> bool:
+        """Whether each trade of a symbol matters now; where no order works its last one is enough."""
+        with self._lock:
+            return any(self._book.orders[number].waiting.symbol == symbol for number in self._working)
+
     def quote(self, symbol: str, *, buy: bool, price: Decimal, quantity: int) -> None:
         """The best price of one side and what stands there; without quotes the model's guess counts."""
         with self._lock:

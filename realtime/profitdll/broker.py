@@ -99,6 +99,8 @@ class ProfitBroker:
     ) -> None:
         self.call_seconds = call_seconds
         self.trouble: str | None = None  # why nothing may be sent any more, whatever the link says
+        if not password:  # an order without it vanishes on its way, and nobody tells
+            self.trouble = "PROFITDLL_ROUTING_PASSWORD is not set"
         self._dll = dll
         self._password = password
         self._kind = kind

@@ -262,6 +262,17 @@ def test_orders_that_the_dll_does_not_know_are_told_as_such(dll, heard):
             call(OrderKey(exchange_id="CL-1"))
 
 
+def test_without_a_routing_password_no_order_leaves(dll, heard):
+    nameless = Heard(dll)
+    nameless.broker.close()
+    nameless.broker = ProfitBroker(dll, "", call_seconds=0.3)
+    nameless.states((0, 0), (3, 0), (2, 4), (1, 5))
+    nameless.all_heard()
+    with pytest.raises(NotReadyError, match="PROFITDLL_ROUTING_PASSWORD"):
+        nameless.broker.send(new())
+    nameless.broker.close()
+
+
 def test_cancels_leave_without_a_link(dll, heard):
     assert heard.broker.cancel(ACCOUNT, OrderKey(7)) == Sent(-1, 71)
     heard.broker.cancel_all(ACCOUNT)
