@@ -197,6 +197,11 @@ def known_sessions(warm: WarmStore, since: dt.date, *, of: str) -> dict[tuple[st
     return {(row["symbol"], row["session"]): row["state"] for row in found}
 
 
+def session_dates(warm: WarmStore) -> set[dt.date]:
+    """The dates of all sessions that the ledger knows."""
+    return {row["session"] for row in warm.rows("SELECT DISTINCT session FROM tape_sessions")}
+
+
 def counts(warm: WarmStore) -> tuple[dict[str, int], dict[str, int]]:
     """How many gaps and how many captured sessions there are in each state."""
     of_gaps = warm.rows("SELECT state, count(*) AS count FROM tape_gaps GROUP BY state")

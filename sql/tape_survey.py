@@ -45,7 +45,7 @@ class Survey:
     def __init__(self, hot: HotStore, warm: WarmStore, session: dt.date) -> None:
         self._hot, self._warm = hot, warm
         self.session = session
-        self.tier: Store = _tier_of(warm, session)
+        self.tier: Store = tier_of(warm, session)
 
     def held(self, symbols: Sequence[str] | None = None) -> dict[str, Held]:
         """Sums by symbol. Waits until all that hot took is visible."""
@@ -176,20 +176,15 @@ class Survey:
             )
 
 
-def sessions_held(hot: HotStore, since: dt.date) -> set[dt.date]:
-    """The sessions of which hot has rows from a UTC day on."""
-    text = f"SELECT DISTINCT session FROM ticks WHERE ts >= {instant_literal(start_of(since))}"
-    return {_day(row["session"]) for row in hot.rows(text)}
-
-
 def sessions_of_day(hot: HotStore, warm: WarmStore, day: dt.date) -> set[dt.date]:
     """The sessions of which a UTC day has rows."""
-    store = hot if _tier_of(warm, day) == "hot" else warm
+    store = hot if tier_of(warm, day) == "hot" else warm
     within = f"ts >= {instant_literal(start_of(day))} AND ts < {instant_literal(start_of(day + dt.timedelta(days=1)))}"
     return {_day(row["session"]) for row in store.rows(f"SELECT DISTINCT session FROM ticks WHERE {within}")}
 
 
-def _tier_of(warm: WarmStore, session: dt.date) -> Store:
+def tier_of(warm: WarmStore, session: dt.date) -> Store:
+    """The tier that answers for a session."""
     rows = warm.rows("SELECT hot_from FROM sync_control WHERE stream = 'ticks'")
     floor = rows[0]["hot_from"] if rows else None
     return "hot" if floor is None or start_of(session) >= floor else "warm"

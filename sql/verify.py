@@ -16,7 +16,8 @@ from sql.errors import DamagedError
 from sql.evidence import Evidence, Tiers, days_of, gather, symbol_differences
 from sql.judgement import Difference, found_in, source_of, unproven
 from sql.mending import catch_up, mended, seal
-from sql.tables import Table, Tier
+from sql.tables import TICKS, Table, Tier
+from sql.tape_verdict import Sessions, sessions_of
 
 
 class TierDay(Struct, frozen=True, kw_only=True):
@@ -42,13 +43,17 @@ class DayReport(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """`holds`: no difference on a sealed day, and with `strict` nothing there that is not proven."""
+    """`holds`: no difference on a sealed day, and with `strict` nothing there that is not proven.
+
+    `sessions`: whether hot took all that the exchange sent, by the ledger of gaps; null where ticks were not asked for.
+    """
 
     holds: bool
     strict: bool
     days: list[DayReport]
     differences: list[Difference]
     repaired: list[str]
+    sessions: Sessions | None = None
 
 
 def verify(
@@ -69,6 +74,7 @@ def verify(
     reports: list[DayReport] = []
     found: list[Difference] = []
     repaired: list[str] = []
+    sessions: Sessions | None = None
     for table in tables:
         repaired += catch_up(table, tiers) if repair and not table.direct else []
         days = [each for each in days_of(table, tiers) if day is None or each == day]
@@ -79,8 +85,11 @@ def verify(
             found += differences
             repaired += [f"{table.name} {each}: {line}" for line in report.repaired]
             advance()
-    holds = not found and not (strict and any(report.unproven for report in reports))
-    return Verdict(holds=holds, strict=strict, days=reports, differences=found, repaired=repaired)
+        if table.name == TICKS.name:
+            sessions = sessions_of(tiers, days if day is None else [day], whole=day is None)
+    doubtful = any(report.unproven for report in reports) or (sessions is not None and bool(sessions.unproven))
+    holds = not found and not (strict and doubtful)
+    return Verdict(holds=holds, strict=strict, days=reports, differences=found, repaired=repaired, sessions=sessions)
 
 
 def _judged(

@@ -13,6 +13,7 @@ from sql import stores
 
 if TYPE_CHECKING:
     from sql.tables import Table
+    from sql.tape_verdict import Sessions
     from sql.verify import Verdict
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -51,8 +52,10 @@ def verify(
         _print(verdict)
     if not verdict.holds:
         unproven = sum(bool(each.unproven) for each in verdict.days)
+        sessions = len(verdict.sessions.unproven) if verdict.sessions else 0
         words = [f"{len(verdict.differences)} differences"] if verdict.differences else []
         words += [f"{unproven} days that nothing proves"] if strict and unproven else []
+        words += [f"{sessions} sessions that are not proven"] if strict and sessions else []
         raise cli.Refusal(f"the tiers do not hold what they should: {', '.join(words)}", 1)
 
 
@@ -81,3 +84,18 @@ def _print(verdict: "Verdict") -> None:
     for found in verdict.differences:
         where = f"{found.tier}.{found.table} {found.day} {found.symbol}"
         click.echo(f"different {where}: {found.count} rows, {found.reason}; mend it with: {found.remedy}")
+    if verdict.sessions:
+        _print_sessions(verdict.sessions, strict=verdict.strict)
+
+
+def _print_sessions(sessions: "Sessions", *, strict: bool) -> None:
+    click.echo(f"sessions  {sessions.proven} proven, {len(sessions.unproven)} unproven, {sessions.open} open")
+    if sessions.unproven and not strict:
+        click.echo(f"warning   {len(sessions.unproven)} sessions are over and not proven; --strict names them")
+        return
+    for each in sessions.unproven:
+        click.echo(f"unproven  session {each.session} of {each.symbol}, {each.trades} trades: {each.reason}")
+        for gap in each.gaps:
+            numbers = f"{gap.first_id or '…'} to {gap.last_id or '…'}"
+            told = "; ".join(filter(None, (gap.cause, gap.note)))
+            click.echo(f"  {gap.state} {gap.kind} {numbers}, {gap.missing or '?'} trades{f': {told}' if told else ''}")

@@ -76,6 +76,7 @@ class Scene:
         environment = {
             **instance.child_environment(self.known),
             "TRADINGSYSTEM_SIMULATOR_SCRIPT": str(self.script),
+            "TRADINGSYSTEM_FILL_GAPS": "false",  # what capture itself loses is counted here
             "LOG_LEVEL": "warning",
         }
         log = (self.known.data_dir / "logs" / f"{name}.log").open("ab")

@@ -23,7 +23,8 @@ def test_verify_proves_finds_and_mends(tradingsystem, engines):
         connection.execute("DELETE FROM ticks WHERE symbol = 'WDOZ26' AND session = %s", (day,))
     bad = tradingsystem("verify", "--json", "--day", day)
     told = tradingsystem("verify", "--day", day)
-    mended = tradingsystem("verify", "--repair", "--json", "--strict")
+    mended = tradingsystem("verify", "--repair", "--json")
+    strict, named = tradingsystem("verify", "--json", "--strict"), tradingsystem("verify", "--strict")
     found = json.loads(bad.stdout)["differences"]
 
     assert (good.returncode, bad.returncode, told.returncode, mended.returncode) == (0, 1, 1, 0), mended.stderr
@@ -32,6 +33,12 @@ def test_verify_proves_finds_and_mends(tradingsystem, engines):
     assert [(d["tier"], d["day"], d["symbol"], d["count"]) for d in found] == [("warm", str(day), "WDOZ26", 10)]
     assert f"mend it with: tradingsystem verify ticks --day {day} --repair" in told.stdout
     assert "read" in told.stderr
+    # Nobody said how many trades these sessions had: their tiers agree, their completeness is not proven.
+    assert (strict.returncode, named.returncode) == (1, 1)
+    assert {row["symbol"] for row in json.loads(strict.stdout)["sessions"]["unproven"]} >= {"WDOZ26", "PETR4"}
+    assert f"unproven  session {day} of WDOZ26, 10 trades: no sums of the exchange" in named.stdout
+    assert "sessions are over and not proven; --strict names them" in told.stdout
+    assert "sessions that are not proven" in strict.stderr
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--day", "yesterday"], ["--mend"]])
