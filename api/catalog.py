@@ -7,6 +7,7 @@ import time
 import msgspec
 from msgspec import Struct
 
+from sql import tape_ledger
 from sql.coverage import Coverage
 from sql.errors import StoreError
 from sql.queries import statement
@@ -14,6 +15,7 @@ from sql.tables import TABLES, Table
 from sql.tape import Tape
 
 FRESH_SECONDS = 5.0
+SESSIONS = 200  # of symbols, the newest
 LATE_SECONDS = 600.0  # twice the slowest schedule: until then, rows that are still to come are the normal lag
 
 
@@ -68,13 +70,26 @@ class SymbolEntry(Struct, frozen=True, kw_only=True):
     last_ts: dt.datetime
 
 
+class SessionEntry(Struct, frozen=True, kw_only=True):
+    """Whether a symbol's session is whole: proven, unproven with the reason, or open."""
+
+    symbol: str
+    session: dt.date
+    state: str
+    reason: str
+    trades: int
+    missing: int
+
+
 class Catalog(Struct, frozen=True, kw_only=True):
-    """`symbols` is null while hot is away. Made at `made_at`, UTC; kept for five seconds."""
+    """`symbols` is null while hot is away, `sessions` (the newest ones) while warm is. Made at `made_at`, UTC; kept for
+    five seconds."""
 
     made_at: dt.datetime
     tables: list[TableEntry]
     tiers: list[TierEntry]
     symbols: list[SymbolEntry] | None
+    sessions: list[SessionEntry] | None
 
 
 class CatalogKeeper:
@@ -95,6 +110,7 @@ class CatalogKeeper:
                     tables=[entry_of(table) for table in TABLES.values()],
                     tiers=[self._bounded(tier) for tier in tiers_of(self._tape.coverage(), dt.datetime.now(dt.UTC))],
                     symbols=self._symbols(),
+                    sessions=self._sessions(),
                 )
                 self._at = time.monotonic()
             return self._made
@@ -117,6 +133,14 @@ class CatalogKeeper:
         except StoreError:
             return None
         return [SymbolEntry(**row) for row in rows]
+
+    def _sessions(self) -> list[SessionEntry] | None:
+        try:
+            rows = tape_ledger.sessions(self._tape.warm, limit=SESSIONS, reader=True)
+        except StoreError:
+            return None
+        names = SessionEntry.__struct_fields__
+        return [SessionEntry(**{name: getattr(row, name) for name in names}) for row in rows if row.captured]
 
 
 def entry_of(table: Table) -> TableEntry:

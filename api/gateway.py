@@ -13,6 +13,7 @@ from api.kernel.access import OPEN
 from api.kernel.application import Service, create_app
 from api.kernel.asyncapi import document, stream_documentation
 from api.live import Watch, live
+from api.sessions import tape_gaps, tape_sessions
 from api.snapshots import Snapshots
 from api.stream import Relay, stream
 from api.tape import candles, catalog, ticks
@@ -64,7 +65,20 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             id=ID,
             title="TradingSystem",
             description=DESCRIPTION,
-            handlers=[live_page, files, ticks, candles, catalog, live, pages, events, stream, *described],
+            handlers=[
+                live_page,
+                files,
+                ticks,
+                candles,
+                catalog,
+                tape_sessions,
+                tape_gaps,
+                live,
+                pages,
+                events,
+                stream,
+                *described,
+            ],
             parts={
                 "tape": tape,
                 "snapshots": snapshots,

@@ -16,8 +16,10 @@ from msgspec import Struct
 from api.catalog import TierEntry, tiers_of
 from api.kernel.errors import responses
 from api.kernel.limits import FREE
+from api.sessions import GapEntry, Session, gaps_of, session_of
 from config import manifest
 from config.settings import Settings
+from sql import tape_ledger
 from sql.errors import StoreError
 from sql.queries import statement
 from sql.tables import Flag
@@ -29,6 +31,8 @@ HISTORY = 120
 TRADES = 15
 SYMBOLS = 24
 SCAN = dt.timedelta(days=1)
+LEDGER_SECONDS = 5.0
+SESSIONS, GAPS = 18, 12  # the newest
 
 
 class Trade(Struct, frozen=True, kw_only=True):
@@ -73,6 +77,8 @@ class Pulse(Struct, frozen=True, kw_only=True):
     prices: list[LastPrice] | None
     tiers: list[TierEntry]
     engines: list[Engine]
+    sessions: list[Session] | None
+    gaps: list[GapEntry] | None
 
 
 class PulseAnswer(Struct, frozen=True, kw_only=True):
@@ -97,6 +103,7 @@ class Watch:
         self._rates: deque[float] = deque(maxlen=HISTORY)
         self._seen: tuple[float, int] | None = None  # when, rows
         self._services: tuple[float, list[Engine]] = (float("-inf"), [])
+        self._ledger: tuple[float, list[Session] | None, list[GapEntry] | None] = (float("-inf"), None, None)
         self._pulse: tuple[float, Pulse] | None = None
 
     async def pulse(self) -> Pulse:
@@ -114,6 +121,7 @@ class Watch:
     async def _take(self) -> Pulse:
         tape, services = await asyncio.gather(anyio.to_thread.run_sync(self._tape_now), self._services_now())
         found = await anyio.to_thread.run_sync(self._tape.coverage)
+        _, sessions, gaps = await anyio.to_thread.run_sync(self._ledger_now)
         rows = tape.get("rows")
         self._measure(rows)
         engines = [_engine("questdb", found.away.get("hot")), _engine("postgres", found.away.get("warm")), *services]
@@ -127,7 +135,21 @@ class Watch:
             prices=tape.get("prices"),
             tiers=tiers_of(found, dt.datetime.now(dt.UTC)),
             engines=engines,
+            sessions=sessions,
+            gaps=gaps,
         )
+
+    def _ledger_now(self) -> tuple[float, list[Session] | None, list[GapEntry] | None]:
+        if self._clock() - self._ledger[0] > LEDGER_SECONDS:
+            warm = self._tape.warm
+            found: tuple[list[Session] | None, list[GapEntry] | None]
+            try:
+                rows = tape_ledger.sessions(warm, limit=SESSIONS, reader=True)
+                found = [session_of(row) for row in rows if row.captured], gaps_of(warm, limit=GAPS)
+            except StoreError:
+                found = None, None  # the tier says that it is away
+            self._ledger = (self._clock(), *found)
+        return self._ledger
 
     def _measure(self, rows: int | None) -> None:
         now, before = self._clock(), self._seen

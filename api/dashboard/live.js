@@ -3,8 +3,10 @@
 const BEAT_MS = 1000;
 const PATIENCE_MS = 5000;
 const KEY = "tradingsystem-key";
-const WORDS = { ok: "OK", behind: "Behind", suspended: "Suspended", away: "Away", up: "Up", down: "Down", ill: "Ill" };
-const COLOURS = { ok: "ok", up: "ok", behind: "wait", ill: "wait", suspended: "bad", away: "bad", down: "bad" };
+const WORDS = { ok: "OK", behind: "Behind", suspended: "Suspended", away: "Away", up: "Up", down: "Down", ill: "Ill",
+  open: "Open", proven: "Proven", unproven: "Unproven", missing: "Missing", filled: "Filled", vacant: "Unused", unfillable: "Unfillable" };
+const COLOURS = { ok: "ok", up: "ok", behind: "wait", ill: "wait", suspended: "bad", away: "bad", down: "bad",
+  proven: "ok", filled: "ok", vacant: "ok", open: "wait", missing: "wait", unproven: "bad", unfillable: "bad" };
 
 const at = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -20,6 +22,7 @@ const moment = new Intl.DateTimeFormat("en-GB", {
 let seen = new Set();
 let before = new Map();
 let lostAt = null;
+let tapeShown = "";
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -155,12 +158,46 @@ function showEngines(engines) {
   }));
 }
 
+// Drawn anew only when it changed: a story that somebody opened stays open.
+function showTape(sessions, gaps) {
+  const news = JSON.stringify([sessions, gaps]);
+  if (news === tapeShown) return;
+  tapeShown = news;
+  const open = new Set([...document.querySelectorAll("#gaps details[open]")].map((each) => each.dataset.gap));
+  at("sessions").replaceChildren(...(sessions ?? []).map((session) => {
+    const item = element("li");
+    const what = element("span", "what", `${session.symbol} · ${session.session}`);
+    what.append(element("small", "", `${whole.format(session.trades)} trades; ${session.reason}`));
+    item.append(what, badge(session.state));
+    return item;
+  }));
+  at("gaps").replaceChildren(...(gaps ?? []).map((gap) => {
+    const item = element("li");
+    const details = element("details");
+    details.dataset.gap = String(gap.id);
+    details.open = open.has(details.dataset.gap);
+    const summary = element("summary");
+    const left = gap.ids ? `${whole.format(gap.ids_left)} of ${whole.format(gap.ids)} missing` : "number not known";
+    const what = element("span", "what", `${gap.symbol} · ${gap.session} · ${gap.kind}`);
+    what.append(element("small", "", [left, gap.cause, gap.filled_by].filter(Boolean).join("; ")));
+    summary.append(what, badge(gap.state));
+    const story = element("ol");
+    story.append(...gap.story.map((told) => element("li", "", `${moment.format(new Date(told.at))} ${told.event}: ${told.words}`)));
+    details.append(summary, story);
+    item.append(details);
+    return item;
+  }));
+  at("sessions-empty").hidden = sessions === null || sessions.length > 0;
+  at("gaps-empty").hidden = gaps === null || gaps.length > 0;
+}
+
 function show(pulse) {
   showFlow(pulse);
   showTiers(pulse.tiers);
   showTrades(pulse.trades);
   showPrices(pulse.prices);
   showEngines(pulse.engines);
+  showTape(pulse.sessions, pulse.gaps);
   at("made").dateTime = pulse.made_at;
   at("made").textContent = `${moment.format(new Date(pulse.made_at))} (São Paulo)`;
 }

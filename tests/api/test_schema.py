@@ -6,7 +6,16 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-PATHS = ("/health", "/metrics", "/api/v1/ticks", "/api/v1/candles", "/api/v1/catalog", "/api/v1/live")
+PATHS = (
+    "/health",
+    "/metrics",
+    "/api/v1/ticks",
+    "/api/v1/candles",
+    "/api/v1/catalog",
+    "/api/v1/live",
+    "/api/v1/tape/sessions",
+    "/api/v1/tape/gaps",
+)
 
 
 @pytest.fixture(scope="module")
