@@ -5,7 +5,7 @@ from functools import cache
 
 import dagster as dg
 
-from assets import archived, captured, direct, instance, retained, synced
+from assets import archived, captured, direct, instance, retained, synced, tape
 from config.settings import Settings, load
 from pipelines import alerts, imports, outside, schedules, sensors, watch
 from sql import stores
@@ -20,7 +20,15 @@ def made_when_used(make: Callable[[Settings], object]) -> dg.ResourceDefinition:
 
 
 defs = dg.Definitions(
-    assets=[*captured.assets, *synced.assets, *archived.assets, *direct.assets, *retained.assets, *instance.assets],
+    assets=[
+        *captured.assets,
+        *synced.assets,
+        *archived.assets,
+        *direct.assets,
+        *retained.assets,
+        *tape.assets,
+        *instance.assets,
+    ],
     asset_checks=[*synced.checks, *archived.checks, *direct.checks],
     jobs=[
         schedules.sync,

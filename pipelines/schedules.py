@@ -42,8 +42,8 @@ archive = dg.define_asset_job(
 )
 nightly = dg.define_asset_job(
     "nightly",
-    dg.AssetSelection.groups("warm", "cold", "proof", "retention"),
-    description="A day that is over: sync, archive, prove, retain, each behind the checks of the one before.",
+    dg.AssetSelection.groups("warm", "cold", "proof", "retention", "tape"),
+    description="A day that is over: sync, archive, prove, judge, retain, each behind the checks of the one before.",
     tags={"dagster/priority": "-1"},  # behind the passes over the open day
 )
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from assets.instance import KEY as DAGSTER_STORAGE
+from assets.tape import KEY as TAPE_SESSIONS
 from config.settings import ROOT
 from pipelines import definitions
 from sql.tables import DIRECT, MOVING, SYNCED, TICKS
@@ -86,10 +87,11 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     wanted = {dg.AssetKey([tier, table.name]) for table, tiers in chains.items() for tier in tiers}
     checks = {(key.asset_key.path[0], key.name) for key in graph.asset_check_keys}
 
-    assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE}
-    assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree")}
-    assert len(graph.asset_check_keys) == 3 * len(SYNCED) + 2 * len(DIRECT)
-    assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
+    assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE, TAPE_SESSIONS}
+    assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree"), ("tape", "complete")}
+    assert len(graph.asset_check_keys) == 3 * len(SYNCED) + 2 * len(DIRECT) + 1
+    blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
+    assert blocking == {"rows_agree", "tiers_agree"}
     for table, tiers in chains.items():
         for before, after in itertools.pairwise(tiers):
             assert graph.get(dg.AssetKey([after, table.name])).parent_keys == {dg.AssetKey([before, table.name])}
@@ -98,7 +100,8 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
 def test_passes_on_one_table_share_a_pool_and_are_tried_again():
     for made in definitions.defs.assets:
         if isinstance(made, dg.AssetsDefinition):
-            pools = {f"table_{key.path[-1]}" if key != DAGSTER_STORAGE else "dagster_storage" for key in made.keys}
+            others = {DAGSTER_STORAGE: "dagster_storage", TAPE_SESSIONS: "tape_sessions"}
+            pools = {others.get(key, f"table_{key.path[-1]}") for key in made.keys}
             assert {made.op.pool} == pools
             assert made.op.retry_policy.jitter is not None
 
