@@ -1,6 +1,7 @@
 """Replay: a stored session comes out of interop, ring, capture and spool as it was stored, or it is said why not."""
 
 import datetime as dt
+import functools
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from config.settings import ROOT
 from realtime import replay as plans
-from realtime.replay import ReplayError, Told, read_plan, replaying
+from realtime.replay import Plan, ReplayError, Told, read_plan, replaying
 from realtime.replay.proof import Sums, first_difference
 from realtime.replay.replaying import Asked, Host, Wish, check_symbols, place, replay
 from realtime.replay.told import LARGEST, Teller
@@ -217,6 +218,15 @@ def test_what_the_simulator_refuses_is_told_with_its_line(tmp_path, monkeypatch)
         replayed(tmp_path, day(10))
 
     assert list((tmp_path / "replay").iterdir()) == []
+
+
+@linux
+def test_a_ring_that_is_small_makes_the_tape_wait_and_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(replaying, "Plan", functools.partial(Plan, ring_records=1 << 12))
+    answer = replayed(tmp_path, day(60_000))
+
+    assert answer.holds
+    assert answer.proof.replayed.trades == 60_000
 
 
 def test_what_cannot_be_replayed_is_said_with_what_helps():

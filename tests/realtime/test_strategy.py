@@ -2,7 +2,10 @@
 
 import datetime as dt
 import json
+import os
+import subprocess
 import sys
+import time
 
 import numpy as np
 import polars as pl
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.settings import ROOT
 from realtime.records import Kind
 from realtime.spool.reader import Position, Reader
 from realtime.spool.writer import Spool
@@ -229,6 +233,45 @@ def test_a_record_that_the_spool_could_not_keep_is_counted_and_ends_the_runner_w
 
     assert main() == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"ticks": 5, "repeats": 0, "lost": 3, "signals": 0}
+
+
+def test_a_live_strategy_hears_what_comes_from_now_on_and_through_a_restart_of_capture(tmp_path):
+    """Its process waits at the spool's end, takes the next run as well, and ends in order when asked."""
+    folder, output = tmp_path / "spool", tmp_path / "out.jsonl"
+    strategy = tmp_path / "mine.py"
+    strategy.write_text(
+        "from realtime.strategy import Signal\n"
+        "class Mine:\n"
+        "    def on_tick(self, tick):\n"
+        "        return [Signal(symbol=tick.symbol, type='hold', confidence=1, quantity=tick.trade_id)]\n"
+        "    def on_bar(self, bar): return ()\n",
+        encoding="utf-8",
+    )
+    first = Spool.open(folder, source="simulator")
+    first.assets(ASSETS)
+    first.append(sound(20))
+    first.commit()
+    command = [sys.executable, "-P", "-m", "realtime.strategy", f"{strategy}:Mine", "--spool", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*command, "--output", str(output)], env=environment, stdout=subprocess.PIPE) as running:
+        until(output.exists)  # opened when it stands at the end
+        first.append(sound(5, 21))
+        first.close()
+        spooled(folder, sound(5, 26))
+        until(lambda: output.read_bytes().count(b"\n") == 10)
+        running.terminate()
+        said, _ = running.communicate(timeout=20)
+
+    assert running.returncode == 0
+    assert [json.loads(line)["quantity"] for line in output.read_bytes().splitlines()] == list(range(210, 310, 10))
+    assert json.loads(said.splitlines()[-1])["signals"] == 10
+
+
+def until(holds) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "still not true after 30 s"
+        time.sleep(0.01)
 
 
 def test_the_example_speaks_once_a_bar_when_one_side_takes_most():

@@ -10,6 +10,7 @@ from sql.coverage import Coverage
 from sql.session_rows import Chosen, frames, write_archived, write_session
 from sql.tables import TICKS
 from sql.tape import Tape
+from sql.warm import copy, ensure_partitions
 from tests.tape import DAY, ticks
 
 NEXT = DAY + dt.timedelta(days=1)
@@ -65,26 +66,26 @@ def test_what_is_no_symbol_is_refused(tmp_path):
         write_session(Tape(None, None, None), Chosen(session=DAY, symbols=("A' OR 1",)), tmp_path / "rows.parquet")
 
 
-def test_hot_and_warm_and_cold_give_the_same_rows(tmp_path, hot, warm, monkeypatch, over_midnight):
-    """All of the session's days in one tier, once in each; the tables are the engines' own."""
-    cold = archived(tmp_path / "cold", over_midnight)
-    hot.execute("TRUNCATE TABLE ticks")
-    hot.insert(TICKS, over_midnight)
+def test_hot_and_warm_and_cold_give_the_same_rows(tmp_path, hot, warm, monkeypatch):
+    """All of the session's days in one tier, once in each; the tables are the shared engines', the days are ours."""
+    session, evening = dt.date(2027, 3, 1), dt.datetime(2027, 3, 1, 23, 59, 58, tzinfo=dt.UTC)
+    rows = pl.concat([ticks(6, since=evening), ticks(6, since=evening, session=NEXT, first_id=100)]).sort(TICKS.key)
+    cold = archived(tmp_path / "cold", rows)
+    hot.insert(TICKS, rows)
     hot.wait_applied(TICKS)
-    from sql.warm import copy, ensure_partitions
-
     with warm.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM ticks")
-        ensure_partitions(cursor, TICKS, EVENING, EVENING + dt.timedelta(days=1))
-        copy(cursor, TICKS, [over_midnight])
-    expected = over_midnight.filter((pl.col("session") == DAY) & (pl.col("symbol") != "PETR4"))
-    for tier in ("hot", "warm", "cold"):
-        monkeypatch.setattr(Coverage, "tier_of", lambda self, day, today, tier=tier: tier)
-        path = tmp_path / f"{tier}.parquet"
-        tiers = write_session(Tape(hot, warm, cold), Chosen(session=DAY, symbols=("WINZ26", "WDOZ26")), path)
+        ensure_partitions(cursor, TICKS, evening, evening + dt.timedelta(days=1))
+        copy(cursor, TICKS, [rows])
+    expected = rows.filter((pl.col("session") == session) & (pl.col("symbol") != "PETR4"))
+    try:
+        for tier in ("hot", "warm", "cold"):
+            monkeypatch.setattr(Coverage, "tier_of", lambda self, day, today, tier=tier: tier)
+            path = tmp_path / f"{tier}.parquet"
+            tiers = write_session(Tape(hot, warm, cold), Chosen(session=session, symbols=("WINZ26", "WDOZ26")), path)
 
-        assert tiers == (tier,)
-        assert whole(path).equals(expected)
-    hot.execute("TRUNCATE TABLE ticks")
-    with warm.connect() as connection:
-        connection.execute("DELETE FROM ticks")
+            assert tiers == (tier,)
+            assert whole(path).equals(expected)
+    finally:
+        hot.execute("ALTER TABLE ticks DROP PARTITION LIST '2027-03-01', '2027-03-02'")
+        with warm.connect() as connection:
+            connection.execute("DELETE FROM ticks WHERE ts >= %s", (evening,))
