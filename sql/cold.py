@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
@@ -63,7 +63,7 @@ class ColdStore:
         rows = 0
         try:
             with draft.open("wb") as file:
-                with pq.ParquetWriter(file, table.arrow, compression="zstd", compression_level=3) as writer:
+                with _writer(file, table) as writer:
                     for batch in batches:
                         writer.write_batch(batch)
                         rows += batch.num_rows
@@ -136,6 +136,18 @@ class ColdStore:
         kinds = {"timestamp with time zone": "TIMESTAMPTZ", "double precision": "DOUBLE", "text": "VARCHAR"}
         columns = ", ".join(f"{c.name} {kinds.get(c.kind.warm, c.kind.warm)}" for c in table.columns)
         return f"CREATE TABLE {table.name} ({columns}, day DATE)"
+
+
+def _writer(file: IO[bytes], table: Table) -> pq.ParquetWriter:
+    steps = dict.fromkeys(table.rising, "DELTA_BINARY_PACKED")  # a third less than dictionaries for `book`
+    return pq.ParquetWriter(
+        file,
+        table.arrow,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in table.names if name not in steps] if steps else True,
+        column_encoding=steps or None,
+    )
 
 
 def sha256_of(path: Path) -> str:

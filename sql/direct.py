@@ -22,7 +22,7 @@ from sql.hot import HotStore, Wal
 from sql.tables import Receipt, Table
 from sql.warm import Cursor, WarmStore
 
-GROUP_ROWS = 1_000_000  # of a row group: a day of hundreds of millions has hundreds of groups
+GROUP_ROWS = 500_000  # of a row group: a day of hundreds of millions has a thousand groups
 
 
 def stale_days(table: Table, hot: HotStore, warm: WarmStore, cold: ColdStore, *, today: dt.date) -> list[dt.date]:

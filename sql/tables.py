@@ -167,6 +167,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     writer: str  # the one function that writes it
     watched: bool = False  # whether silence in the exchange's hours means that something is broken
     not_compared: frozenset[str] = frozenset()
+    rising: tuple[str, ...] = ()  # columns whose values mostly rise from row to row: files keep their steps
 
     @cached_property
     def direct(self) -> bool:
@@ -239,6 +240,7 @@ QUOTES = Table(
     tiers=("hot", "cold"),
     hot_days=10,
     writer="sql.books.store",
+    rising=("ts", "seq"),
 )
 BOOK = Table(
     name="book",
@@ -248,6 +250,7 @@ BOOK = Table(
     tiers=("hot", "cold"),
     hot_days=2,
     writer="sql.books.store",
+    rising=("ts", "seq"),
 )
 SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(

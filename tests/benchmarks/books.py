@@ -1,4 +1,4 @@
-"""Depth events at full flow beside ticks: all of them stored, ticks no later for it, and what a row costs in each tier.
+"""Depth events at full flow beside ticks: all of them stored, ticks no later for it, how fast it goes into a file.
 
 The same ticks flow with and without quotes and book in turn; the delay of ticks counts from the spool's commit until a
 query sees them. The books are drawn: twenty symbols, ten levels a side, prices that walk.
@@ -75,8 +75,9 @@ def flow(settings: Settings, seconds: float, depth: int, ticks: int) -> dict[str
     with engines.running(settings, Silent()) as known:
         migrations.apply(known, Silent())
         hot = stores.hot(known)
+        feed = Feed(known.spool_dir, depth, ticks)
         with process(known, "realtime.relay"):
-            feed = Feed(known.spool_dir, depth, ticks)
+            _await_relay(known.spool_dir)
             looker = Looker(hot, feed)
             looker.start()
             began = time.monotonic()
@@ -88,7 +89,7 @@ def flow(settings: Settings, seconds: float, depth: int, ticks: int) -> dict[str
         figures = {"tick_delay_p50_s": looker.delay(0.5), "tick_delay_p99_s": looker.delay(0.99), "lost": float(lost)}
         if depth:
             figures |= {"book_events_per_s": feed.sent[BOOK.name] / stored, "behind_at_the_end_s": stored - flowed}
-            figures |= _sizes(known, hot)
+            figures |= _files(known, hot)
         hot.close()
     return figures
 
@@ -179,6 +180,13 @@ def _rows(hot: HotStore, name: str) -> int:
     return int(hot.execute(f"SELECT count() FROM {name}")["dataset"][0][0])
 
 
+def _await_relay(spool: Path) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not ((spool / "sender.json").is_file() and (spool / "books.json").is_file()):
+        assert time.monotonic() < deadline, "the relay did not start"
+        time.sleep(0.05)
+
+
 def _await_stored(hot: HotStore, feed: Feed) -> int:
     """How many rows are missing when all are there, or when time is over."""
     deadline = time.monotonic() + LIMIT_SECONDS
@@ -190,19 +198,17 @@ def _await_stored(hot: HotStore, feed: Feed) -> int:
     return missing
 
 
-def _sizes(known: Settings, hot: HotStore) -> dict[str, float]:
-    """Bytes of a row in hot and in its file, and how fast a file is written, read back and proven."""
+def _files(known: Settings, hot: HotStore) -> dict[str, float]:
+    """Bytes of a row in its file, and how fast a file is written, read back and proven."""
     figures = {}
     warm, cold, after = stores.warm(known), stores.cold(known), dt.date.max
     for table in (QUOTES, BOOK):
         hot.wait_applied(table)
-        sizes = hot.execute(f"SELECT sum(diskSize), sum(numRows) FROM table_partitions('{table.name}')")["dataset"][0]
         began = time.monotonic()
         made = [archive_day(table, day, hot, warm, cold, today=after) for day in days_of_hot(hot, table)]
         seconds = time.monotonic() - began
         rows = sum(each.rows for each in made)
         figures |= {
-            f"{table.name}_hot_bytes_per_row": sizes[0] / sizes[1],
             f"{table.name}_cold_bytes_per_row": sum(each.bytes for each in made) / rows,
             f"{table.name}_archived_rows_per_s": rows / seconds,
         }

@@ -15,7 +15,7 @@ from sql.errors import AlteredError
 from sql.hot_retention import retain
 from sql.verify import verify
 from tests.book import changes
-from tests.tape import DAY, HOUR, NOON, cold_rows, hot_rows, put
+from tests.tape import DAY, HOUR, NOON, SECOND, cold_rows, hot_rows, put
 
 ONE_DAY = dt.timedelta(days=1)
 TOMORROW = DAY + ONE_DAY
@@ -280,6 +280,19 @@ def test_a_day_of_many_rows_is_read_in_stretches_and_written_in_groups(scene, bo
     assert cold_rows(scene.cold, book, DAY).equals(hot_rows(hot, book), null_equal=True)
     assert sum(sizes) == 5000
     assert all(1000 <= rows < 1500 for rows in sizes[:-1])
+
+
+def test_files_keep_steps_of_what_rises_and_every_reader_knows_them(scene, book, hot):
+    scene.put(changes(200))
+    scene.archive()
+    path = scene.cold.path(book, DAY)
+    group = pq.read_metadata(path).row_group(0)
+    kept = {column.path_in_schema: column.encodings for column in map(group.column, range(group.num_columns))}
+    (asked,) = scene.cold.query(f"SELECT sum(seq) AS seqs, max(ts) AS last, max(position) AS level FROM {book.name}")
+
+    assert {name for name, encodings in kept.items() if "DELTA_BINARY_PACKED" in encodings} == {"ts", "seq"}
+    assert asked == {"seqs": 200 * 201 // 2, "last": NOON + 199 * SECOND, "level": 7}
+    assert pl.read_parquet(path, hive_partitioning=False)["seq"].sum() == 200 * 201 // 2
 
 
 def test_merging_keeps_the_order_and_prefers_the_second(book):
