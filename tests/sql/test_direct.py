@@ -13,6 +13,8 @@ from sql.direct import archive_day, stale_days
 from sql.direct_proof import agreement
 from sql.errors import AlteredError
 from sql.hot_retention import retain
+from sql.ladder import Ladder
+from sql.tables import BookEvent
 from sql.verify import verify
 from tests.book import changes
 from tests.tape import DAY, HOUR, NOON, SECOND, cold_rows, hot_rows, put
@@ -293,6 +295,19 @@ def test_files_keep_steps_of_what_rises_and_every_reader_knows_them(scene, book,
     assert {name for name, encodings in kept.items() if "DELTA_BINARY_PACKED" in encodings} == {"ts", "seq"}
     assert asked == {"seqs": 200 * 201 // 2, "last": NOON + 199 * SECOND, "level": 7}
     assert pl.read_parquet(path, hive_partitioning=False)["seq"].sum() == 200 * 201 // 2
+
+
+def test_a_file_makes_the_book_again(scene, book):
+    levels = {"side": ["BID", "BID", "ASK"], "position": [0, 1, 0], "action": "FULL", "flags": [2, 1, 3]}
+    scene.put(changes(3, symbol="WINZ26", price=[10.0, 9.5, 10.5], quantity=5, orders=1, **levels))
+    scene.archive()
+    ladder = Ladder()
+    for row in scene.cold.query(f"SELECT * EXCLUDE day FROM {book.name} WHERE day = ? ORDER BY run, seq", (DAY,)):
+        ladder.apply(BookEvent(**row))
+
+    assert ladder.whole
+    assert [level.price for level in ladder.sides["BID"]] == [10.0, 9.5]
+    assert [level.price for level in ladder.sides["ASK"]] == [10.5]
 
 
 def test_merging_keeps_the_order_and_prefers_the_second(book):
