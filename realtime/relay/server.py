@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from api.kernel import logs, server
 from api.kernel.application import Service, create_app
 from api.kernel.asyncapi import document, stream_documentation
+from api.kernel.health import Probe
 from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
 from config.settings import Settings
@@ -26,6 +27,7 @@ from realtime.relay.books import Progress as BookProgress
 from realtime.relay.keeper import Keeper
 from realtime.relay.kept import Kept, KeptCollector, trouble_of
 from realtime.relay.sender import Progress, Sender
+from realtime.relay.stream.health import health_of
 from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.metrics import StreamCollector
 from realtime.relay.stream.session import Stream, serve
@@ -95,6 +97,14 @@ def relay_app(
         free = shutil.disk_usage(settings.spool_dir).free
         return free > LEAST_FREE_BYTES and progress.unread_bytes < 0.8 * settings.spool.max_bytes
 
+    quick: dict[str, Probe] = {
+        "spool": spool_has_room,
+        "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
+        "gaps": lambda: trouble_of(kept, time.monotonic()) or True,
+        "books": lambda: arrive(book_progress, time.time()),
+        "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
+    }
+    stream.hub.health = lambda: health_of(SERVICE, quick)
     service = Service(
         id=SERVICE,
         title="TradingSystem relay",
@@ -102,14 +112,7 @@ def relay_app(
         handlers=[told, *described],
         parts={"stream": stream},
         lifespans=[streaming],
-        probes={
-            "questdb": hot.ready,
-            "spool": spool_has_room,
-            "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
-            "gaps": lambda: trouble_of(kept, time.monotonic()) or True,
-            "books": lambda: arrive(book_progress, time.time()),
-            "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
-        },
+        probes={"questdb": hot.ready, **quick},
     )
     return create_app(settings, service, metrics=metrics)
 

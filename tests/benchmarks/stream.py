@@ -184,6 +184,9 @@ class Ear:
         data, end = self._left + data if self._left else data, 0
         for first, text, over in raw_socket.frames(data):
             end = over
+            if first == raw_socket.PING:
+                raw_socket.pong(self.connection, text)
+                continue
             assert first == raw_socket.TEXT, f"a frame that begins with {first:#x}: {text[:200]!r}"
             number = self._messages.number(text, self._guess)
             self._guess = number + 1

@@ -7,7 +7,7 @@ HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-TEXT, CLOSE = 0x81, 0x88
+TEXT, CLOSE, PING = 0x81, 0x88, 0x89
 
 
 def opened(port: int, path: str, buffer: int | None = None) -> socket.socket:
@@ -46,8 +46,16 @@ def heard(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
         left += data
         over = 0
         for first, content, end in frames(left):
-            yield first, content
+            if first == PING:
+                pong(connection, content)
+            else:
+                yield first, content
             if first == CLOSE:
                 return
             over = end
         left = left[over:]
+
+
+def pong(connection: socket.socket, content: bytes) -> None:
+    """Answer a ping, masked as clients must."""
+    connection.sendall(bytes([0x8A, 0x80 | len(content)]) + bytes(4) + content)

@@ -26,12 +26,18 @@ WAIT_SECONDS = 20.0
 NOISE = ("heartbeat", "subscribed", "live")
 
 
-def contract() -> Any:
-    """Validator of whatever the stream may say, by its own document."""
-    made = document("Test", "here", ADDRESSES, Ask, Options)
-    told = {message for address in ADDRESSES for message in address.told}
-    anything = [{"$ref": f"#/components/schemas/{message.__name__}"} for message in told]
-    return jsonschema_rs.validator_for({"oneOf": anything, "components": made["components"]})
+def contract() -> dict[str, Any]:
+    """Validators of whatever the stream may say, by type, made of its own document."""
+    schemas = document("Test", "here", ADDRESSES, Ask, Options)["components"]["schemas"]
+    named: dict[str, list[dict[str, str]]] = {}
+    for message in {message for address in ADDRESSES for message in address.told}:
+        kind = schemas[message.__name__]["properties"]["type"]["enum"][0]
+        named.setdefault(kind, []).append({"$ref": f"#/components/schemas/{message.__name__}"})
+    components = {"schemas": schemas}
+    return {
+        kind: jsonschema_rs.validator_for({"anyOf": anything, "components": components})
+        for kind, anything in named.items()
+    }
 
 
 CONTRACT = contract()
@@ -97,7 +103,7 @@ class Listener:
     def hear(self) -> dict[str, Any]:
         """The next message."""
         message = msgspec.json.decode(self.connection.recv(WAIT_SECONDS))
-        CONTRACT.validate(message)
+        CONTRACT[message["type"]].validate(message)
         self.live = self.live or message["type"] == "live"
         return message
 

@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Struct, field
 
 from realtime.relay.rows import Longs
-from realtime.relay.stream.trades import BATCH_TRADES, EVERYTHING, Rows, Shape, Symbols
+from realtime.relay.stream.trades import BATCH_TRADES, EVERYTHING, Rows, Shape, Symbols, encode
 from realtime.relay.stream.wire import framed
-from sql.messages import Gap
+from sql.messages import BOOK, QUOTES, TRADES, Channel, Gap, Quote
 
 RECENT_BYTES = 8 << 20
 RECENT_BATCHES = 256
@@ -30,8 +30,11 @@ class Batch(Struct):
     sequence: int
     rows: Rows
     gaps: list[Gap] = []
+    quotes: list[Quote] = []
+    books: dict[str, tuple[int, bytes]] = {}  # symbol -> number and text of its newest state
     _texts: dict[Shape, list[bytes]] = field(default_factory=dict)
-    _made: dict[tuple[Symbols, Form], bytes] = field(default_factory=dict)
+    _made: dict[tuple[Channel, Symbols, Form], bytes] = field(default_factory=dict)
+    _quotes: list[bytes] | None = None
 
     def texts(self, shape: Shape) -> list[bytes]:
         """The text of each trade."""
@@ -39,12 +42,26 @@ class Batch(Struct):
             self._texts[shape] = self.rows.texts(shape)
         return self._texts[shape]
 
-    def trades(self, symbols: Symbols, form: Form) -> bytes:
-        """The frames that tell the trades of these symbols; empty when there are none."""
-        key = (symbols, form)
+    def frames(self, channel: Channel, symbols: Symbols, form: Form) -> bytes:
+        """What a channel tells of these symbols; empty when that is nothing."""
+        key = (channel, symbols, form)
         if key not in self._made:
-            self._made[key] = self._frames(symbols, form)
+            make = {TRADES: self._trade_frames, QUOTES: self._quote_frames, BOOK: self._book_frames}[channel]
+            self._made[key] = make(symbols, form)
         return self._made[key]
+
+    def quote_texts(self) -> list[bytes]:
+        """The text of each quote."""
+        if self._quotes is None:
+            self._quotes = encode(self.quotes).splitlines()
+        return self._quotes
+
+    def states(self, channel: Channel) -> dict[str, tuple[int, bytes]]:
+        """Number and text of the newest state of each symbol that a channel of states tells of."""
+        if channel == BOOK:
+            return self.books
+        pairs = zip(self.quotes, self.quote_texts(), strict=True)
+        return {quote.symbol: (quote.sequence, text) for quote, text in pairs}
 
     def last(self, symbols: Symbols, shape: Shape) -> dict[str, tuple[int, bytes]]:
         """Number and text of the last trade of each symbol."""
@@ -70,18 +87,31 @@ class Batch(Struct):
             return texts
         return [texts[place] for place in np.flatnonzero(self.rows.chosen(symbols)).tolist()]
 
-    def _frames(self, symbols: Symbols, form: Form) -> bytes:
+    def _quote_frames(self, symbols: Symbols, form: Form) -> bytes:
+        texts, every = self.quote_texts(), symbols == EVERYTHING
+        places = [at for at, quote in enumerate(self.quotes) if every or quote.symbol in symbols]
+        numbers = np.array([self.quotes[at].sequence for at in places], np.int64)
+        return _told("quotes", [texts[at] for at in places], numbers, self.sequence, form)
+
+    def _book_frames(self, symbols: Symbols, _: Form) -> bytes:
+        every = symbols == EVERYTHING
+        return framed(text for symbol, (_, text) in self.books.items() if every or symbol in symbols)
+
+    def _trade_frames(self, symbols: Symbols, form: Form) -> bytes:
         """Trades and gaps in their order."""
         texts, numbers = self._chosen(symbols, form.shape), self.rows.of(symbols).sequence
         told, at = [], 0
         for gap in self.gaps:
             until = int(np.searchsorted(numbers, gap.first))
-            told += [_told(texts[at:until], numbers[at:until], gap.first - 1, form), framed([msgspec.json.encode(gap)])]
+            told += [
+                _told("trades", texts[at:until], numbers[at:until], gap.first - 1, form),
+                framed([msgspec.json.encode(gap)]),
+            ]
             at = until
-        return b"".join([*told, _told(texts[at:], numbers[at:], self.sequence, form)])
+        return b"".join([*told, _told("trades", texts[at:], numbers[at:], self.sequence, form)])
 
 
-def _told(texts: list[bytes], numbers: Longs, sequence: int, form: Form) -> bytes:
+def _told(kind: str, texts: list[bytes], numbers: Longs, sequence: int, form: Form) -> bytes:
     """The frames of these texts, after which everything up to `sequence` is told."""
     if not form.batch:
         return framed(texts)
@@ -89,7 +119,8 @@ def _told(texts: list[bytes], numbers: Longs, sequence: int, form: Form) -> byte
     for at in range(0, len(texts), BATCH_TRADES):
         following = at + BATCH_TRADES
         end = sequence if following >= len(texts) else int(numbers[following - 1])
-        messages.append(b'{"type":"trades","sequence":%d,"data":[%b]}' % (end, b",".join(texts[at:following])))
+        head = b'{"type":"%b","sequence":%d,"data":[' % (kind.encode(), end)
+        messages.append(b"%b%b]}" % (head, b",".join(texts[at:following])))
     return framed(messages)
 
 

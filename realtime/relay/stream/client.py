@@ -1,16 +1,19 @@
 """One client: what it wants, and what is done when it does not take it. Nothing here waits."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from realtime.relay.stream.batches import Batch, Form
-from realtime.relay.stream.trades import EVERYTHING, Symbols
+from realtime.relay.stream.trades import EVERYTHING, NO_ROWS, Symbols
 from realtime.relay.stream.wire import TRY_AGAIN, Wire, framed
-from sql.messages import CHANNELS, HEALTH, TRADES, Channel, Conflated
+from sql.messages import BOOK, CHANNELS, HEALTH, QUOTES, TRADES, Channel, Conflated
 
 NOBODY: Symbols = frozenset()
+NOTHING = Batch(0, 0, NO_ROWS)
+States = Mapping[Channel, Mapping[str, tuple[int, bytes]]]  # channel -> symbol -> number and text of what holds
 
 
 class Counts(Struct):
@@ -41,9 +44,10 @@ class Client:
         self.sequence = 0  # of the last batch that was told, or of what was resumed
         self.wanted: dict[Channel, Symbols] = dict.fromkeys(CHANNELS, NOBODY)
         self._slow = slow
-        self._bound = bound
+        self.bound = bound
         self._counts = counts
         self._skipped: Skipped | None = None
+        self._stale: dict[Channel, set[str]] = {QUOTES: set(), BOOK: set()}  # symbols with a state it was not told
 
     def want(self, channel: Channel, symbols: Symbols) -> None:
         """Tell these too, from the next batch on."""
@@ -63,30 +67,58 @@ class Client:
         self._counts.bytes += len(data)
         self.wire.write_frames(data)
 
-    def tell(self, batch: Batch) -> None:
-        """The trades of a batch, if it takes them."""
-        symbols = self.wanted[TRADES]
-        if not symbols:
-            return
+    def tell(self, batch: Batch, states: States) -> None:
+        """A batch, if it takes it. `states` has the newest of each symbol, those of the batch included."""
+        if self.wanted[TRADES]:
+            self._tell_trades(batch, self.wanted[TRADES])
+        for channel, news in ((QUOTES, batch.quotes), (BOOK, batch.books)):
+            if self.wanted[channel] and (news or self._stale[channel]):
+                self._tell_states(channel, batch, states[channel])
+
+    def tell_newest(self, channel: Channel, states: Mapping[str, tuple[int, bytes]]) -> None:
+        """What holds now, to one who came just now."""
+        wanted = self.wanted[channel]
+        chosen = [state for symbol, state in states.items() if symbol in wanted or wanted == EVERYTHING]
+        self.write(framed(text for _, text in sorted(chosen)))
+
+    def _tell_trades(self, batch: Batch, symbols: Symbols) -> None:
         waiting = self.wire.waiting_bytes()
-        if self._skipped and waiting > self._bound // 4:
+        if self._skipped and waiting > self.bound // 4:
             self._skip(batch, symbols)
             return
         if self._skipped:
             self._catch_up(self._skipped)
-        data = batch.trades(symbols, self.form)
-        if waiting and waiting + len(data) > self._bound:
+        data = batch.frames(TRADES, symbols, self.form)
+        if waiting and waiting + len(data) > self.bound:
             self._behind(batch, symbols)
         elif data:
             self.write(data)
             self.sequence = batch.sequence
 
-    def beat(self, frame: bytes) -> None:
+    def _tell_states(self, channel: Channel, batch: Batch, newest: Mapping[str, tuple[int, bytes]]) -> None:
+        """States: one that is slow is told the newest of each symbol later, and that is all."""
+        symbols, stale = self.wanted[channel], self._stale[channel]
+        late = self.wire.waiting_bytes() > self.bound // 16
+        if late or stale:
+            changed = batch.states(channel).keys()
+            stale.update(changed if symbols == EVERYTHING else changed & symbols)
+        if late:
+            return
+        if stale:
+            self.write(framed(newest[symbol][1] for symbol in sorted(stale) if symbol in newest))
+            stale.clear()
+        else:
+            self.write(batch.frames(channel, symbols, self.form))
+
+    def beat(self, frame: bytes, states: States) -> None:
         """A heartbeat, unless it would only wait."""
         waiting = self.wire.waiting_bytes()
-        if self._skipped and waiting <= self._bound // 4:
+        for channel in self._stale:
+            if self._stale[channel]:
+                self._tell_states(channel, NOTHING, states[channel])
+        if self._skipped and waiting <= self.bound // 4:
             self._catch_up(self._skipped)
-        if not self._skipped and waiting <= self._bound // 64:
+        if not self._skipped and waiting <= self.bound // 64:
             self.write(frame)
 
     def _behind(self, batch: Batch, symbols: Symbols) -> None:

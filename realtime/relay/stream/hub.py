@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -11,11 +11,13 @@ from realtime.relay.stream.client import Client, Counts
 from realtime.relay.stream.seen import Seen
 from realtime.relay.stream.trades import Shape
 from realtime.relay.stream.wire import TRY_AGAIN, framed
-from sql.messages import TRADES, Heartbeat
+from sql.messages import BOOK, HEALTH, QUOTES, TRADES, Channel, Health, Heartbeat
+
+HEALTH_BEATS = 5
 
 
 class Hub:
-    """Every method is called in the event loop; `shapes`, `counts` and `told` may be read from other threads."""
+    """Every method is called in the event loop; `shapes`, `wants` and `counts` may be read from other threads."""
 
     def __init__(self, most_clients: int) -> None:
         self.clients: set[Client] = set()
@@ -25,6 +27,11 @@ class Hub:
         self.seen = Seen()
         self.ready = asyncio.Event()  # `told` is the end of the spool
         self._most_clients = most_clients
+        self.wants: dict[Channel, int] = {}  # channels of states that somebody wants -> since when, by count
+        self.states: dict[Channel, dict[str, tuple[int, bytes]]] = {QUOTES: {}, BOOK: {}}
+        self.health: Callable[[], Health] | None = None
+        self._begun = 0
+        self._beats = 0
         self._recent = Recent()
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -50,14 +57,26 @@ class Hub:
 
     def changed(self) -> None:
         """What clients want is another thing now."""
+        wants = {}
+        for channel, states in self.states.items():
+            if any(client.wanted[channel] for client in self.clients):
+                self._begun += 1
+                wants[channel] = self.wants.get(channel, self._begun)
+            else:
+                states.clear()  # nobody keeps them up to date
+        self.wants = wants
         self.shapes = frozenset(client.form.shape for client in self.clients if client.wanted[TRADES])
 
     def tell(self, batch: Batch) -> None:
         """Hand out a batch."""
-        self.told = batch.sequence
-        self._recent.add(batch)
+        for channel, states in self.states.items():
+            if channel in self.wants:
+                states.update(batch.states(channel))
+        if batch.sequence > self.told:
+            self.told = batch.sequence
+            self._recent.add(batch)
         for client in tuple(self.clients):
-            client.tell(batch)
+            client.tell(batch, self.states)
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
@@ -66,8 +85,16 @@ class Hub:
     def beat(self) -> None:
         """A sign of life for those who take what they are told."""
         frame = framed([msgspec.json.encode(Heartbeat(self.told, int(time.time() * 1000)))])
+        self._beats += 1
+        health = self.health_frame() if self._beats % HEALTH_BEATS == 0 else b""
         for client in tuple(self.clients):
-            client.beat(frame)
+            client.beat(frame, self.states)
+            if health and client.wanted[HEALTH]:
+                client.write(health)
+
+    def health_frame(self) -> bytes:
+        """How the relay stands."""
+        return framed([msgspec.json.encode(self.health())]) if self.health else b""
 
     def since(self, sequence: int) -> Iterable[Batch] | None:
         """All batches above `sequence`; None when it is further back than is remembered."""

@@ -19,9 +19,8 @@ from realtime.spool.segments import OPEN, SEALED
 from sql.messages import TRADES, Gap, Live
 from sql.ticks import member
 
-READ_BYTES = 1 << 20
-PEEK_BYTES = 1 << 16
-LITTLE_ROWS = 10_000  # so few are left to tell: they are written at once, and the client is live
+LEAST_BYTES = PEEK_BYTES = 1 << 16
+TEXT_BYTES = 220  # of a trade
 AT_ONCE = 2  # reads of the disk, however many resume
 
 
@@ -89,10 +88,10 @@ class Resume:
     def _joined(self) -> bool:
         """Tell what is left from memory and go live, if it is little. Nothing comes in between: this is one turn."""
         left = self._hub.since(self._cursor)
-        if left is None or sum(len(batch.rows) for batch in left) > LITTLE_ROWS:
-            return False
         client = self._client
-        client.write(b"".join(batch.trades(self._symbols, client.form) for batch in left))
+        if left is None or sum(len(batch.rows) for batch in left) * TEXT_BYTES > client.bound // 2:
+            return False
+        client.write(b"".join(batch.frames(TRADES, self._symbols, client.form) for batch in left))
         client.want(TRADES, self._symbols)
         client.sequence = self._hub.told
         client.say(Live(TRADES, sorted(self._symbols), self._hub.told))
@@ -104,13 +103,13 @@ class Resume:
         if self._reader is None:
             place = kept(self._folders, self._cursor + 1)
             self._reader = Reader(self._folders, Position(place.segment if place else 0))
-        found = self._reader.read(READ_BYTES)
+        found = self._reader.read(max(LEAST_BYTES, self._client.bound // 8))  # as text, it is more than twice as much
         rows = self._seen.fresh(rows_of(found.frames, self._reader.assets))
         gaps = self._gaps.read(found.frames)
         after, self._cursor = self._cursor, max(self._cursor, self._gaps.sequence)
         fresh = (rows.sequence > after) & ~member(rows.sequence, self._hub.seen.repeats)
         batch = Batch(after, self._cursor, rows.where(fresh).of(self._symbols), _after(gaps, after))
-        return batch.trades(self._symbols, self._client.form)
+        return batch.frames(TRADES, self._symbols, self._client.form)
 
 
 def _after(gaps: list[Gap], sequence: int) -> list[Gap]:

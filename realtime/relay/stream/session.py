@@ -17,7 +17,7 @@ from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.resume import Resume, kept
 from realtime.relay.stream.trades import EVERYTHING, Symbols
 from realtime.relay.stream.wire import POLICY, Wire, framed
-from sql.messages import TRADES, Ask, Channel, Options, Refused, Subscribed, Unsubscribed
+from sql.messages import HEALTH, TRADES, Ask, Channel, Options, Refused, Subscribed, Unsubscribed
 
 Receive = Callable[[], Awaitable[Any]]  # of ASGI
 SOON_SECONDS = 1.0
@@ -85,10 +85,17 @@ class Session:
             self._client.sequence = self._hub.told
             self._hub.changed()
             self._client.say(Subscribed(channel, sorted(symbols), self._hub.told))
+            self._tell_newest(channel)
         elif channel != TRADES:
             self._refuse("NOT_RESUMABLE", f"{channel} begins with what holds now; only {TRADES} can be resumed")
         else:
             await self._resume(symbols, ask.from_sequence)
+
+    def _tell_newest(self, channel: Channel) -> None:
+        if channel == HEALTH:
+            self._client.write(self._hub.health_frame())
+        elif channel in self._hub.states:
+            self._client.tell_newest(channel, self._hub.states[channel])
 
     def _forget(self, channel: Channel, symbols: Symbols) -> None:
         for task, resumed in self._resumes.items():

@@ -11,12 +11,13 @@ import structlog
 
 from realtime.relay.stream.batches import Batch
 from realtime.relay.stream.hub import Hub
+from realtime.relay.stream.prices import Prices
 from realtime.relay.stream.trades import rows_of
 from realtime.spool import segments
 from realtime.spool.frames import Frame, FrameKind, Loss
 from realtime.spool.reader import Position, Reader
 from realtime.spool.segments import OPEN, SEALED
-from sql.messages import Gap
+from sql.messages import BOOK, QUOTES, Channel, Gap
 
 POLL_SECONDS = 0.01  # the spool commits 50 times a second
 IDLE_SECONDS = 0.2  # while nobody listens
@@ -42,6 +43,8 @@ class Tail:
         self._reader = Reader(folders, Position(newest(folders)))
         self._seen = hub.seen
         self._gaps = Gaps()
+        self._prices = Prices()
+        self._wants: dict[Channel, int] = {}
         self._began = False
         self._beat_at = float("-inf")
 
@@ -69,13 +72,26 @@ class Tail:
             raise
         batch = Batch(after, 0, self._seen.fresh(rows), self._gaps.read(found.frames))
         batch.sequence = self._gaps.sequence
-        if self._began and batch.sequence > after:
+        self._read_prices(found.frames, batch)
+        if self._began and (batch.sequence > after or batch.quotes or batch.books):
             self._hand_over(batch)
         return bool(found.frames or found.damages)
+
+    def _read_prices(self, frames: list[Frame], batch: Batch) -> None:
+        """Quotes and books, if somebody wants them; all that is known when somebody begins to."""
+        wants, before = self._hub.wants, self._wants
+        known = self._prices.quotes() if wants.get(QUOTES) != before.get(QUOTES) else []
+        quotes, changed = self._prices.read(frames, self._reader.assets, quotes=QUOTES in wants)
+        if QUOTES in wants:
+            batch.quotes = known + quotes
+        if BOOK in wants:
+            batch.books = self._prices.books(changed if wants[BOOK] == before.get(BOOK) else None)
+        self._wants = wants
 
     def _hand_over(self, batch: Batch) -> None:
         for shape in self._hub.shapes:
             batch.texts(shape)  # made here, so that the loop has less to do
+        batch.quote_texts()
         while not self._room.acquire(timeout=0.1):
             if self._stop.is_set():
                 return

@@ -94,6 +94,10 @@ class Rows(Struct, frozen=True):
         ]
 
 
+_NONE = np.zeros(0, np.int64)
+NO_ROWS = Rows(_NONE, np.zeros(0, RECORD), _NONE, _NONE, {})
+
+
 def _revisions(records: Records) -> Iterable[str | None]:
     edited = (records["flags"] & EDIT) != 0
     if not edited.any():
