@@ -8,9 +8,11 @@ its market data comes up, everything is subscribed again. A new process is the l
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Protocol
 
+import numpy as np
 import structlog
 from msgspec import Struct, structs
 
@@ -50,6 +52,14 @@ class Login(Struct, frozen=True):
         return "Login(…)"
 
 
+class Taker(Protocol):
+    """Whoever takes the market's records beside the spool, on the drain's thread: it must be quick, and not fail."""
+
+    def named(self, number: int, symbol: str) -> None: ...
+
+    def take(self, batch: "np.ndarray[Any, Any]") -> None: ...
+
+
 class RestartNeededError(Exception):
     """Nothing short of a new process will help: the DLL cannot be initialised twice in one."""
 
@@ -72,6 +82,7 @@ class Capture:
         limits: Limits,
         history: HistoryLimits = HistoryLimits(),  # noqa: B008 - frozen
         orders: Callable[[Control], None] | None = None,
+        takers: Sequence[Taker] = (),
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._dll = dll
@@ -81,6 +92,7 @@ class Capture:
         self._stop = stop
         self._now = now
         self._orders = orders  # who hears the control events too: it must be quick, and not fail
+        self._takers = takers
         self._desk = Desk()
         self._subscriber = Subscriber(dll, self._desk, subscriptions, now)
         self._ahead = dt.timedelta()  # the market's clock against ours: an invented one has a time of its own
@@ -176,6 +188,8 @@ class Capture:
         while len(batch := market.ready(min(until - market.tail, BATCH_RECORDS))):
             self._spool.append(batch)
             self.history.took(batch)
+            for taker in self._takers:
+                taker.take(batch)
             market.release(len(batch))
             moved += len(batch)
         if moved:
@@ -193,6 +207,8 @@ class Capture:
             self.history.heard(event, self._names.get(event.asset), self._dll.market.head)
         elif isinstance(event, AssetSeen):
             self._names[event.number] = event.ticker
+            for taker in self._takers:
+                taker.named(event.number, event.ticker)
             self._spool.assets([Asset(event.number, event.ticker, event.exchange, event.feed)])
         elif isinstance(event, State):
             self._state(event.channel, event.result)

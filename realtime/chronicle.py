@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -25,10 +24,7 @@ log = structlog.get_logger("orders")
 DISK_SECONDS = 5.0
 
 
-class Watcher(Protocol):
-    """Whoever is told what was recorded. Called on the journal's thread: it must return at once."""
-
-    def __call__(self, change: Change, number: int | None) -> None: ...
+Watcher = Callable[[Change, int | None], None]  # called on the journal's thread: it must return at once
 
 
 class Chronicle:

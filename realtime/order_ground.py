@@ -3,7 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from realtime import order_records as records
 from realtime.agreement import Agreement
@@ -91,7 +91,7 @@ class Ground:
             return None
         if before.body_hash != caller.body_hash:
             raise CommandError(422, "this Idempotency-Key was used for another request within the last day")
-        return before.reply
+        return structs.replace(before.reply, status=200) if before.reply.status == 201 else before.reply
 
 
 def key_of(entry: Entry) -> OrderKey:

@@ -33,10 +33,10 @@ class Requests:
         """Decide on an order and send it. The reply is the first one of its key, whatever happened since."""
         if (before := self._ground.repeated(command.caller)) is not None:
             return before
-        order, emulated, refusal = self._drawn(command)
-        if refusal is not None:
-            return self._refused(command, order, [refusal])
+        order, emulated, impossible = self._drawn(command)
         found = self._findings(order, command)
+        if impossible is not None:  # the checks say it better, where they see it as well
+            found.append(impossible)
         if not all(finding.passed for finding in found):
             return self._refused(command, order, found)
         reply = command.answers.placed(order, emulated)

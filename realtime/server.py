@@ -10,7 +10,7 @@ import structlog
 from litestar import Litestar, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, NotFoundException
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter
 from msgspec import Meta, Struct
 from prometheus_client.registry import Collector
 
@@ -22,9 +22,14 @@ from api.kernel.health import Probe
 from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
 from config.settings import Settings, SettingsError
+from realtime import orders_stream
 from realtime.capture import Capture, NotReadyError
 from realtime.history import Asking, BusyError, Ended, refusal_of
 from realtime.metrics import CaptureCollector
+from realtime.order_loop import OrderLoop
+from realtime.orders_api import ORDERS
+from realtime.orders_service import OrdersCollector, probe_of
+from realtime.risk_api import RISK
 from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
 from realtime.watch import Standing
@@ -90,7 +95,7 @@ class Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     offers: bool = False
 
 
-Symbol = Annotated[str, Parameter(pattern=r"^[A-Za-z0-9]{3,20}$", description="Ticker, or a series as WINFUT")]
+Symbol = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{3,20}$", description="Ticker, or a series as WINFUT")]
 
 
 @get(
@@ -121,7 +126,7 @@ async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
 )
 def want(
     symbol: Symbol,
-    data: Subscription,
+    data: JSONBody[Subscription],
     capture: NamedDependency[Capture],
     subscriptions: NamedDependency[Subscriptions],
 ) -> Wanted:
@@ -198,15 +203,44 @@ async def history(capture: NamedDependency[Capture]) -> Requests:
     return Requests(run=capture.history.run, asking=capture.history.asking(), ended=capture.history.ended())
 
 
-def capture_app(settings: Settings, capture: Capture, subscriptions: Subscriptions, spool: SpoolProgress) -> Litestar:
+def capture_app(
+    settings: Settings,
+    capture: Capture,
+    subscriptions: Subscriptions,
+    spool: SpoolProgress,
+    *,
+    orders: OrderLoop | None = None,
+) -> Litestar:
     """The application beside capture; unhealthy while link or spool are not as they should be, with the reason."""
-    parts = {"capture": capture, "subscriptions": subscriptions}
-    handlers = [standing, wanted, want, forget, ask_history, history]
-    probes: Mapping[str, Probe] = {
+    parts: dict[str, Any] = {"capture": capture, "subscriptions": subscriptions}
+    handlers: list[Any] = [standing, wanted, want, forget, ask_history, history]
+    probes: dict[str, Probe] = {
         "capture": lambda: capture.standing().trouble or True,
         "spool": lambda: trouble_of(spool) or True,
     }
-    return _app(settings, [CaptureCollector(capture.standing, spool)], handlers=handlers, parts=parts, probes=probes)
+    collectors: list[Collector] = [CaptureCollector(capture.standing, spool)]
+    if orders is not None:
+        parts |= orders_parts(orders)
+        handlers += [*ORDERS, *RISK, orders_stream.stream]
+        probes["orders"] = probe_of(orders)
+        collectors.append(OrdersCollector(orders))
+    return _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+
+
+def orders_parts(orders: OrderLoop) -> dict[str, Any]:
+    """What the handlers of orders are given."""
+    return {"orders": orders, "listeners": orders_stream.Listeners(orders)}
+
+
+def orders_app(settings: Settings, orders: OrderLoop) -> Litestar:
+    """The application of orders alone: beside a broker that needs no capture."""
+    return _app(
+        settings,
+        [OrdersCollector(orders)],
+        handlers=[*ORDERS, *RISK, orders_stream.stream],
+        parts=orders_parts(orders),
+        probes={"orders": probe_of(orders)},
+    )
 
 
 def trouble_of(spool: SpoolProgress) -> str | None:
@@ -228,8 +262,12 @@ def _app(settings: Settings, collectors: Sequence[Collector], **parts: Any) -> L
     service = Service(
         id=SERVICE,
         title="TradingSystem realtime",
-        description="Market data in. Orders, risk and the kill switch follow on this port.",
-        tags={"capture": "The link to the broker and what is taken from the market"},
+        description="Market data in, orders out. Commands need a key; every refusal says check, limit and value.",
+        tags={
+            "capture": "The link to the broker and what is taken from the market",
+            "orders": "Place, change, cancel; what became of it",
+            "risk": "Limits, positions, the kill switch",
+        },
         **parts,
     )
     return create_app(settings, service, metrics=metrics)

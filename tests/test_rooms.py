@@ -19,9 +19,16 @@ MAY_IMPORT = {
     "pipelines": {"assets", "sql", "config"},
     "launcher": {"config", "sql"},
 }
+HTTP_OF_REALTIME = (
+    "realtime/server.py",
+    "realtime/orders_api.py",
+    "realtime/orders_stream.py",
+    "realtime/risk_api.py",
+    "realtime/relay/server.py",
+)
 ONLY_IN = {  # third-party package -> where it may be imported
     "dagster": ("assets/", "pipelines/"),
-    "litestar": ("api/", "realtime/server.py", "realtime/relay/server.py", "launcher/server.py"),
+    "litestar": ("api/", *HTTP_OF_REALTIME, "launcher/server.py"),
     "clr": ("realtime/profitdll/",),
     "questdb": ("sql/hot.py",),
     "duckdb": ("sql/cold.py",),
@@ -57,9 +64,7 @@ def allowed(path: Path, target: str, *, inside: bool) -> bool:
     where = path.relative_to(ROOT).as_posix()
     if name == room or name in MAY_IMPORT[room]:
         return True
-    if target.startswith("api.kernel") and (
-        where in ("realtime/server.py", "realtime/relay/server.py") or room == "launcher"
-    ):
+    if target.startswith("api.kernel") and (where in HTTP_OF_REALTIME or room == "launcher"):
         return True
     return room == "launcher" and inside  # an entry function, inside the command that needs it
 
