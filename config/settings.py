@@ -177,6 +177,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     broker: Annotated[Literal["source", "paper"], env("TRADINGSYSTEM_BROKER")] = "source"
     paper_slippage: Annotated[int, Meta(ge=0), env("TRADINGSYSTEM_PAPER_SLIPPAGE_TICKS")] = 1
     paper_queue: Annotated[int, Meta(ge=0), env("TRADINGSYSTEM_PAPER_QUEUE_LOTS")] = 100
+    account: Annotated[str | None, env("TRADINGSYSTEM_ACCOUNT")] = None  # broker:account, of orders that name none
     journal_key: Annotated[str | None, env("TRADINGSYSTEM_JOURNAL_KEY")] = None
     daily_loss: Annotated[Decimal, env("DAILY_LOSS_LIMIT")] = Decimal(5000)
     flatten_on_loss: Annotated[bool, env("TRADINGSYSTEM_FLATTEN_ON_LOSS")] = False

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from config.settings import Settings, SettingsError, load
-from realtime import server, simulated
+from realtime import orders_broker, server, simulated
 from realtime.capture import Capture, Login
 from realtime.files import FileSource
 from realtime.history import Limits as HistoryLimits
@@ -69,13 +69,26 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
     patience = HistoryLimits(silence_seconds=wanted.history_silence_seconds, quiet_seconds=wanted.history_quiet_seconds)
-    capture = Capture(dll, spool, subscriptions, stop, login=login, limits=limits, history=patience)
-    app = server.capture_app(settings, capture, subscriptions, spool.progress)
+    trading = orders_broker.trading(settings, dll, live=live)
+    capture = Capture(
+        dll,
+        spool,
+        subscriptions,
+        stop,
+        login=login,
+        limits=limits,
+        history=patience,
+        orders=trading.hear,
+        takers=trading.takers,
+    )
+    app = server.capture_app(settings, capture, subscriptions, spool.progress, orders=trading.loop)
     try:
         return 0 if server.Process(settings, capture, stop).run(app) else 3
     except SettingsError:  # the port cannot be had: capture has not begun, and closes nothing
         spool.close()
         raise
+    finally:
+        trading.close()
 
 
 def _broker(settings: Settings) -> tuple[Path, Login]:

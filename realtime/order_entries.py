@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from realtime import order_records as records
 from realtime.order_records import Caller, Reply, Source
-from realtime.orders import Event, Order, Status
+from realtime.orders import MESSAGE_FAILED, Event, Order, RequestFailed, Status
 from realtime.positions import Position
 
 
@@ -92,6 +92,13 @@ def same(one: Order, other: Order) -> bool:
 def tell(entry: Entry, number: int | None, at: dt.datetime, kind: str, text: str) -> None:
     """Add a line to an order's story."""
     entry.evidence.append(Evidence(number=number, at=at, kind=kind, text=text))
+
+
+def kind_of(event: Event) -> str:
+    """The word for an event in an order's story."""
+    if isinstance(event, RequestFailed) and event.code not in MESSAGE_FAILED:
+        return "progress"
+    return type(event).__name__
 
 
 def words_of(event: Event) -> str:

@@ -25,6 +25,8 @@ class Ways(Struct, frozen=True, kw_only=True):
     always_open: bool = False
     twin_seconds: float = 1.0
     confidence: float = 0.60
+    account: str | None = None  # of orders that name none
+    any_account: bool = False  # the first one will do: invented money
 
 
 class Ground:

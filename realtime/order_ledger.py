@@ -13,7 +13,7 @@ from msgspec import structs
 
 from realtime import order_records as records
 from realtime.limits import RiskLimits, changed
-from realtime.order_entries import Change, Entry, OwnFill, Remembered, same, tell, words_of
+from realtime.order_entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell, words_of
 from realtime.order_records import Caller, Reply
 from realtime.orders import FINAL, CancelAsked, ChangeAsked, Event, Order, SendUnclear, Sent, after
 from realtime.positions import Position, Trade, after_trade, day_begun, flat, taken_over
@@ -146,7 +146,7 @@ class Ledger:
         self._name(found, before)
         self._settle(found)
         self._changed(found, before)
-        tell(found, number, entry.at, type(entry.event).__name__, outcome.contradiction or words_of(entry.event))
+        tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or words_of(entry.event))
         if outcome.fill is None:
             return Change(entry=entry, order=found.order)
         fill = self._filled(found, entry, outcome.fill.quantity, outcome.fill.price)

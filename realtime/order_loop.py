@@ -124,7 +124,8 @@ class OrderLoop:
         """End; orders stay where they are. False when the loop hangs in a call of the broker."""
         self._stop.set()
         self._broker.wake()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def ask(self, command: Command) -> "Future[Any]":

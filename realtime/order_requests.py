@@ -34,6 +34,8 @@ class Requests:
         if (before := self._ground.repeated(command.caller)) is not None:
             return before
         order, emulated, impossible = self._drawn(command)
+        if impossible is not None and impossible.code == "ACCOUNT":
+            return self._refused(command, order, [impossible])
         found = self._findings(order, command)
         if impossible is not None:  # the checks say it better, where they see it as well
             found.append(impossible)
@@ -95,8 +97,9 @@ class Requests:
         return structs.replace(order, **changes), words, None
 
     def _account(self, wanted: str | None) -> tuple[AccountId | None, Finding | None]:
-        known = self._broker.accounts()
-        if wanted is None and len(known) == 1:
+        known, ways = self._broker.accounts(), self._ground.ways
+        wanted = wanted or ways.account
+        if wanted is None and known and (len(known) == 1 or ways.any_account):
             return known[0], None
         found = next((account for account in known if str(account) == wanted), None)
         listed = ", ".join(map(str, known)) or "none yet"

@@ -219,7 +219,7 @@ def _reported(order: Order, event: Reported) -> Outcome:
     if impossible := _impossible(order, event, quantity):
         return _contradicted(order, impossible)
     if order.status in FINAL:
-        return Outcome(order=order)
+        return Outcome(order=_named_late(order, event))
     named, claimed = _named(order, event), BROKER_FINAL.get(event.status)
     older = event.at is not None and order.newest is not None and event.at < order.newest
     if claimed is None and (grown < 0 or (older and grown == 0)):
@@ -271,6 +271,11 @@ def _named(order: Order, event: Reported) -> Order:
         local_id=order.local_id if event.local_id is None else event.local_id,
         exchange_id=event.exchange_id or order.exchange_id,
     )
+
+
+def _named_late(order: Order, event: Reported) -> Order:
+    """What has ended may still get the name by which it is known after a restart."""
+    return order if order.exchange_id is not None else structs.replace(order, exchange_id=event.exchange_id or None)
 
 
 def _fill(order: Order, event: Reported) -> Fill:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+import structlog
+from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -12,6 +14,7 @@ from config.settings import Orders, Settings, SettingsError
 from realtime import order_records as records
 from realtime.agreement import Pace
 from realtime.broker import Broker
+from realtime.capture import Taker
 from realtime.chronicle import opened
 from realtime.limits import ALL_DAY, Change, Hours, LimitsError, RiskLimits, check
 from realtime.order_entries import Change as Recorded
@@ -19,11 +22,38 @@ from realtime.order_ground import Ways
 from realtime.order_loop import LoopRules, OrderLoop
 from realtime.positions import Costs
 from realtime.prices import Prices
+from realtime.profitdll.messages import Control
 from realtime.reconcile import Rules
 from realtime.risk import Limits
 from realtime.switch import Switch
 
 LIVE_HOURS = ("09:00", "18:00")
+
+log = structlog.get_logger("orders")
+
+
+class Trading(Struct, frozen=True, kw_only=True):
+    """What a process has for orders. `loop` None: none leave from here."""
+
+    loop: OrderLoop | None = None
+    broker: Broker | None = None
+    takers: tuple[Taker, ...] = ()  # of the market's records
+    hear: Callable[[Control], None] | None = None  # of the DLL's events
+
+    def close(self) -> None:
+        """End the loop where it still runs; let go of broker, journal and switch."""
+        if self.loop is None or self.broker is None:
+            return
+        ended(self.loop)
+        self.broker.close()
+        self.loop.chronicle.close()
+        self.loop.switch.close()
+
+
+def ended(loop: OrderLoop) -> None:
+    """Stop the loop; orders stay where they are. Repeatable."""
+    if not loop.stop():
+        log.error("order_loop_hangs")
 
 
 def limits_of(orders: Orders, *, live: bool) -> RiskLimits:
@@ -56,7 +86,13 @@ def limits_of(orders: Orders, *, live: bool) -> RiskLimits:
 def rules_of(orders: Orders, broker: str, *, live: bool) -> LoopRules:
     """Times and habits of the loop. An invented market never closes."""
     return LoopRules(
-        ways=Ways(always_open=not live, twin_seconds=orders.twin_seconds, confidence=orders.confidence),
+        ways=Ways(
+            always_open=not live,
+            twin_seconds=orders.twin_seconds,
+            confidence=orders.confidence,
+            account=orders.account,
+            any_account=not live,
+        ),
         reconcile=Rules(settle=dt.timedelta(seconds=orders.settle_seconds)),
         pace=Pace(every=orders.reconcile_seconds),
         ack_seconds=orders.ack_seconds,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from realtime.broker import Held, Report
-from realtime.orders import FINAL, Order, Reported, Status, after
+from realtime.orders import BROKER_FINAL, FINAL, Order, Reported, Status, after
 
 
 class Own(Struct, frozen=True, kw_only=True):
@@ -87,6 +87,8 @@ def plan(own: Sequence[Own], listed: Sequence[Report], *, asked_at: dt.datetime,
     `asked_at`: when the list was asked for, of our clock. Taking the steps twice changes nothing the second time.
     """
     known, strangers = _known(own, listed)
+    over, strangers = _over(own, strangers, rules)
+    known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
@@ -158,6 +160,33 @@ def _known(own: Sequence[Own], listed: Sequence[Report]) -> tuple[list[tuple[Own
         else:
             pairs.append((found, report))
     return pairs, strangers
+
+
+def _over(
+    own: Sequence[Own], strangers: Sequence[Report], rules: Rules
+) -> tuple[list[tuple[Own, Report]], list[Report]]:
+    """Ours that ended before the exchange's name of them was known, with their reports.
+
+    Nothing of them can change any more, so that of several alike any will do: what counts is that none counts twice.
+    """
+    nameless = [e for e in own if e.order.exchange_id is None and e.order.status in FINAL - {Status.FAILED}]
+    pairs, left = [], []
+    for report in strangers:
+        alike_ones = [each for each in nameless if _ended_alike(each, report, rules)]
+        if not alike_ones:
+            left.append(report)
+            continue
+        at = report.created
+        nearest = min(alike_ones, key=lambda each: abs(each.made_at - at) if at else dt.timedelta())
+        nameless.remove(nearest)
+        pairs.append((nearest, report))
+    return pairs, left
+
+
+def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:
+    order = own.order
+    same = order.traded == report.traded and (not order.traded or order.average_price == report.average_price)
+    return report.status in BROKER_FINAL and same and _may_be(own, report, rules)
 
 
 def _guessed(nameless: Sequence[Own], strangers: Sequence[Report], rules: Rules) -> list[Step]:

@@ -28,7 +28,7 @@ from realtime.history import Asking, BusyError, Ended, refusal_of
 from realtime.metrics import CaptureCollector
 from realtime.order_loop import OrderLoop
 from realtime.orders_api import ORDERS
-from realtime.orders_service import OrdersCollector, probe_of
+from realtime.orders_service import OrdersCollector, ended, probe_of
 from realtime.risk_api import RISK
 from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
@@ -224,7 +224,11 @@ def capture_app(
         handlers += [*ORDERS, *RISK, orders_stream.stream]
         probes["orders"] = probe_of(orders)
         collectors.append(OrdersCollector(orders))
-    return _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+    app = _app(settings, collectors, handlers=handlers, parts=parts, probes=probes)
+    if orders is not None:
+        app.on_startup.append(orders.start)
+        app.on_shutdown.append(lambda: ended(orders))  # before the DLL goes: no order leaves into a closing one
+    return app
 
 
 def orders_parts(orders: OrderLoop) -> dict[str, Any]:

@@ -15,7 +15,12 @@ def platform(settings_in: Callable[..., Settings], tmp_path_factory: pytest.Temp
     """A demo platform with everything, ready; one for all journeys, because starting it takes longest."""
     folder = tmp_path_factory.mktemp("journey")
     settings = settings_in(folder / "data")
-    environ = {**os.environ, **instance.environment(settings), "TRADINGSYSTEM_API_KEY": "a-key-for-the-journeys"}
+    environ = {
+        **os.environ,
+        **instance.environment(settings),
+        "TRADINGSYSTEM_API_KEY": "a-key-for-the-journeys",
+        "TRADINGSYSTEM_JOURNAL_KEY": "a-journal-key-for-these-tests-alone",
+    }
     running = Platform(folder, environ, [])
     try:
         running.wait_ready()

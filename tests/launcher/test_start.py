@@ -23,7 +23,11 @@ class Commands:
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self.settings = settings
-        self.environment = {**instance.child_environment(settings), "TRADINGSYSTEM_API_KEY": "only-for-this-test"}
+        self.environment = {
+            **instance.child_environment(settings),
+            "TRADINGSYSTEM_API_KEY": "only-for-this-test",
+            "TRADINGSYSTEM_JOURNAL_KEY": "a-journal-key-for-these-tests-alone",
+        }
         self.log = log
         self.started: list[subprocess.Popen[bytes]] = []
 

@@ -30,6 +30,7 @@ class Realtime:
             "TRADINGSYSTEM_SIMULATOR_SCRIPT": str(self.script),
             "TRADINGSYSTEM_API_KEY": KEY,
             "RATE_LIMIT_MAX": "1000000",
+            "TRADINGSYSTEM_JOURNAL_KEY": "a-journal-key-for-these-tests-alone",
         }
         self.environment = {**instance.child_environment(settings), **own, **variables}
 

@@ -4,7 +4,9 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
+from realtime.broker import OrderKey
 from realtime.chronicle import opened
 from realtime.journal import records as journal_records
 from realtime.journal import verify
@@ -157,6 +159,21 @@ def test_what_was_filled_while_the_process_was_dead_is_found(tmp_path):
         assert s.order(name).status is Status.FILLED
         assert s.ledger.nets("1:0042") == {SYMBOL: 3}
         assert not s.ledger.differences
+
+
+def test_a_fill_whose_order_had_no_name_yet_counts_once_after_a_restart(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.confirms = False
+        name = s.place(2, None).order.id
+        report = s.exchange.traded("EX1", 2, Decimal(130_000))
+        s.broker.tell(structs.replace(report, key=OrderKey(1, None)))
+        s.loop.step()
+        assert (s.order(name).status, s.order(name).exchange_id) == (Status.FILLED, None)
+        s.restart()
+
+        assert list(s.ledger.entries) == [name]
+        assert s.order(name).exchange_id == "EX1"
+        assert s.ledger.nets("1:0042") == {SYMBOL: 2}
 
 
 def test_an_order_placed_elsewhere_is_adopted_and_counts(tmp_path):

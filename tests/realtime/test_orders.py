@@ -171,6 +171,13 @@ def test_a_list_that_lacks_a_known_order_is_a_contradiction_and_no_end():
     assert outcome.order.working
 
 
+def test_what_was_filled_before_the_exchange_named_it_is_named_later():
+    made = run(Sent(7), told(2, 10, "5", local_id=7), told(2, 10, "5", local_id=7, exchange_id="EX1"))
+
+    assert (made.status, made.exchange_id) == (Status.FILLED, "EX1")
+    assert run(told(0, exchange_id="EX2"), start=made).exchange_id == "EX1"
+
+
 def test_a_fill_that_beats_the_cancellation_wins():
     made = run(Sent(7), told(0), CancelAsked(), told(6), told(2, 10, "5"), RequestFailed("cancel", 9))
 

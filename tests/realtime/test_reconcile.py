@@ -140,6 +140,19 @@ def test_an_order_that_was_taken_and_not_confirmed_waits_until_it_is_overdue():
     assert planned([own(local_id=7, status=Status.SUBMITTED)], []) == [Waiting("ORD-1")]
 
 
+def test_what_ended_before_it_had_a_name_is_not_counted_twice():
+    ours = [own("ORD-1", status=Status.FILLED, traded=3, average_price=Decimal(100)), own("ORD-2", made=1)]
+    ours[1] = structs.replace(ours[1], order=structs.replace(ours[0].order, id="ORD-2"))
+    first, second = (report(name, made=n, status=2, traded=3) for n, name in enumerate(("EX1", "EX2")))
+
+    assert planned(ours, [first, second]) == [Heard("ORD-1", first), Heard("ORD-2", second)]
+    assert isinstance(planned(ours, [structs.replace(first, traded=2, status=4)])[0], Adopted)
+
+
+def test_what_failed_is_not_what_the_broker_lists():
+    assert isinstance(planned([own(status=Status.FAILED)], [report(status=2, traded=3)])[0], Adopted)
+
+
 def test_positions_of_either_side_are_compared():
     held = [Held(account=ACCOUNT, symbol=s, quantity=q, average_price=Decimal(1)) for s, q in (("A", 1), ("B", -2))]
 
