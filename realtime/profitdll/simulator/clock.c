@@ -16,8 +16,9 @@ static struct {
 void clock_begin(void) {
     clocks.monotonic = platform_monotonic_ns();
     clocks.speed = settings()->speed > 0 ? settings()->speed : 1;
-    int64_t start = settings()->start_ms;
+    int64_t start = settings()->start_ms, anchor = settings()->anchor_ms;
     clocks.base_ms = start != INT64_MIN ? start : platform_utc_ms() - SAO_PAULO_MS;
+    if (anchor != INT64_MIN) clocks.base_ms += (int64_t)((double)(platform_utc_ms() - anchor) * clocks.speed);
     clocks.followed_ms = INT64_MIN;
 }
 

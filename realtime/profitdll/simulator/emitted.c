@@ -59,6 +59,16 @@ uint32_t emitted_last(const Symbol *symbol, int32_t session) {
     return (uint32_t)last;
 }
 
+void emitted_revisions(EmittedRevision take) {
+    for (uint32_t k = 0; emitted.file && k < emitted.file->header.faults; k++) {
+        const EmittedFault *fault = &emitted.file->fault[k];
+        if (fault->kind != EDITED || (fault->cause != CAUSE_EDIT && fault->cause != CAUSE_CANCEL)) continue;
+        const EmittedEntry *entry = &emitted.file->entry[fault->entry];
+        for (uint64_t number = fault->first; number <= fault->last; number += entry->step ? entry->step : 1)
+            take(entry->ticker, entry->session, (uint32_t)number, fault->cause == CAUSE_CANCEL);
+    }
+}
+
 static EmittedEntry *entry_of(Symbol *symbol, int64_t day) {
     if (symbol->entry >= 0 && symbol->entry_day == day) return &emitted.file->entry[symbol->entry];
     EmittedHeader *header = &emitted.file->header;

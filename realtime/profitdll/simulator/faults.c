@@ -160,7 +160,7 @@ static void revise(Symbol *symbol, const Fault *fault, bool cancels) {
     for (int64_t times = drawn_whole(fault->count); times > 0 && known && symbol->subscribed; times--) {
         uint32_t back = 1 + (uint32_t)(sim_random(&faults.random) % known);
         Print print = symbol->recent[(symbol->recents - back) % RECENT];
-        print.quantity = cancels ? 0 : print.quantity + symbol->lot; /* a cancellation leaves nothing of it */
+        print.quantity = revise_trade(&print, cancels); /* a cancellation leaves nothing of it */
         print.volume = print.price * (double)print.quantity * symbol->multiplier;
         trade_post(symbol, &print, PRINT_EDIT, cancels ? CAUSE_CANCEL : CAUSE_EDIT);
     }

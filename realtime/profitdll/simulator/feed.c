@@ -69,6 +69,64 @@ static void tell_quotes(Symbol *target, const Symbol *source, double bid, double
     if (target->book) book_print(target, aggressor);
 }
 
+/* ---- the sums of a session -------------------------------------------------------------------------------------------- */
+static void tell_daily(Symbol *source) {
+    Symbol *front = symbol_at(source->follower);
+    if (source->subscribed) post_daily(source);
+    if (front && front->subscribed) post_daily(front);
+}
+
+void feed_last_word(void) {
+    for (int32_t k = 0; k < symbol_count(); k++)
+        if (!symbol_at(k)->aggregated) tell_daily(symbol_at(k));
+}
+
+static int32_t session_before(int32_t session) {
+    int64_t day = date_days(session) - 1;
+    while (settings()->weekdays && ((day + 4) % 7 == 0 || (day + 4) % 7 == 6)) day--;
+    return days_date(day);
+}
+
+/* The session is over, with all that was made in it. */
+static void close_session(Symbol *source) {
+    if (!source->totals.trades) return;
+    source->closed = source->totals;
+    source->closed_session = source->session;
+    source->closed_ms = source->last.time_ms;
+    source->closed_before = source->previous_close;
+}
+
+bool feed_closed(Symbol *source) {
+    int32_t session = source->last.number ? sim_session_date(source->last.time_ms) : 0;
+    if (settings()->source != SOURCE_GENERATOR || !session || session >= source->session) return false;
+    if (source->closed_session == session) return true;
+    generator_totals(source, session, DAY_SECONDS, &source->closed);
+    revisions_apply(source, session, &source->closed);
+    source->closed_session = session;
+    source->closed_ms = source->last.time_ms;
+    source->closed_before = generator_mid(source, session_before(session), DAY_SECONDS - 1);
+    return true;
+}
+
+/* An edit of the tape changes the trade that it names; a tape may run over several days. */
+static void count(Symbol *source, const Print *print) {
+    if (settings()->source != SOURCE_GENERATOR && sim_session_date(print->time_ms) != source->session) {
+        tell_daily(source);
+        source->session = sim_session_date(print->time_ms);
+        source->totals = (Totals){0};
+    }
+    const Print *made = source->made ? &source->made[print->number % MADE] : NULL;
+    if (print->flags & PRINT_EDIT) {
+        if (made && made->number == print->number) totals_change(&source->totals, made, made->quantity, print->quantity);
+        return;
+    }
+    totals_add(&source->totals, print);
+    revisions_made(print);
+    if (!source->taped) return;
+    if (!source->made) source->made = calloc(MADE, sizeof *source->made);
+    if (source->made) source->made[print->number % MADE] = *print;
+}
+
 void feed_print(const Print *print) {
     Symbol *source = symbol_at(print->symbol), *front = symbol_at(source->follower);
     double bid = source->bid, ask = source->ask;
@@ -76,7 +134,7 @@ void feed_print(const Print *print) {
     int32_t aggressor = print->type == TRADE_AGGRESSOR_BUY    ? SIDE_BUY
                         : print->type == TRADE_AGGRESSOR_SELL ? SIDE_SELL
                                                               : 0;
-    totals_add(&source->totals, print);
+    count(source, print);
     source->last = *print;
     move_touch(source, print);
     SimTick tick = {source->index, print->price, print->quantity, source->bid, source->ask, aggressor, print->time_ms};
@@ -108,7 +166,7 @@ void sim_print_trade(int32_t index, double price, int64_t quantity, int32_t buy_
 /* ---- states of the day ----------------------------------------------------------------------------------------------- */
 static int32_t state_at(const Symbol *symbol, int32_t second) {
     const Settings *hours = settings();
-    if (symbol_expired(symbol, feed.session)) return ASSET_CLOSED;
+    if (feed.ended || symbol_expired(symbol, feed.session)) return ASSET_CLOSED;
     if (second < hours->pre_opening_s || second >= hours->close_s) return ASSET_CLOSED;
     if (second < hours->auction_s) return ASSET_PRE_OPENING;
     return second < hours->open_s ? ASSET_AUCTIONED : ASSET_OPENED;
@@ -123,6 +181,7 @@ void feed_state(Symbol *symbol, int32_t state) {
         if (shown[k]->subscribed) post_asset_state(shown[k]);
         if (shown[k]->book && state != ASSET_AUCTIONED) shown[k]->book->theoretical = false;
     }
+    if (state == ASSET_CLOSED) tell_daily(symbol);
     SimTick tick = {.symbol = symbol->index, .bid = symbol->bid, .ask = symbol->ask, .time_ms = sim_now()};
     sim_on_trade(&tick);
 }
@@ -187,9 +246,10 @@ static void take_position(int32_t session, int32_t second) {
     for (int32_t k = 0; k < symbol_count(); k++) {
         Symbol *symbol = symbol_at(k);
         if (symbol->aggregated) continue;
-        int32_t yesterday = days_date(date_days(session) - 1);
+        int32_t yesterday = session_before(session);
         symbol->session = session;
         generator_totals(symbol, session, second, &symbol->totals);
+        revisions_apply(symbol, session, &symbol->totals);
         if (!generator_last(symbol, session, second, &symbol->last))
             generator_last(symbol, yesterday, DAY_SECONDS, &symbol->last);
         symbol->previous_close = generator_mid(symbol, yesterday, DAY_SECONDS - 1);
@@ -201,6 +261,11 @@ static void take_position(int32_t session, int32_t second) {
 }
 
 void feed_day(int32_t session) {
+    for (int32_t k = 0; k < symbol_count(); k++) {
+        if (symbol_at(k)->aggregated) continue;
+        tell_daily(symbol_at(k));
+        close_session(symbol_at(k));
+    }
     assets_session(session);
     take_position(session, 0);
     if (sim_trading.on_day) sim_trading.on_day(session);
@@ -208,7 +273,8 @@ void feed_day(int32_t session) {
         if (symbol_at(k)->subscribed) post_asset_state(symbol_at(k)), post_daily(symbol_at(k));
 }
 
-/* The next session begins now: shortly before its opening. The connection comes back as after a drop. */
+/* The next session begins now: shortly before its opening. The connection comes back as after a drop. What was left of
+ * the old one has happened meanwhile, for its sums and for history. */
 void feed_day_change(void) {
     int32_t session = days_date(date_days(sim_session_date(sim_now())) + 1);
     int32_t second = settings()->open_s > 2 ? settings()->open_s - 2 : 0;
@@ -227,15 +293,26 @@ static void next_second(void) {
     each_second(feed.second);
 }
 
-static int64_t generator_due(void) {
-    if (feed.ended) return INT64_MAX;
+/* `stop`: the market closes for good, with the last word about the session. */
+static void end_market(void) {
+    feed.ended = true;
+    for (int32_t k = 0; k < symbol_count(); k++) {
+        if (symbol_at(k)->aggregated) continue;
+        if (symbol_at(k)->state == ASSET_CLOSED) tell_daily(symbol_at(k));
+        feed_state(symbol_at(k), ASSET_CLOSED);
+    }
+    sim_counters()->load_done = 1;
+}
+
+static int64_t generator_next(void) {
     int64_t ms = feed.at < feed.count ? feed.batch[feed.at].time_ms
                                       : date_ms(feed.session) + ((int64_t)feed.second + 1) * 1000;
-    if (ms >= settings()->stop_ms) {
-        feed.ended = true;
-        sim_counters()->load_done = 1;
-        return INT64_MAX;
-    }
+    return ms < settings()->stop_ms ? ms : settings()->stop_ms;
+}
+
+static int64_t generator_due(void) {
+    if (feed.ended) return INT64_MAX;
+    int64_t ms = generator_next();
     if (settings()->speed > 0) return clock_of_market(ms);
     return feed_settled() ? INT64_MIN : INT64_MAX;
 }
@@ -243,6 +320,10 @@ static int64_t generator_due(void) {
 static int32_t generator_run(int64_t now, int32_t most) {
     int32_t done = 0;
     for (; done < most && generator_due() <= now; done++) {
+        if (generator_next() == settings()->stop_ms) {
+            end_market();
+            return done;
+        }
         if (feed.at >= feed.count) {
             next_second();
             continue;
@@ -257,12 +338,16 @@ static int32_t generator_run(int64_t now, int32_t most) {
 
 static void position_now(void) {
     int64_t now = sim_now();
+    feed.ended = now >= settings()->stop_ms;
+    if (feed.ended) now = settings()->stop_ms, sim_counters()->load_done = 1;
     int32_t session = sim_session_date(now);
     take_position(session, (int32_t)((now - date_ms(session)) / 1000));
-    while (feed.at < feed.count && feed.batch[feed.at].time_ms <= now) { /* as if always running: told to nobody */
+    for (int32_t k = 0; settings()->source != SOURCE_GENERATOR && k < symbol_count(); k++)
+        symbol_at(k)->totals = (Totals){0}; /* a load or a tape begins with the process */
+    while (feed.at < feed.count && feed.batch[feed.at].time_ms <= now && !feed.ended) { /* as if always running */
         const Print *print = &feed.batch[feed.at++];
         Symbol *symbol = symbol_at(print->symbol);
-        totals_add(&symbol->totals, print);
+        count(symbol, print);
         symbol->last = *print;
         move_touch(symbol, print);
     }

@@ -308,6 +308,20 @@ bool generator_last(const Symbol *symbol, int32_t session, int32_t second, Print
     return true;
 }
 
+bool generator_print(const Symbol *symbol, int32_t session, uint32_t index, Print *print) {
+    int32_t second = generator_second_of(symbol, session, index);
+    if (second >= DAY_SECONDS) return false;
+    uint32_t first = generator_before(symbol, session, second);
+    int32_t count = generator_count(symbol, session, second);
+    if (index < first || index - first >= (uint32_t)count) return false;
+    Print *prints = malloc((size_t)count * sizeof *prints);
+    if (!prints) abort();
+    generator_second(symbol, session, second, prints, count);
+    *print = prints[index - first];
+    free(prints);
+    return true;
+}
+
 /* ---- totals -------------------------------------------------------------------------------------------------------- */
 typedef struct Summed {
     const Symbol *symbol;

@@ -4,7 +4,7 @@
 
 #include "market.h"
 
-enum { DAYS_BACK = 30, MINI_DAYS = 10, CHUNK = 2048 };
+enum { MINI_DAYS = 10, CHUNK = 2048 };
 
 typedef struct Request {
     Symbol *target;
@@ -39,8 +39,9 @@ static bool next_generated(Request *r, Print *print) {
         while (r->at < r->count) {
             const Print *made = &r->prints[r->at++];
             const Symbol *source = symbol_at(made->symbol);
-            int32_t live = sim_session_date(source->last.time_ms);
-            bool future = r->session > live || (r->session == live && made->index > source->last.index);
+            int32_t live = sim_session_date(source->last.time_ms), session = sim_session_date(made->time_ms);
+            bool future = session > live || (session == live && made->index > source->last.index) ||
+                          made->time_ms >= settings()->stop_ms;
             if (future || made->time_ms >= r->until_ms) return false;
             if (made->time_ms < r->from_ms) continue;
             *print = *made;
@@ -72,12 +73,35 @@ static bool next_loaded(Request *r, Print *print) {
     return false;
 }
 
-static bool next_trade(Request *r, Print *print) {
+/* `history-lose N`: one in N, the same ones in every answer of every process. */
+static bool withheld(const Print *print) {
+    int64_t in = settings()->history_lose;
+    if (in <= 0) return false;
+    uint64_t key = settings()->seed ^ (uint64_t)sim_session_date(print->time_ms) << 32;
+    for (const char *at = symbol_at(print->symbol)->name; *at; at++) key = mixed(key + (unsigned char)*at);
+    return mixed(key + print->number) % (uint64_t)in == 0;
+}
+
+static bool next_made(Request *r, Print *print) {
     switch (settings()->source) {
         case SOURCE_LOAD: return next_loaded(r, print);
         case SOURCE_TAPE: return tape_history(r->target, &r->cursor, r->from_ms, r->until_ms, print);
         default: return next_generated(r, print);
     }
+}
+
+/* Trades as they stand by now: without those taken back. */
+static bool next_trade(Request *r, Print *print) {
+    while (next_made(r, print)) {
+        if (withheld(print)) continue;
+        if (print->flags & PRINT_EDIT) return true; /* a tape tells its own */
+        int64_t quantity = revised_quantity(print);
+        if (!quantity && print->quantity) continue;
+        print->quantity = quantity;
+        print->volume = print->price * (double)quantity * symbol_at(print->symbol)->multiplier;
+        return true;
+    }
+    return false;
 }
 
 static void rewind_to_start(Request *r) {
@@ -203,12 +227,20 @@ static bool is_mini(const Symbol *symbol) {
     return strncmp(symbol->name, "WIN", 3) == 0 || strncmp(symbol->name, "WDO", 3) == 0;
 }
 
+static bool denied(const Symbol *symbol) {
+    const Settings *s = settings();
+    for (int32_t k = 0; k < s->history_denials; k++)
+        if (strcmp(s->history_denied[k], "all") == 0 || strcmp(s->history_denied[k], symbol->name) == 0) return true;
+    return false;
+}
+
 static int32_t request(Symbol *target, PText start, PText end) {
     bool date_only[2] = {false, false};
     int64_t from = parsed(start, &date_only[0]), until = parsed(end, &date_only[1]);
     if (from == INT64_MIN || until == INT64_MIN || until < from) return NL_INVALID_ARGS;
+    if (denied(target)) return NL_LICENSE_NOT_ALLOWED;
     int64_t today = date_ms(sim_session_date(sim_now()));
-    if (from < today - DAYS_BACK * (int64_t)DAY_MS) return NL_HISTORY_PERIOD_LIMIT;
+    if (from < today - settings()->history_days * (int64_t)DAY_MS) return NL_HISTORY_PERIOD_LIMIT;
     if (is_mini(target) && until - from >= MINI_DAYS * (int64_t)DAY_MS) return NL_INVALID_ARGS;
     Request *r = calloc(1, sizeof *r);
     if (!r) return NL_INTERNAL_ERROR;

@@ -71,6 +71,7 @@ int32_t load_run(int64_t now, int32_t most) {
     queue_release();
     if (load.made >= load.limit) {
         load.ended = true;
+        feed_last_word();
         sim_counters()->load_done = 1;
     }
     return done;

@@ -4,7 +4,7 @@
 
 #include "simulator.h"
 
-enum { DAY_MS = 86400000, DAY_SECONDS = 86400, MAX_SYMBOLS = 64, RECENT = 512 };
+enum { DAY_MS = 86400000, DAY_SECONDS = 86400, MAX_SYMBOLS = 64, RECENT = 512, MADE = 4096 };
 
 /* ---- prints: trades as the exchange makes them -------------------------------------------------------------- */
 enum { PRINT_EDIT = 1, PRINT_LAST = 2, PRINT_UNTRANSLATABLE = 4, PRINT_SENTINEL = 8, PRINT_CACHED = 16,
@@ -80,9 +80,12 @@ typedef struct Symbol {
     bool aggregated;
     uint32_t step;
     /* the exchange's side */
-    Totals totals;
-    int32_t session; /* of the totals */
+    Totals totals, closed;           /* of the session; of the last one before it that had trades */
+    int32_t session, closed_session; /* theirs; 0: not counted yet */
+    int64_t closed_ms;               /* time of its last trade */
+    double closed_before;            /* the close of the session before that */
     Print last;
+    Print *made; /* of a tape: the newest by number, for its edits */
     double bid, ask, previous_close;
     int64_t halted_until_ms; /* the script owns the state until then */
     int32_t state;
@@ -116,6 +119,7 @@ typedef struct Settings {
     int64_t load_count;
     double quantum_us, settle_ms;
     int64_t start_ms, stop_ms; /* market clock; INT64_MIN: wall clock, never */
+    int64_t anchor_ms;         /* UTC at which the market clock stood at `start`; INT64_MIN: the login */
     int32_t open_s, close_s, auction_s, pre_opening_s;
     bool weekdays;
     bool quotes;           /* best prices, last quotes and books follow from trades */
@@ -131,7 +135,9 @@ typedef struct Settings {
     double watchdog_ms, daily_every_s;
     double depth_rate;
     double history_rate, history_stuck_ms;
-    int64_t history_truncate, history_sentinels, history_untranslatable;
+    int64_t history_truncate, history_sentinels, history_untranslatable, history_days, history_lose;
+    char history_denied[16][SIM_TICKER]; /* symbols, or `all` */
+    int32_t history_denials;
     char16_t separator;
     uint32_t step;
     double default_rate; /* of each symbol of the universe; 0: its own */
@@ -202,6 +208,7 @@ int32_t generator_second_of(const Symbol *symbol, int32_t session, uint32_t inde
 double generator_mid(const Symbol *symbol, int32_t session, int32_t second);
 void generator_halt(const Symbol *symbol, int64_t from_ms, int64_t until_ms, bool auction);
 bool generator_last(const Symbol *symbol, int32_t session, int32_t second, Print *print); /* before that second */
+bool generator_print(const Symbol *symbol, int32_t session, uint32_t index, Print *print); /* one trade of it */
 typedef struct Pattern { /* one step of the repeating walk inside a second */
     int32_t ticks, lots;
     uint8_t type;
@@ -229,6 +236,8 @@ void feed_end(void);
 void feed_print(const Print *print); /* one trade of a source symbol happens now */
 void feed_day(int32_t session);
 void feed_day_change(void);
+void feed_last_word(void); /* the daily sums of all that is subscribed: a load or a tape has ended */
+bool feed_closed(Symbol *source); /* whether its `closed` tells of an earlier session */
 bool feed_settled(void);
 void feed_settle(void);
 void feed_allow(int64_t trades); /* the source makes no more than so many, until more are allowed */
@@ -238,7 +247,15 @@ void feed_state(Symbol *symbol, int32_t state);
 void trade_post(Symbol *target, const Print *print, uint8_t flags, uint8_t cause);
 void trade_history_post(Symbol *target, const Print *print, uint8_t flags);
 void totals_add(Totals *totals, const Print *print);
+void totals_change(Totals *totals, const Print *print, int64_t before, int64_t after); /* another quantity; 0: none */
 void trade_repeat(Symbol *target, int64_t count, uint8_t cause);
+
+/* revisions.c */
+void revisions_begin(void);
+int64_t revised_quantity(const Print *made);               /* what a trade's quantity is by now; 0: taken back */
+int64_t revise_trade(const Print *made, bool cancels);     /* the same, after this */
+void revisions_apply(const Symbol *symbol, int32_t session, Totals *totals); /* to sums of trades as they were made */
+void revisions_made(const Print *made); /* to the sums, when a trade is made that an earlier process revised */
 
 /* ticker.c: daily, tiny book, quote, state, theoretical, invalid ticker, info, adjust */
 void post_daily(Symbol *symbol);
@@ -295,6 +312,8 @@ const char *emitted_open(const char *path);
 void emitted_run(void);
 void emitted_trade(Symbol *symbol, const Print *print, int64_t session);
 void emitted_close(void);
+typedef void (*EmittedRevision)(const char *ticker, int32_t session, uint32_t number, bool cancelled);
+void emitted_revisions(EmittedRevision take); /* those that any process told, in their order */
 uint32_t emitted_last(const Symbol *symbol, int32_t session); /* of any run; 0 */
 
 /* history.c */

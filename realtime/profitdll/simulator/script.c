@@ -69,6 +69,7 @@ static bool number_line(int32_t words, char *word[], bool *malformed) {
         {"depth-rate", &s->depth_rate, NULL},    {"history-rate", &s->history_rate, NULL},
         {"history-stuck", &s->history_stuck_ms, NULL}, {"history-truncate", NULL, &s->history_truncate},
         {"history-sentinels", NULL, &s->history_sentinels}, {"history-untranslatable", NULL, &s->history_untranslatable},
+        {"history-days", NULL, &s->history_days}, {"history-lose", NULL, &s->history_lose},
         {"symbol-rate", &s->default_rate, NULL}, {"await", NULL, &s->await_symbols},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
@@ -108,6 +109,26 @@ static int64_t moment(const char *date, const char *time) {
     TSystemTime at = {.Year = (uint16_t)y, .Month = (uint16_t)mo, .Day = (uint16_t)d, .Hour = (uint16_t)h,
                       .Minute = (uint16_t)mi, .Second = (uint16_t)s};
     return sim_market_ms(&at);
+}
+
+/* anchor 2026-11-20T12:00:00Z */
+static const char *anchor_line(int32_t words, char *word[]) {
+    char date[11];
+    size_t length = words == 2 ? strlen(word[1]) : 0;
+    if (length != 20 || word[1][10] != 'T' || word[1][19] != 'Z') return "expected: anchor YYYY-MM-DDTHH:MM:SSZ";
+    memcpy(date, word[1], 10);
+    date[10] = 0;
+    settings()->anchor_ms = moment(date, word[1] + 11);
+    return settings()->anchor_ms == INT64_MIN ? "there is no such instant" : NULL;
+}
+
+static const char *deny_line(int32_t words, char *word[]) {
+    Settings *s = settings();
+    int32_t room = sizeof s->history_denied / sizeof *s->history_denied;
+    if (words != 2 || strlen(word[1]) >= SIM_TICKER || s->history_denials == room)
+        return "expected: history-deny SYMBOL|all, sixteen of them at most";
+    snprintf(s->history_denied[s->history_denials++], SIM_TICKER, "%s", word[1]);
+    return NULL;
 }
 
 static const char *login_line(int32_t words, char *word[]) {
@@ -203,6 +224,8 @@ static const char *text_line(int32_t words, char *word[], bool *known) {
         if (at == INT64_MIN) return "expected: start|stop YYYY-MM-DD HH:MM:SS";
         return (strcmp(verb, "start") == 0 ? (s->start_ms = at) : (s->stop_ms = at)), NULL;
     }
+    if (strcmp(verb, "anchor") == 0) return anchor_line(words, word);
+    if (strcmp(verb, "history-deny") == 0) return deny_line(words, word);
     if (strcmp(verb, "login") == 0) return login_line(words, word);
     if (strcmp(verb, "symbol") == 0) return symbol_line(words, word);
     if (strcmp(verb, "rate") == 0) return rate_line(words, word);
@@ -276,5 +299,8 @@ const char *script_load(const char *path) {
         if (found) snprintf(wrong, sizeof wrong, "line %d of the script: \"%s\": %s", at, shown, found);
     }
     fclose(file);
+    const Settings *s = settings();
+    if (!found && s->anchor_ms != INT64_MIN && (s->start_ms == INT64_MIN || s->speed == 0))
+        return "anchor: the script needs a start and a speed that is no max beside it";
     return found ? wrong : NULL;
 }

@@ -186,6 +186,7 @@ static int32_t begun(void) {
     assets_begin();
     queue_begin(settings()->queue);
     timers_begin();
+    revisions_begin();
     emitted_run();
     load_begin();
     for (int k = 0; k < 4; k++) session.state[k] = -1;

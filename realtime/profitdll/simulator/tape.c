@@ -121,7 +121,11 @@ int32_t tape_run(int64_t now, int32_t most) {
         done++;
     }
     queue_release();
-    if (!record) tape.ended = true, sim_counters()->load_done = 1;
+    if (!record) {
+        tape.ended = true;
+        feed_last_word();
+        sim_counters()->load_done = 1;
+    }
     return done;
 }
 

@@ -40,22 +40,24 @@ static void deliver_daily(void *payload) {
              narrowed(n[6]));
 }
 
-static const Symbol *source_of(const Symbol *symbol) {
-    return symbol->follows >= 0 ? symbol_at(symbol->follows) : symbol;
-}
+static Symbol *source_of(Symbol *symbol) { return symbol->follows >= 0 ? symbol_at(symbol->follows) : symbol; }
 
+/* One day's date with that day's sums: before the first trade of a session those of the last one, as it ended. */
 void post_daily(Symbol *symbol) {
     if (!SIM_CALLBACK(daily)) return;
-    const Symbol *source = source_of(symbol);
-    const Totals *t = &source->totals;
-    double tick = source->tick, money = tick * source->multiplier, close = source->previous_close;
+    Symbol *source = source_of(symbol);
+    bool today = source->totals.trades > 0 || !feed_closed(source);
+    const Totals *t = today ? &source->totals : &source->closed;
+    double tick = source->tick, money = tick * source->multiplier;
+    double close = today ? source->previous_close : source->closed_before;
     DailyEvent event = {.at = event_of(symbol),
                         .value = {(double)t->open * tick, (double)t->high * tick, (double)t->low * tick,
                                   (double)t->close * tick, (double)t->turnover * money, close, close * 1.1, close * 0.9,
                                   (double)t->buyer_turnover * money, (double)t->seller_turnover * money},
                         .count = {t->quantity, t->trades, source->security == SECURITY_FUTURE ? 250000 : 0,
                                   t->buyer_quantity, t->seller_quantity, t->buyer_trades, t->seller_trades}};
-    int64_t time = source->last.number ? source->last.time_ms : sim_now();
+    int64_t time = today ? date_ms(source->session) : source->closed_ms;
+    if (today) time = source->last.time_ms >= time ? source->last.time_ms : sim_now() >= time ? sim_now() : time;
     sim_date_text(time, event.at.date);
     sim_post(SIM_DAILY, deliver_daily, &event, sizeof event);
 }

@@ -123,6 +123,19 @@ void totals_add(Totals *totals, const Print *print) {
         totals->seller_trades++, totals->seller_quantity += print->quantity, totals->seller_turnover += turnover;
 }
 
+/* Open, high, low and close stay as they were when the trade was made. */
+void totals_change(Totals *totals, const Print *print, int64_t before, int64_t after) {
+    int64_t ticks = llround(print->price / symbol_at(print->symbol)->tick);
+    int64_t more = after - before, trades = (after > 0) - (before > 0);
+    totals->trades += trades;
+    totals->quantity += more;
+    totals->turnover += ticks * more;
+    if (print->type == TRADE_AGGRESSOR_BUY)
+        totals->buyer_trades += trades, totals->buyer_quantity += more, totals->buyer_turnover += ticks * more;
+    if (print->type == TRADE_AGGRESSOR_SELL)
+        totals->seller_trades += trades, totals->seller_quantity += more, totals->seller_turnover += ticks * more;
+}
+
 PROFIT_EXPORT int32_t PROFIT_CALL TranslateTrade(const void *handle, TConnectorTrade *trade) {
     if (!session_ready() && !sim_on_connector()) return NL_NOT_INITIALIZED;
     const Print *print = atomic_load_explicit(&trades.current, memory_order_acquire);

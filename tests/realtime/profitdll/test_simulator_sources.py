@@ -10,11 +10,23 @@ EPOCH = dt.datetime(1970, 1, 1)
 
 
 def tape(path, trades, symbols=(("WINZ26", b"F", 5.0, 1, 0.2), ("TAPE3", b"B", 0.01, 100, 1.0))):
-    """A file of the README's layout; trades are (symbol, number, time, price, quantity, type)."""
+    """A file of the README's layout; trades are (symbol, number, time, price, quantity, type), edits end with a 1."""
     table = b"".join(struct.pack("<24sc7xdqd8x", name.encode(), *rest) for name, *rest in symbols)
     records = b"".join(
-        struct.pack("<IIqdqdiiBB14x", s, n, int((t - EPOCH).total_seconds() * 1000 + 0.5), p, q, p * q, 3, 85, kind, 0)
-        for s, n, t, p, q, kind in trades
+        struct.pack(
+            "<IIqdqdiiBB14x",
+            s,
+            n,
+            int((t - EPOCH).total_seconds() * 1000 + 0.5),
+            p,
+            q,
+            p * q,
+            3,
+            85,
+            kind,
+            *(flag or (0,)),
+        )
+        for s, n, t, p, q, kind, *flag in trades
     )
     path.write_bytes(struct.pack("<8sIIQ40x", b"SIMTAPE1", len(symbols), 64, len(trades)) + table + records)
 

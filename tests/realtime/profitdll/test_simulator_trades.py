@@ -166,6 +166,7 @@ def test_the_same_seed_tells_the_same_and_another_seed_another(market):
         client = market(f"seed {seed}", *FAST, "settle 1000", "speed max", "stop 2026-11-20 10:30:10", "history-rate 0")
         client.subscribe("WINX99", "WDOX99", "WINFUT")
         client.wait(lambda client=client: client.counters().load_done and not client.counters().queue_depth)
+        client.close()  # what is being delivered is there then
         told.append(client.trades())
 
     assert len(told[0]) > 4000
