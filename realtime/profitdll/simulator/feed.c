@@ -337,7 +337,8 @@ static int32_t generator_run(int64_t now, int32_t most) {
 }
 
 static void position_now(void) {
-    int64_t now = sim_now();
+    bool paced = settings()->speed > 0 || settings()->start_ms == INT64_MIN;
+    int64_t now = paced ? sim_now() : settings()->start_ms; /* unpaced, the market waits for subscriptions */
     feed.ended = now >= settings()->stop_ms;
     if (feed.ended) now = settings()->stop_ms, sim_counters()->load_done = 1;
     int32_t session = sim_session_date(now);
