@@ -52,34 +52,42 @@ class Apart:
 
     def __init__(self, hot: HotStore, below: Below | None, staged: Staged, known: Known) -> None:
         self._hot, self._below, self._staged, self._known = hot, below, staged, known
+        self._one: set[int] = set()
         self._seen: dict[int, tuple[Keys, Keys]] = {}
         self._again = staged.spoken_of_again()
         self._standing = standing(self._again)
 
     def differing(self) -> list[Pair]:
-        """The sessions that must be matched: others stand there, and the numbering is not shown to be one."""
+        """The sessions in which others stand, and numbers alone do not say what is there."""
         days = sorted({session for _, session in self._known.pairs})
         told = held.sources(self._hot, self._below, days, {symbol for symbol, _ in self._known.pairs})
         pairs = [Pair(number, *names) for names, number in self._known.pairs.items()]
         mixed = [pair for pair in pairs if told.get((pair.symbol, pair.session), set()) - {SOURCE}]
-        return [pair for pair in mixed if not self._one_numbering(pair)]
+        self._one = {pair.number for pair in mixed if self._one_numbering(pair)}
+        # Trades that came before that was shown stand under foreign numbers: they are not new.
+        return [pair for pair in mixed if pair.number not in self._one or self._has_foreign(pair)]
 
     def bring(self, pair: Pair, at: dt.datetime, store: Store) -> Told:
-        """Match the trades of a session with what stands there and `store` those that do not. Repeatable."""
-        own, others = self._numbers(pair)
-        native = not len(others)
+        """Find the trades of a session in what stands there and `store` those that do not. Repeatable."""
         done = Told()
         for trades, rows in self._windows(pair):
             timed = trades.filter((pl.col("flags") & NOMINAL) == 0)
-            self._place(
-                pair, matching.placed(timed, rows, own, native=native), timed, rows, at=at, store=store, done=done
-            )
+            self._place(pair, timed, rows, at=at, store=store, done=done)
         nominal = self._trades(pair, (pl.col("flags") & NOMINAL) != 0)
         if nominal.height:
             rows = self._rows(pair, f"ts >= {instant_literal(matching.after_market(pair.symbol, pair.session))}")
-            found = matching.placed(nominal, rows, own, native=native)
-            self._place(pair, found, nominal, rows, at=at, store=store, done=done)
+            self._place(pair, nominal, rows, at=at, store=store, done=done)
         return done
+
+    def _found(self, pair: Pair, trades: pl.DataFrame, rows: pl.DataFrame) -> matching.Placed:
+        own, others = self._numbers(pair)
+        foreign = others[others >= FOREIGN]
+        if pair.number in self._one:
+            return matching.placed_by_number(trades, rows, own, foreign)
+        return matching.placed(trades, rows, own, native=len(foreign) == len(others))
+
+    def _has_foreign(self, pair: Pair) -> bool:
+        return any((ids >= FOREIGN).any() for ids in self._numbers(pair))
 
     def _one_numbering(self, pair: Pair) -> bool:
         own, others = self._numbers(pair)
@@ -91,19 +99,19 @@ class Apart:
             agreed |= _bits(same["trade_id"])
             different += matching.different(same)
         if not len(numbers):  # after-market trades alone: two sources use numbers only where it was shown before
-            return bool(len(others)) and bool((own < FOREIGN).any())
+            return all(bool((ids < FOREIGN).any()) for ids in (own, others))
         common = numbers & BitMap64(others.view(np.uint64))
         return matching.is_one_numbering(_array(common), _array(agreed), different)
 
     def _numbers(self, pair: Pair) -> tuple[Keys, Keys]:
-        """The ids under which this source's trades are stored, and the own numbers of the others."""
+        """The ids of this source's rows, and those of the others."""
         if pair.number not in self._seen:
             own, others = BitMap64(), BitMap64()
             held_here = held.identities(self._hot, self._below, [pair.session], [pair.symbol], also=("source",))
             for batch in held_here:
                 mine = batch["source"] == SOURCE
                 own |= _bits(batch.filter(mine)["trade_id"])
-                others |= _bits(batch.filter(~mine & (batch["trade_id"] < FOREIGN))["trade_id"])
+                others |= _bits(batch.filter(~mine)["trade_id"])
             self._seen[pair.number] = _array(own), _array(others)
         return self._seen[pair.number]
 
@@ -146,7 +154,6 @@ class Apart:
     def _place(
         self,
         pair: Pair,
-        found: matching.Placed,
         trades: pl.DataFrame,
         rows: pl.DataFrame,
         *,
@@ -155,6 +162,7 @@ class Apart:
         done: Told,
     ) -> None:
         """Store what belongs under an id of this source, strike what it knows to be cancelled, count the rest."""
+        found = self._found(pair, trades, rows)
         again = self._again.filter(pl.col("key").floordiv(1 << ID_BITS) == pair.number)
         again = again.with_columns(trade_id=_number())
         once = trades.join(again, on="trade_id", how="anti").select(again.columns)

@@ -35,6 +35,7 @@ from sql.warm import WarmStore
 SHOWN = 20
 STAGING = "b3-"
 VISIBLE_SECONDS = 600.0
+TURN_SECONDS = 60.0
 
 Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], None]]]
 
@@ -101,7 +102,8 @@ def import_file(
         with bar(f"reading {path.name}", source.size) as advance:
             staged = stage(source, known, folder, quarantine, advance)
         editions = _editions(source, staged, known, at)
-        with ticks.writing(warm, {session for _, session in known.pairs}):
+        sessions = {session for _, session in known.pairs}
+        with ticks.writing(warm, sessions), ticks.turn(hot, sessions, TURN_SECONDS):
             _refuse_stale(path, warm, editions)
             with ThreadPoolExecutor(1) as pool, bar(f"storing {path.name}", staged.lines) as advance:
                 digest = pool.submit(_sha256, path)

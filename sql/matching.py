@@ -78,9 +78,7 @@ def placed(trades: pl.DataFrame, others: pl.DataFrame, own: Longs, *, native: bo
     `others` are the stored rows of other sources, at least of the times in question; `own` the ids under which this
     source's trades are stored already. `native`: their own numbers are free, no other source uses any in this session.
     """
-    known = pl.DataFrame({"stored_id": own}, schema={"stored_id": pl.Int64})
-    known = known.select(own_number("stored_id").alias("trade_id"), "stored_id")
-    there = trades.select("trade_id").join(known, on="trade_id")
+    there = _under(trades, own, "stored_id")
     rest = trades.join(there, on="trade_id", how="anti")
     timed, nominal = rest.filter(_timed()), rest.filter(~_timed())
     twins = paired(timed, others)
@@ -91,6 +89,21 @@ def placed(trades: pl.DataFrame, others: pl.DataFrame, own: Longs, *, native: bo
     new = rest.join(twins, on="trade_id", how="anti").select("trade_id")
     offset = 0 if native else FOREIGN
     return Placed(pl.concat([there, new.select("trade_id", stored_id=pl.col("trade_id") + offset)]), twins)
+
+
+def placed_by_number(trades: pl.DataFrame, others: pl.DataFrame, own: Longs, elsewhere: Longs) -> Placed:
+    """Place trades of a source whose numbering is shown to be that of the others: a number says which trade it is.
+
+    `elsewhere`: ids of other sources' rows that came before that was shown, under foreign numbers.
+    """
+    there = _under(trades, own, "stored_id")
+    rest = trades.join(there, on="trade_id", how="anti")
+    twins = _under(rest, elsewhere, "twin")
+    flags = others.select(twin="trade_id", other="flags")
+    told = twins.join(rest.select("trade_id", "flags"), on="trade_id").join(flags, on="twin", how="left")
+    strikes = ((pl.col("flags") & ~pl.col("other") & CANCELLED) != 0).fill_null(value=False)
+    new = rest.join(twins, on="trade_id", how="anti").select("trade_id", stored_id="trade_id")
+    return Placed(pl.concat([there, new]), told.select("trade_id", "twin", strikes=strikes))
 
 
 def paired(trades: pl.DataFrame, others: pl.DataFrame, *, timed: bool = True) -> pl.DataFrame:
@@ -118,6 +131,12 @@ def marked(rows: pl.DataFrame, under: pl.DataFrame) -> pl.DataFrame:
     joined = rows.join(under, on="trade_id", how="inner", maintain_order="left")
     foreign = pl.when(pl.col("stored_id") >= FOREIGN).then(int(Flag.FOREIGN_NUMBER)).otherwise(0).cast(pl.Int32)
     return joined.with_columns(trade_id=pl.col("stored_id"), flags=pl.col("flags") | foreign).select(rows.columns)
+
+
+def _under(trades: pl.DataFrame, ids: Longs, name: str) -> pl.DataFrame:
+    """trade_id -> the one of `ids` that stands for this number."""
+    known = pl.DataFrame({name: ids}, schema={name: pl.Int64}).select(own_number(name).alias("trade_id"), name)
+    return trades.select("trade_id").join(known, on="trade_id")
 
 
 def _timed() -> pl.Expr:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 import psycopg
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 from msgspec import Struct
 from pyroaring import BitMap64
 
@@ -24,7 +25,7 @@ from sql.errors import StoreError
 from sql.folding import IDENTITY, Outcome, settled
 from sql.held import EARLIEST, LATEST, Below
 from sql.hot import HotStore, instant_literal, shaped
-from sql.tables import TICKS, Flag
+from sql.tables import FOREIGN, TICKS, Flag
 from sql.warm import WarmStore
 
 ID_BITS = 44
@@ -34,6 +35,7 @@ SMALL_ROWS = 10_000
 BATCH_ROWS = 500_000  # of one transaction: earlier ones are applied while later ones are read
 RANGES_PER_QUERY = 100
 LOCK_CLASS = 7741
+TURNS = 64  # lock files, each for the sessions of every so many days
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -126,6 +128,12 @@ def member(keys: Keys, of: BitMap64) -> Mask:
     places = np.minimum(np.searchsorted(found, keys), len(found) - 1)
     there: Mask = found[places] == keys
     return there
+
+
+def numbers_of(ids: pl.Series) -> Keys:
+    """The numbers that their own source gave to trades of these ids."""
+    numbers: Keys = ids.to_numpy() & (FOREIGN - 1)
+    return numbers
 
 
 def store(
@@ -227,8 +235,28 @@ def look_up(hot: HotStore, wanted: pl.DataFrame, below: Below | None = None) -> 
 
 
 @contextlib.contextmanager
+def turn(hot: HotStore, sessions: Iterable[dt.date], wait_seconds: float = 0.0) -> Iterator[None]:
+    """Be the only writer of these sessions on this machine: an import holds it, and a live writer for each batch.
+
+    Who looks up and then writes must not be passed by another. Raises BusyError; a killed process lets go by itself.
+    Without an import directory there is no place that writers share, and nothing is held.
+    """
+    with contextlib.ExitStack() as stack:
+        if hot.import_dir is not None:
+            for number in sorted({(session - EPOCH).days % TURNS for session in sessions}):
+                lock = FileLock(hot.import_dir / f"session-{number}.lock", timeout=wait_seconds)
+                try:
+                    stack.enter_context(lock)
+                except Timeout as error:
+                    raise BusyError(
+                        "another process writes one of these sessions; try again when it has ended"
+                    ) from error
+        yield
+
+
+@contextlib.contextmanager
 def writing(warm: WarmStore, sessions: Iterable[dt.date], wait_seconds: float = 600.0) -> Iterator[None]:
-    """Be the only writer of these sessions, among all processes that use the same PostgreSQL.
+    """Be the only writer of these sessions, among all imports that use the same PostgreSQL.
 
     Waits for others; raises BusyError after `wait_seconds`. A killed process lets go by itself.
     """

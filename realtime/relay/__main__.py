@@ -11,6 +11,7 @@ from realtime.relay.books import Books
 from realtime.relay.keeper import Keeper
 from realtime.relay.sender import Sender
 from sql import stores
+from sql.held import Below
 
 TICKS_WAIT_SECONDS = 2.0  # longer than a gathered batch of ticks takes to hot
 
@@ -25,9 +26,12 @@ def main() -> int:
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     hot = stores.hot(settings)
-    sender = Sender(settings.spool_dir, settings.raw_dir, hot, stop, raw_days=settings.spool.raw_days)
+    warm = stores.warm(settings)
+    sender = Sender(
+        settings.spool_dir, settings.raw_dir, hot, stop, raw_days=settings.spool.raw_days, below=Below(warm)
+    )
     broker = Broker(settings.url("order-manager"), settings.access.api_key)
-    keeper = Keeper(sender, hot, stores.warm(settings), broker, stop, fill=settings.capture.fill_gaps)
+    keeper = Keeper(sender, hot, warm, broker, stop, fill=settings.capture.fill_gaps)
 
     def ticks_wait() -> bool:
         return sender.progress.lag_seconds(time.time()) > TICKS_WAIT_SECONDS

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from realtime.records import Kind
 from realtime.spool.frames import Asset, Frame, Records, joined
-from sql.tables import TICKS, Flag
+from sql.tables import FOREIGN, TICKS, Flag
 
 SAO_PAULO = zoneinfo.ZoneInfo("America/Sao_Paulo")
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -75,7 +75,9 @@ def sound(records: Records) -> npt.NDArray[np.bool_]:
     """Year 0 and price 0 are the DLL's way to say that it knows no trade; an edit without price strikes one."""
     price, time = records["price"], records["time"]
     priced = np.isfinite(price) & ((price > 0) | ((records["flags"] & EDIT) != 0))
-    usable: npt.NDArray[np.bool_] = timely(time) & priced & (records["number"] >= 0) & (records["quantity"] >= 0)
+    usable: npt.NDArray[np.bool_] = (
+        timely(time) & priced & (records["number"] >= 0) & (records["number"] < FOREIGN) & (records["quantity"] >= 0)
+    )
     return usable
 
 

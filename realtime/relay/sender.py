@@ -18,6 +18,7 @@ import structlog
 from msgspec import Struct, field
 
 from realtime.records import Kind
+from realtime.relay import mixed
 from realtime.relay import state as memory
 from realtime.relay.absences import Absences, instant
 from realtime.relay.answers import Answer, Answers, parts_of
@@ -31,8 +32,10 @@ from realtime.spool.frames import Asset, Frame, FrameKind
 from realtime.spool.reader import READ_BYTES, Found, Position, Reader
 from sql import ticks
 from sql.errors import StatementError, StoreError
+from sql.held import Below
 from sql.hot import HotStore
 from sql.tables import TICKS
+from sql.ticks import Mask, Stored
 
 PERIOD_SECONDS = 0.2
 GATHER_SECONDS = 1.0  # when much comes: QuestDB takes 250,000 rows at once for half of what five times 50,000 cost it
@@ -91,6 +94,7 @@ class Sender:
         *,
         raw_days: int = 90,
         limit: int = READ_BYTES,
+        below: Below | None = None,
     ) -> None:
         self._answers = Answers()
         self.progress = Progress(answers=self._answers.told)
@@ -100,7 +104,7 @@ class Sender:
         self._hot = hot
         self._stop = stop
         self._limit = limit
-        self._identities = Identities(hot)
+        self._identities = Identities(hot, below)
         self._dailies = Dailies(hot)
         self._evidence = Evidence(spool, raw, raw_days)
         self._reader = Reader(self._folders, self.state.position)
@@ -220,12 +224,16 @@ class Sender:
         self.state.half = pairs.half
 
     def _store_trades(self, trades: Trades, run: int) -> None:
+        days = np.unique(trades.day).tolist()
+        with ticks.turn(self._hot, map(session_of, days)):
+            self._store_days(trades, days, run)
+
+    def _store_days(self, trades: Trades, days: list[int], run: int) -> None:
         taken = self._hot.wal(TICKS).taken
         if self._expected not in (None, taken):  # an import: what we know of its sessions is old
             log.info("hot_was_written_by_others", transactions=taken - (self._expected or 0))
             self._identities.forget()
         self._expected = None
-        days = np.unique(trades.day).tolist()
         inserts = [
             self._store_day(trades if len(days) == 1 else trades.where(trades.day == day), day, run) for day in days
         ]
@@ -235,14 +243,18 @@ class Sender:
     def _store_day(self, trades: Trades, day: int, run: int) -> int | None:
         """Store trades of one session; in how many transactions, None where that cannot be told."""
         names = self._reader.assets
-        known, keys = self._identities.of(day), self._identities.keys(trades, day, names)
+        known, keys = self._identities.of(day), self._identities.keys(trades, day, names, self._reader.source)
         edits = (trades.records["flags"] & EDIT) != 0
         plain, plain_keys = (trades.where(~edits), keys[~edits]) if edits.any() else (trades, keys)
         fresh = known.fresh(plain_keys)
         new = plain if fresh.all() else plain.where(fresh)
-        hours = new.ts // HOUR_US
         same = {"session": session_of(day), "source": self._reader.source}
         new_keys = plain_keys if fresh.all() else plain_keys[fresh]
+        stored, filled = self.progress.stored, self.progress.filled
+        apart = self._store_mixed(new, new_keys, day, run)
+        if apart is not None:
+            new, new_keys = new.where(~apart), new_keys[~apart]
+        hours = new.ts // HOUR_US
         present = np.unique(hours).tolist()
         for hour in present:
             whole = bool((hours == hour).all())
@@ -251,13 +263,35 @@ class Sender:
             known.add(new_keys if whole else new_keys[hours == hour])
             self._count(part)
             self._saw(part.where(~part.past), day, run, names)
-        again = int(np.count_nonzero(plain.past)) - int(np.count_nonzero(new.past))
-        self.progress.confirmed += again
-        self.progress.repeated += len(plain) - len(new) - again
+        past = int(np.count_nonzero(plain.past))
+        self.progress.confirmed += past - (self.progress.filled - filled)
+        self.progress.repeated += len(plain) - past - (self.progress.stored - stored)
         if edits.any():
             self._revise(trades.where(edits), keys[edits], day)
+        return None if edits.any() or apart is not None else len(present)
+
+    def _store_mixed(self, new: Trades, keys: Longs, day: int, run: int) -> Mask | None:
+        """Store those whose session holds a file's rows under numbers that may be others; which ones, None: there are
+        none, as nearly always."""
+        found = self._identities.beside(day, keys, unsettled=True)
+        if not found:
             return None
-        return len(present)
+        names = self._reader.assets
+        same = {"session": session_of(day), "source": self._reader.source}
+        apart = np.zeros(len(keys), np.bool_)
+        for beside, mine in found:
+            part = new.where(mine)
+            try:
+                written = part.where(mixed.store(self._hot, beside, part, names, same))
+            except BaseException:
+                self._identities.forget()
+                raise
+            self._identities.learn(day, beside, keys[mine])
+            self._count(written)
+            if len(written):
+                self._saw(written.where(~written.past), day, run, names)
+            apart |= mine
+        return apart
 
     def _count(self, new: Trades) -> None:
         filled = int(np.count_nonzero(new.past))
@@ -270,13 +304,20 @@ class Sender:
         nothing = (edits.records["price"] <= 0) & ~known.touched(keys)  # takes back what nobody told us of
         if nothing.any():
             self.progress.refused += int(nothing.sum())
-            edits = edits.where(~nothing)
+            edits, keys = edits.where(~nothing), keys[~nothing]
+        same = {"session": session_of(day), "source": self._reader.source}
+        alone = np.ones(len(keys), np.bool_)
+        for beside, mine in self._identities.beside(day, keys, unsettled=False):
+            self._revised(mixed.revise(self._hot, beside, edits.where(mine), self._reader.assets, same))
+            alone &= ~mine
+        edits = edits.where(alone)
         if not len(edits):
             return
         frame = frame_of(edits, self._reader.assets)
-        same = {"session": session_of(day), "source": self._reader.source}
         whole = frame.with_columns(pl.lit(value).alias(name) for name, value in same.items())
-        done = ticks.store(self._hot, whole, known, hourly=True)
+        self._revised(ticks.store(self._hot, whole, known, hourly=True))
+
+    def _revised(self, done: Stored) -> None:
         self.progress.stored += done.new
         self.progress.edited += done.edited + done.cancelled
         self.progress.repeated += done.repeated
