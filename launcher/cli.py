@@ -35,6 +35,8 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "query": ("query", "Run one reading statement on a tier."),
     "replay": ("replay", "Play a stored session through the simulator, and prove it."),
     "bench": ("bench", "Reproducible benchmarks: ratios against baselines."),
+    "journal": ("journal", "The journal of orders, proven offline."),
+    "drill": ("drill", "Pull the kill switch of a demo, and say how long it took."),
     "keys": ("keys", "The administrator's API key."),
     "test": ("test", "Run the tests against engines of their own."),
 }

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from api.kernel.access import needs_key
 from api.kernel.errors import invalid, responses
+from api.kernel.limits import FREE
 from realtime import orders_shapes as shapes
 from realtime.limits import Change, Hours, LimitsError, check
 from realtime.order_commands import Release, SetLimits
@@ -70,6 +71,7 @@ async def set_limits(
 
 @get(
     ["/api/risk/kill-switch", "/api/v1/risk/kill-switch"],
+    opt=FREE,
     tags=["risk"],
     summary="How the kill switch stands",
     responses=responses(401),
@@ -167,6 +169,30 @@ async def exposure(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     return envelope(data)
 
 
+@get(
+    "/api/v1/prices/{symbol:str}",
+    opt=FREE,
+    tags=["risk"],
+    summary="What orders of a symbol are checked against",
+    responses=responses(401, 404),
+)
+async def price(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
+    """Last trade, state and settlement, as the tape told them."""
+    name, market = symbol.upper(), orders.market
+    last = market.last(name)
+    if last is None:
+        raise NotFoundException(f"no trade of {name} was seen since the process began")
+    return envelope(
+        {
+            "symbol": name,
+            "price": shapes.number(last.price),
+            "timestamp": shapes.stamp(last.at),
+            "state": market.state(name),
+            "settlement": shapes.number(market.settlement(name)),
+        }
+    )
+
+
 @get("/api/v1/risk/refusals", tags=["risk"], summary="What checks refused last", responses=responses(401))
 async def refusals(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     """The newest first, a hundred at most; the journal keeps all."""
@@ -208,7 +234,7 @@ async def standing(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     )
 
 
-RISK = [limits, set_limits, switch, pull, release, positions, position, exposure, refusals, standing]
+RISK = [limits, set_limits, switch, pull, release, positions, position, exposure, price, refusals, standing]
 
 
 def _limits(orders: OrderLoop) -> dict[str, Any]:

@@ -3,30 +3,39 @@
 `--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each while hot changes; after each
 fault and the next pass nothing may be missing, twice, or half written. `--suite capture` kills the capture process so
 many times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that
-the simulator delivered is stored once, or known to be missing.
+the simulator delivered is stored once, or known to be missing. `--suite orders` breaks the order loop at every step,
+on a clock of its own: no order doubled, none past a limit or the kill switch, journal, broker and positions agree.
 """
 
 import random
+from collections import Counter
 
 import click
 
 from config.settings import Settings
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
-from tests.faults import capture, full_disk, spooling, tiers
+from tests.faults import capture, full_disk, orders, spooling, tiers
 
 STARTS_ENGINES = True  # and kills them
-KILLS = {"tiers": 50, "capture": 200}
+KILLS = {"tiers": 50, "capture": 200, "orders": 10_000}
 AWAY_SECONDS = 60.0
 OPTIONS = [
     click.Option(["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."),
-    click.Option(["--kills"], type=click.IntRange(1), default=None, help="tiers: of each, 50; capture: 200."),
+    click.Option(
+        ["--kills"],
+        type=click.IntRange(1),
+        default=None,
+        help="tiers: of each, 50; capture: 200; orders: faults, 10,000.",
+    ),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
 ]
 
 
 def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed: int) -> Result:
     """Break what `suite` names; `settings` are of a data directory on which nothing runs."""
+    if suite == "orders":
+        return _of_orders(settings, kills or KILLS[suite], seed, say)
     full_disk.private_mount(settings.data_dir.parent, "64k")  # what cannot be tried is said first, and is an error
     asked = kills or KILLS[suite]
     figures, aims = (of_tiers if suite == "tiers" else of_capture)(settings, asked, seed, say)
@@ -39,6 +48,21 @@ def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed:
             **{name: at_least(figures.get(name, 0), aim) for name, aim in aims.items() if aim},
         },
     )
+
+
+def _of_orders(settings: Settings, faults: int, seed: int, say: Report) -> Result:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    wrong, counts, done = Counter(dict.fromkeys(orders.WRONG, 0)), Counter[str](), 0
+    while done < faults:
+        part = min(500, faults - done)
+        found, made = orders.run(settings.data_dir / "orders", seed + done, part)
+        wrong.update(found)
+        counts.update(made)
+        done += part
+        say(f"seed {seed}: {done} of {faults} faults, wrong so far: {dict(+wrong) or 'nothing'}")
+    figures = {"seed": float(seed), **{name: float(count) for name, count in (wrong | counts).items()}}
+    aims = {name: at_most(wrong[name], 0) for name in orders.WRONG} | {"faults": at_least(counts["faults"], faults)}
+    return Result(name="faults", rounds=1, figures=figures, aims=aims)
 
 
 def of_tiers(settings: Settings, kills: int, seed: int, say: Report) -> tuple[dict[str, int], dict[str, int]]:

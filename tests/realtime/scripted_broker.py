@@ -173,8 +173,12 @@ class ScriptedBroker:
     ) -> Sent:
         self.calls.append(Called("change", key))
         report = self._found(key)
-        self.tell(self.exchange.put(report, quantity=quantity, price=price, stop=stop, status=5))
-        return Sent(report.key.local_id or 0, next(self._messages))
+        message = next(self._messages)
+        if report.status in BROKER_FINAL or quantity <= report.traded:
+            self._queue.put(RequestNews(message=message, local_id=report.key.local_id, code=9, text="too late"))
+        else:
+            self.tell(self.exchange.put(report, quantity=quantity, price=price, stop=stop, status=5))
+        return Sent(report.key.local_id or 0, message)
 
     def cancel(self, account: AccountId, key: OrderKey) -> Sent:
         self.calls.append(Called("cancel", key))

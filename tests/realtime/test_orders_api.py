@@ -8,6 +8,7 @@ import pytest
 from litestar.testing import TestClient
 from msgspec import structs
 
+from launcher.commands.drill import played
 from realtime.orders_service import loop_of
 from realtime.prices import Prices
 from realtime.server import orders_app
@@ -275,6 +276,16 @@ def test_events_are_told_over_the_socket_in_the_journals_order(running):
     assert (execution["orderId"], execution["fill"]["quantity"]) == (name, 1)
     assert found[-1]["quantity"] == 1
     assert [each["record"] for each in found] == sorted(each["record"] for each in found)
+
+
+def test_a_drill_says_how_long_it_took_and_leaves_the_switch_off(running):
+    running.client.headers["X-API-Key"] = KEY
+    found = played(running.client, 3, "WINX99", 10.0)
+
+    assert found["holds"], found
+    assert found["working_before"] == 3
+    assert found["ms_to_last_order_out"] <= found["ms_to_last_cancel"]
+    assert running.loop.switch.latch is None
 
 
 def test_health_and_metrics_tell_how_orders_stand(running):
