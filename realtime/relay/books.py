@@ -27,7 +27,8 @@ from sql.hot import HotStore
 from sql.tables import BOOK, DIRECT
 
 STATE = "books.json"
-PERIOD_SECONDS = 0.5
+PERIOD_SECONDS = 1.0  # gathered: who wants them at once has the stream, and each transaction costs the ticks' server
+LOOK_SECONDS = 0.1
 SAVE_SECONDS = 1.0
 LONGEST_PAUSE = 5.0
 STANDS_BACK_SECONDS = 5.0  # at most, before each step: where ticks cannot be stored, books are all the same
@@ -175,7 +176,7 @@ class Books:
 
     def _stand_back(self) -> None:
         until = time.monotonic() + STANDS_BACK_SECONDS
-        while self._ticks_wait() and time.monotonic() < until and not self._stop.wait(PERIOD_SECONDS / 5):
+        while self._ticks_wait() and time.monotonic() < until and not self._stop.wait(LOOK_SECONDS):
             self.progress.alive_at = time.monotonic()
 
     def _check_hot(self) -> None:

@@ -88,7 +88,7 @@ def flow(settings: Settings, seconds: float, depth: int, ticks: int) -> dict[str
             looker.stop()
         figures = {"tick_delay_p50_s": looker.delay(0.5), "tick_delay_p99_s": looker.delay(0.99), "lost": float(lost)}
         if depth:
-            figures |= {"book_events_per_s": feed.sent[BOOK.name] / stored, "behind_at_the_end_s": stored - flowed}
+            figures |= {"book_events_per_s": looker.book_rate(), "behind_at_the_end_s": stored - flowed}
             figures |= _files(known, hot)
         hot.close()
     return figures
@@ -152,6 +152,7 @@ class Looker:
         self._hot, self._feed = hot, feed
         self._over = threading.Event()
         self._delays: list[float] = []
+        self._books: list[tuple[float, int]] = []  # when, and how many rows of `book` a query saw
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def start(self) -> None:
@@ -165,11 +166,20 @@ class Looker:
         """The quantile of the delays, in seconds."""
         return float(np.quantile(self._delays, share))
 
+    def book_rate(self) -> float:
+        """Rows of `book` a second while the feed flowed, without its first quarter."""
+        began, ended = self._feed.committed[1][1], self._feed.committed[-1][1]
+        since = began + (ended - began) / 4
+        within = [(at, rows) for at, rows in self._books if since <= at <= ended]
+        (first, before), (last, after) = within[0], within[-1]
+        return (after - before) / (last - first)
+
     def _look(self) -> None:
         seen = 0
         while not self._over.wait(LOOK_SECONDS):
             rows = _rows(self._hot, TICKS.name)
             now = time.monotonic()
+            self._books.append((now, _rows(self._hot, BOOK.name)))
             for ticks, at in self._feed.committed[1:]:
                 if seen < ticks <= rows:
                     self._delays.append(now - at)
