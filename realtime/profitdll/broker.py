@@ -5,11 +5,7 @@ outside the callback, and again when they are not there yet. The routing passwor
 """
 
 import datetime as dt
-import heapq
-import itertools
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -61,6 +57,7 @@ from realtime.profitdll.messages import (
     State,
 )
 from realtime.profitdll.requests import PositionType
+from realtime.profitdll.worker import Job, Worker
 
 CALL_SECONDS = 5.0
 STOP_OFFSET_TICKS = 20
@@ -69,20 +66,6 @@ ALL = "-1"  # the ticker of a position event that means every one
 
 T = TypeVar("T")
 log = structlog.get_logger("orders")
-
-
-class Job:
-    """A call for the worker. Whoever asked waits for `done`, or gives up: then the job is dropped, or told late."""
-
-    def __init__(self, name: str, call: Callable[[], Any], order: str) -> None:
-        self.name = name
-        self.call = call
-        self.order = order  # our id of what is sent, else empty
-        self.done = threading.Event()
-        self.begun: float | None = None
-        self.left = False  # by whoever asked
-        self.answer: Any = None
-        self.error: Exception | None = None
 
 
 class ProfitBroker:
@@ -106,22 +89,14 @@ class ProfitBroker:
         self._kind = kind
         self._offset = stop_offset_ticks
         self._news = NewsQueue()
-        self._lock = threading.Lock()  # of jobs and of what is known
-        self._jobs: deque[Job] = deque()
-        self._events: deque[Callable[[], None]] = deque()
-        self._later: list[tuple[float, int, Callable[[], None]]] = []
-        self._turns = itertools.count()
-        self._bell = threading.Event()
-        self._running: Job | None = None
-        self._stopping = False
+        self._lock = threading.Lock()  # of what is known
         self._connection = Connection(routing_wanted=True)
         self._ready = False
         self._accounts: list[AccountId] = []
         self._names: dict[int, str] = {}  # exchange ids by this login's numbers
         self._loading: dict[AccountId, dt.datetime] = {}
         self._loaded: dict[AccountId, dt.datetime] = {}
-        self._thread = threading.Thread(target=self._work, name="broker", daemon=True)
-        self._thread.start()
+        self._worker = Worker(dll.turn, self._late)
 
     # What the drain hands over
 
@@ -129,13 +104,13 @@ class ProfitBroker:
         """Take a control event; quick, from the drain's thread alone."""
         handler = _HANDLERS.get(type(event))
         if handler is not None:
-            self._soon(lambda: handler(self, event))
+            self._worker.soon(lambda: handler(self, event))
 
     # The broker
 
     @property
     def ready(self) -> bool:
-        return self._ready and not self._hanging()
+        return self._ready and not self._worker.hanging()
 
     def accounts(self) -> list[AccountId]:
         with self._lock:
@@ -171,7 +146,7 @@ class ProfitBroker:
             raise NotReadyError("the broker is not connected")
         with self._lock:
             self._loading[account] = min(since, self._loading.get(account, since))
-        self._soon(lambda: self._load(account))
+        self._worker.soon(lambda: self._load(account))
 
     def listed(self, account: AccountId) -> list[Report]:
         with self._lock:
@@ -202,9 +177,7 @@ class ProfitBroker:
 
     def close(self) -> None:
         """End the worker. The DLL is capture's to close."""
-        self._stopping = True
-        self._bell.set()
-        self._thread.join(1.0)
+        self._worker.close()
 
     # Asking
 
@@ -215,7 +188,7 @@ class ProfitBroker:
     def _asked(self, name: str, call: Callable[[], T], order: str = "", what: str = "") -> T:
         """Have the worker make a request with effects. Raises NotSentError, UnclearError."""
         try:
-            made: T = self._made(Job(name, call, order))
+            made: T = self._worker.made(Job(name, call, order), self.call_seconds)
         except ProfitDllError as error:
             raise _border_error(error, what, known=bool(order)) from error
         return made
@@ -223,91 +196,25 @@ class ProfitBroker:
     def _read(self, name: str, call: Callable[[], T]) -> T:
         """Have the worker ask what is known. Raises NotReadyError."""
         try:
-            answer: T = self._made(Job(name, call, ""))
+            answer: T = self._worker.made(Job(name, call), self.call_seconds)
         except (UnclearError, ProfitDllError) as error:
             raise NotReadyError(f"{name}: {error}") from error
         return answer
-
-    def _made(self, job: Job) -> Any:
-        if hanging := self._hanging():
-            raise NotReadyError(hanging)
-        self._jobs.append(job)
-        self._bell.set()
-        if not job.done.wait(self.call_seconds):
-            with self._lock:
-                if not job.done.is_set():
-                    job.left = True
-                    if job.begun is None:
-                        raise NotReadyError(f"{job.name} was not made: the DLL is busy with something else")
-                    raise UnclearError(f"{job.name} has not come back within {self.call_seconds:g} s")
-        if isinstance(job.error, ProfitDllError):
-            raise job.error
-        if job.error is not None:
-            raise UnclearError(f"{job.name} broke: {job.error!r}") from job.error
-        return job.answer
-
-    def _hanging(self) -> str | None:
-        job = self._running
-        if job is None or not job.left:
-            return None
-        return f"{job.name} has not come back for {time.monotonic() - (job.begun or 0):.0f} s"
 
     @staticmethod
     def _sent(sent: requests.Sent) -> Sent:
         return Sent(sent.local, sent.message)
 
-    # The worker
-
-    def _soon(self, task: Callable[[], None]) -> None:
-        self._events.append(task)
-        self._bell.set()
-
-    def _work(self) -> None:
-        """Requests first, then what was heard, then what is to be asked again."""
-        while not self._stopping:
-            self._bell.clear()
-            if self._jobs:
-                self._run(self._jobs.popleft())
-            elif self._events:
-                self._guarded(self._events.popleft())
-            elif self._later and self._later[0][0] <= time.monotonic():
-                self._guarded(heapq.heappop(self._later)[2])
-            else:
-                self._bell.wait(max(self._later[0][0] - time.monotonic(), 0) if self._later else None)
-
-    def _run(self, job: Job) -> None:
-        with self._dll.turn:  # the desk of capture may be in a call, and hang there
-            with self._lock:
-                if job.left:
-                    return
-                job.begun = time.monotonic()
-                self._running = job
-            try:
-                job.answer = job.call()
-            except Exception as error:  # whoever asked has to know
-                job.error = error
-        with self._lock:
-            self._running = None
-            job.done.set()
-            left = job.left
-        if left:
-            log.warning("call_came_back", call=job.name, seconds=round(time.monotonic() - job.begun, 3))
-            if job.order:
-                refused = "" if job.error is None else str(job.error)
-                self._news.put(LateNews(id=job.order, sent=job.answer, refused=refused))
-
-    def _guarded(self, task: Callable[[], None]) -> None:
-        try:
-            with self._dll.turn:
-                task()
-        except Exception:  # the top of a thread: one event that cannot be handled must not silence the others
-            log.exception("broker_event_failed")
+    def _late(self, job: Job) -> None:
+        if job.order:
+            refused = "" if job.error is None else str(job.error)
+            self._news.put(LateNews(id=job.order, sent=job.answer, refused=refused))
 
     def _again(self, attempt: int, task: Callable[[], None]) -> bool:
         """Do `task` a little later; False when it was tried often enough."""
         if attempt >= len(RETRY_SECONDS):
             return False
-        heapq.heappush(self._later, (time.monotonic() + RETRY_SECONDS[attempt], next(self._turns), task))
+        self._worker.later(RETRY_SECONDS[attempt], task)
         return True
 
     # What was heard
@@ -365,7 +272,7 @@ class ProfitBroker:
         except orders.StrangeOrderError as error:
             self.trouble = f"an order that cannot be counted: {error}"
             log.critical("order_strange", reason=str(error))
-            self._soon(self._judge)
+            self._worker.soon(self._judge)
             return None
 
     def _load(self, account: AccountId, attempt: int = 0) -> None:
