@@ -13,6 +13,7 @@ from api.kernel.access import OPEN
 from api.kernel.application import Service, create_app
 from api.kernel.asyncapi import document, stream_documentation
 from api.live import Watch, live
+from api.orders import OrderManager, order_events, orders
 from api.sessions import tape_gaps, tape_sessions
 from api.snapshots import Snapshots
 from api.stream import Relay, stream
@@ -31,6 +32,9 @@ Times are ISO 8601 and UTC; ranges are half open (`from` <= ts < `to`). A whole 
 
 As it happens, over WebSocket: see [/docs/stream](/docs/stream).
 
+Orders: `POST /api/v1/execute`, `/api/orders`, `/api/risk/…` are answered by the realtime process, whose port (3205) has
+their documentation at `/docs`; `/ws/orders` tells what becomes of them.
+
 On this machine, reading needs no key. Elsewhere, or with `TRADINGSYSTEM_ACCESS=required`, send `X-API-Key`.
 """
 
@@ -45,6 +49,7 @@ def live_page() -> Response[bytes]:
 def gateway(settings: Settings, tape: Tape) -> Litestar:
     """The application of the gateway. Its probes are the stores of `tape`."""
     snapshots, watch, webserver = Snapshots(), Watch(settings, tape, ID), Webserver(settings)
+    order_manager = OrderManager(settings)
 
     @asynccontextmanager
     async def parts(_: Litestar) -> AsyncIterator[None]:
@@ -55,6 +60,7 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
             tape.hot.close()
             await watch.close()
             await webserver.close()
+            await order_manager.close()
 
     host = f"127.0.0.1:{settings.ports[ID]}"
     described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
@@ -77,6 +83,8 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
                 pages,
                 events,
                 stream,
+                orders,
+                order_events,
                 *described,
             ],
             parts={
@@ -86,6 +94,7 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
                 "watch": watch,
                 "webserver": webserver,
                 "relay": Relay(settings),
+                "order_manager": order_manager,
             },
             probes={"hot": tape.hot.ready, "warm": tape.warm.ready},
             tags={"tape": "Trades, candles, and what there is of them"},

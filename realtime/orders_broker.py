@@ -36,6 +36,6 @@ def paper(settings: Settings, *, live: bool) -> PaperBroker:
     settings.orders_dir.mkdir(parents=True, exist_ok=True)
     model = Model(slippage_ticks=orders.paper_slippage, queue_lots=orders.paper_queue, always_open=not live)
     try:
-        return PaperBroker(settings.orders_dir / "paper.json", model=model)
+        return PaperBroker(settings.orders_dir / "paper.jsonl", model=model)
     except BookError as error:
         raise SettingsError(str(error)) from error

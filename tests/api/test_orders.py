@@ -1,0 +1,90 @@
+"""Orders through the gateway: the caller's own key decides, bytes and statuses come back as they were answered."""
+
+import datetime as dt
+import socket
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+import uvicorn
+from litestar.testing import TestClient
+from msgspec import structs
+
+from api.kernel.application import Service, create_app
+from api.orders import OrderManager, order_events, orders
+from realtime.orders_service import loop_of
+from realtime.prices import Prices
+from realtime.server import orders_app
+from tests.realtime.scripted_broker import Exchange, ScriptedBroker
+
+KEY = "ts_" + "g" * 40
+HOLDER = {"X-API-Key": KEY}
+BODY = {"symbol": "WINX99", "side": "BUY", "quantity": 1, "orderType": "LIMIT", "price": 130000}
+
+
+@pytest.fixture
+def gateway(settings_in, tmp_path):
+    """The proxy's handlers, before a real port 3205."""
+    made = settings_in(tmp_path / "data", TRADINGSYSTEM_API_KEY=KEY, TRADINGSYSTEM_JOURNAL_KEY="j" * 40)
+    made = structs.replace(made, access=structs.replace(made.access, rate_limit_max=10_000))
+    prices = Prices()
+    broker = ScriptedBroker(Exchange(lambda: dt.datetime.now(dt.UTC)))
+    loop = loop_of(made, broker, prices, name="scripted", live=False)
+    prices.note("WINX99", Decimal(130_000))
+    prices.noted_state("WINX99", 0)
+    loop.start()
+    server = uvicorn.Server(uvicorn.Config(orders_app(made, loop), log_config=None, lifespan="on"))
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", made.ports["order-manager"]))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    while not (server.started and loop.agreement.agreed("1:0042")):
+        time.sleep(0.01)
+    manager = OrderManager(made)
+    service = Service(
+        id="api-gateway", title="t", description="d", handlers=[orders, order_events], parts={"order_manager": manager}
+    )
+    with TestClient(create_app(made, service), base_url="http://127.0.0.1:8000") as client:
+        yield client, server
+    server.should_exit = True
+    thread.join(10)
+    bound.close()
+    loop.stop()
+    loop.chronicle.close()
+
+
+def test_an_order_goes_through_with_its_key_and_comes_back_as_it_was_answered(gateway):
+    client, _ = gateway
+    assert client.post("/api/v1/execute", json=BODY).status_code == 401
+    headers = {**HOLDER, "Idempotency-Key": "one"}
+    with client.websocket_connect("/ws/orders") as events:
+        assert events.receive_json()["channels"]
+        first = client.post("/api/v1/execute", json=BODY, headers=headers)
+        assert events.receive_json()["status"] == "PENDING"
+    second = client.post("/api/v1/execute", json=BODY, headers=headers)
+    name = first.json()["orderId"]
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.content == second.content
+    assert client.get(f"/api/orders/{name}").json()["data"]["orderId"] == name
+    assert client.get("/api/v1/orders", params={"limit": 1}).json()["data"]["total"] == 1
+    assert client.post("/api/v1/execute", json={**BODY, "qty": 1}, headers=HOLDER).status_code == 400
+    assert client.delete(f"/api/orders/{name}", headers=HOLDER).json()["data"]["status"] == "CANCELED"
+    assert client.get("/api/risk/limits").json()["data"]["version"] == 1
+
+
+def test_without_the_realtime_process_it_says_so(settings_in, tmp_path):
+    made = settings_in(tmp_path / "data", TRADINGSYSTEM_API_KEY=KEY)
+    service = Service(
+        id="api-gateway",
+        title="t",
+        description="d",
+        handlers=[orders],
+        parts={"order_manager": OrderManager(made)},
+    )
+    with TestClient(create_app(made, service), base_url="http://127.0.0.1:8000") as client:
+        answer = client.post("/api/v1/execute", json=BODY, headers=HOLDER)
+
+    assert answer.status_code == 503
+    assert "orders are not taken" in answer.json()["error"]
