@@ -57,11 +57,19 @@ static Symbol *added(const char *name, const Listed *model) {
     return symbol;
 }
 
+/* What a point of a contract is worth says its root; of other futures as of the mini index. */
+static double multiplier_of(const char *name, char exchange) {
+    if (exchange != 'F') return 1;
+    for (size_t k = 0; k < sizeof listed / sizeof *listed; k++)
+        if (listed[k].root[0] && strncmp(listed[k].root, name, 3) == 0) return listed[k].multiplier;
+    return 0.2;
+}
+
 /* A script's `symbol` line: a new one, or other figures for a known one. */
 const char *assets_add(const char *name, char exchange, double price, double tick, int64_t lot, double rate) {
     Symbol *symbol = symbol_named(name);
     if (!symbol) {
-        Listed model = {name, name, exchange, price, tick, exchange == 'F' ? 0.2 : 1, rate, lot,
+        Listed model = {name, name, exchange, price, tick, multiplier_of(name, exchange), rate, lot,
                         exchange == 'F' ? SECURITY_FUTURE : SECURITY_STOCK, exchange == 'F' ? 13 : 19, ""};
         if (strlen(name) > 20) return "a ticker has at most 20 characters";
         return added(name, &model) ? NULL : "too many symbols";
