@@ -17,6 +17,7 @@ import numpy as np
 from config.settings import Settings
 from launcher import engines, instance, migrations
 from launcher.report import Silent
+from realtime.profitdll.simulator import build
 from sql import stores, tape_ledger
 from sql.archive import archive_table
 from sql.evidence import Tiers
@@ -174,6 +175,7 @@ def day(settings: Settings, seed: int, *, speed: int = 450, more: str = "") -> I
     with engines.running(settings, Silent()) as known:
         migrations.apply(known, Silent())
         (known.data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        build.built(known.downloads_dir / "simulator", downloads=known.downloads_dir)  # the day does not wait for it
         made = Day(known, seed, speed=speed, more=more)
         try:
             yield made
