@@ -33,6 +33,7 @@ class NotReplayedError(LauncherError):
 @click.option("--bar", default="1m", show_default=True, help="Length of the strategy's bars.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the strategy's lines go.")
 @click.option("--tier", type=click.Choice(["auto", "cold"]), default="auto", help="cold: archived files, no engine.")
+@click.option("--serve", type=click.IntRange(1, 65535), metavar="PORT", help="A stream of it, until Ctrl-C.")
 @click.option("--keep", is_flag=True, help="Leave tape and spool of the replay for a look.")
 @cli.json_option
 @cli.data_option
@@ -48,13 +49,14 @@ def replay(
     bar: str,
     output: Path | None,
     tier: str,
+    serve: int | None,
     keep: bool,
     as_json: bool,
     data: Path | None,
 ) -> None:
     """Exit code 1 when anything that was told differs from what is stored, or when it could not be told whole."""
     from realtime.replay import ReplayError
-    from realtime.replay.replaying import Asked, Wish
+    from realtime.replay.preparing import Asked, Wish
     from sql.session_rows import Chosen
 
     session = day.date()
@@ -66,7 +68,7 @@ def replay(
     if strategy:
         place = output or Path(f"signals-{session}.jsonl")
         wish = Wish(strategy=strategy, output=place.absolute(), parameters=parameters, bar=_bar(bar))
-    asked = Asked(chosen=chosen, speed=_speed(speed), wish=wish, keep=keep)
+    asked = Asked(chosen=chosen, speed=_speed(speed), wish=wish, keep=keep, serve=serve)
     try:
         answer = _replayed(asked, data, report.for_stderr(), cold=tier == "cold")
     except ReplayError as error:
@@ -100,7 +102,7 @@ def _run(
     news: report.Report,
     replayed: Callable[..., Any],
 ) -> Any:
-    from realtime.replay.replaying import Host
+    from realtime.replay.preparing import Host
 
     host = Host(settings.data_dir, settings.downloads_dir, instance.child_environment(settings))
     return replayed(asked, write, host, news)

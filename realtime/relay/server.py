@@ -3,8 +3,9 @@
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from api.kernel.asyncapi import document, stream_documentation
 from api.kernel.health import Probe
 from api.kernel.sockets import wire_of
 from api.kernel.telemetry import Metrics
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from realtime.records import Kind
 from realtime.relay.book_health import BookCollector, arrive
 from realtime.relay.books import Books
@@ -85,14 +86,6 @@ def relay_app(
     metrics.registry.register(StreamCollector(stream.hub))
     metrics.registry.register(BookCollector(book_progress))
 
-    host = f"127.0.0.1:{settings.ports[SERVICE]}"
-    described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
-
-    @asynccontextmanager
-    async def streaming(_: Litestar) -> AsyncIterator[None]:
-        async with following(stream.hub, stream.folders):
-            yield
-
     def spool_has_room() -> bool:
         free = shutil.disk_usage(settings.spool_dir).free
         return free > LEAST_FREE_BYTES and progress.unread_bytes < 0.8 * settings.spool.max_bytes
@@ -109,12 +102,47 @@ def relay_app(
         id=SERVICE,
         title="TradingSystem relay",
         description="Takes what was spooled into the hot tier, and tells it to WebSocket clients.",
-        handlers=[told, *described],
-        parts={"stream": stream},
-        lifespans=[streaming],
+        **_streaming(settings, stream),
         probes={"questdb": hot.ready, **quick},
     )
     return create_app(settings, service, metrics=metrics)
+
+
+def run_stream(settings: Settings, folders: Sequence[Path]) -> None:
+    """Answer with the stream of another spool than the live one, until SIGTERM or SIGINT. Raises SettingsError."""
+    logs.configure(settings, SERVICE)
+    try:
+        server.serve(stream_app(settings, folders), settings, [SERVICE])
+    except server.PortTakenError as error:
+        raise SettingsError(str(error)) from error
+
+
+def stream_app(settings: Settings, folders: Sequence[Path]) -> Litestar:
+    """The application of a replay's stream."""
+    metrics = Metrics()
+    stream = Stream(Hub(settings.stream.clients), folders, settings.stream.client_bytes)
+    metrics.registry.register(StreamCollector(stream.hub))
+    service = Service(
+        id=SERVICE,
+        title="TradingSystem replay",
+        description="Tells a session that is played again; nothing here is the market now.",
+        **_streaming(settings, stream),
+        probes={"stream": stream.hub.ready.is_set},
+    )
+    return create_app(settings, service, metrics=metrics)
+
+
+def _streaming(settings: Settings, stream: Stream) -> dict[str, Any]:
+    """What a service needs that has the stream: handlers, parts, and the thread that follows the spool."""
+    host = f"127.0.0.1:{settings.ports[SERVICE]}"
+    described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
+
+    @asynccontextmanager
+    async def streaming(_: Litestar) -> AsyncIterator[None]:
+        async with following(stream.hub, stream.folders):
+            yield
+
+    return {"handlers": [told, *described], "parts": {"stream": stream}, "lifespans": [streaming]}
 
 
 @websocket(list(PATHS))

@@ -7,71 +7,27 @@ import contextlib
 import datetime as dt
 import hashlib
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
-import polars as pl
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from realtime import tapes
-from realtime.replay import SPOOL, TAPE, Plan, ReplayError, Speed, Subscribed, Told, script_of, write_plan
+from realtime.replay import SPOOL, ReplayError, Speed
 from realtime.replay.pace import Pace, Stopwatch
+from realtime.replay.preparing import STORED, Asked, Host, News, Write, prepare
+from realtime.replay.processes import HEARD, SERVED, SIGNALS, Running, broken, hearing, play, serving
 from realtime.replay.proof import Proof, Spooled, proven
 from realtime.replay.told import Simplified, Teller
-from realtime.tapes import MOST_SYMBOLS, TapeError
-from sql.exchange import market_of
-from sql.session_rows import Chosen, frames
+from sql.session_rows import frames
 
-STORED, LOCK = "stored.parquet", "lock"
-BYTES_A_TRADE = 300  # tape twice while it is sorted, spool, copy of the rows
-LEAST_FREE_BYTES = 500 << 20
-END_SECONDS = 20.0
-LOG_TAIL = 2_000
-
-Write = Callable[[Chosen, Path], tuple[str, ...]]
-
-
-class News(Protocol):
-    """Where the operator is told what is going on."""
-
-    def __call__(self, line: str, /) -> None: ...
-
-    def progress(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A bar; its value is called with how much more was done."""
-
-
-class Host(Struct, frozen=True):
-    """Where it runs: the data directory, where the simulator's library is kept, the environment of the processes."""
-
-    data_dir: Path
-    downloads: Path
-    environ: Mapping[str, str]
-
-
-class Wish(Struct, frozen=True, kw_only=True):
-    """The strategy that hears the replay."""
-
-    strategy: str  # module:Class
-    output: Path
-    parameters: tuple[str, ...] = ()  # NAME=VALUE
-    bar: str = "1m"
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """What to replay, and how."""
-
-    chosen: Chosen
-    speed: Speed = "max"
-    wish: Wish | None = None
-    keep: bool = False
+LOCK = "lock"
+LOOK_SECONDS = 0.2
 
 
 class Heard(Struct, frozen=True, kw_only=True):
@@ -106,120 +62,99 @@ def replay(asked: Asked, write: Write, host: Host, news: News) -> Answer:
     Raises ReplayError when it cannot be told, or was not told whole; an answer that does not hold is returned.
     """
     with place(host.data_dir / "replay", asked.chosen.session, keep=asked.keep) as folder:
+        if asked.serve is None:
+            return _Replay(asked, host, news, folder).answer(write)
+        with serving(asked.serve, folder, host.environ) as stream:
+            answer = _Replay(asked, host, news, folder, stream).answer(write)
+            news(f"served on ws://127.0.0.1:{asked.serve}/ws/trades (from_sequence=1: all of it) until Ctrl-C")
+            _until_asked(stream)
+        return answer
+
+
+def _until_asked(stream: Running) -> None:
+    """Until SIGINT or SIGTERM, or until the stream ends by itself."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while stream.poll() is None and not asked.wait(LOOK_SECONDS):
+            pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Replay:
+    """One replay in its folder."""
+
+    def __init__(self, asked: Asked, host: Host, news: News, folder: Path, stream: Running | None = None) -> None:
+        self._asked = asked
+        self._host = host
+        self._news = news
+        self._folder = folder
+        self._stream = stream
+
+    def answer(self, write: Write) -> Answer:
+        """Prepare, play and prove."""
+        asked, folder = self._asked, self._folder
         began = time.monotonic()
-        ready = prepare(asked, write, folder, host.downloads, news)
+        ready = prepare(asked, write, folder, self._host.downloads, self._news)
         read = time.monotonic()
-        with _strategy(asked.wish, folder, host.environ) as strategy:
-            last = play(folder, ready.plan, host.environ, news, _broken(strategy, folder))
-            heard = _heard(asked.wish, strategy, folder, ready.plan.records)
+        with hearing(asked.wish, folder, self._host.environ) as strategy:
+            last = play(folder, ready.plan, self._host.environ, self._news, lambda: self._broken(strategy))
+            heard = self._heard(strategy, ready.plan.records)
         played = time.monotonic()
         stopwatch = Stopwatch(None if asked.speed == "max" else float(asked.speed))
-        news("comparing what was told with what is stored")
+        self._news("comparing what was told with what is stored")
         proof = proven(lambda: map(Teller().told, frames(folder / STORED)), Spooled(folder / SPOOL, stopwatch.heed))
-        done = time.monotonic()
-    return Answer(
-        session=asked.chosen.session.isoformat(),
-        holds=proof.holds and not last.dropped and not last.errors,
-        symbols=ready.symbols,
-        tiers=ready.tiers,
-        speed=asked.speed,
-        proof=proof,
-        simplified=ready.simplified,
-        pace=stopwatch.pace(),
-        seconds={"read": read - began, "play": played - read, "prove": done - played},
-        strategy=heard,
-        folder=str(folder) if asked.keep else None,
-    )
+        return Answer(
+            session=asked.chosen.session.isoformat(),
+            holds=proof.holds and not last.dropped and not last.errors,
+            symbols=ready.symbols,
+            tiers=ready.tiers,
+            speed=asked.speed,
+            proof=proof,
+            simplified=ready.simplified,
+            pace=stopwatch.pace(),
+            seconds={"read": read - began, "play": played - read, "prove": time.monotonic() - played},
+            strategy=heard,
+            folder=str(folder) if asked.keep else None,
+        )
 
+    def _broken(self, strategy: Running | None) -> str | None:
+        """Why nobody hears it as was asked for."""
+        stream = broken("the stream", self._stream, self._folder / SERVED) if self._stream else None
+        if strategy is None or strategy.poll() == 0:
+            return stream
+        return stream or broken("the strategy", strategy, self._folder / HEARD)
 
-class Ready(Struct, frozen=True, kw_only=True):
-    """A tape in its folder, and what is known of it."""
-
-    plan: Plan
-    symbols: dict[str, int]
-    tiers: tuple[str, ...]
-    simplified: Simplified
-
-
-def prepare(asked: Asked, write: Write, folder: Path, downloads: Path, news: News) -> Ready:
-    """Copy the stored rows into the folder, and make the tape of them. Raises ReplayError with what helps."""
-    session = asked.chosen.session
-    news(f"reading the session {session}")
-    tiers = write(asked.chosen, folder / STORED)
-    symbols = counted(folder / STORED)
-    check_symbols(session, symbols, asked.chosen.symbols)
-    trades = sum(symbols.values())
-    check_disk(folder, trades)
-    teller = Teller()
-    try:
-        written = tapes.from_ticks(folder / TAPE, map(teller.told, frames(folder / STORED)))
-    except TapeError as error:
-        raise ReplayError(f"session {session} cannot be put on a tape: {error}") from error
-    teller.check()
-    plan = Plan(
-        script=script_of(folder.absolute() / TAPE, len(symbols), asked.speed),
-        symbols=tuple(Subscribed(symbol, market_of(symbol)) for symbol in symbols),
-        session=session.isoformat(),
-        records=written.trades + written.cancelled,
-        downloads=str(downloads),
-    )
-    write_plan(folder, plan)
-    news(f"{trades:,} trades of {len(symbols)} symbols, {written.cancelled:,} of them cancelled later")
-    return Ready(plan=plan, symbols=symbols, tiers=tiers, simplified=teller.simplified)
-
-
-def counted(path: Path) -> dict[str, int]:
-    """Trades of each symbol, most first."""
-    rows = pl.scan_parquet(path).group_by("symbol").len().collect(engine="streaming")
-    return dict(rows.sort("len", "symbol", descending=[True, False]).iter_rows())
-
-
-def check_symbols(session: dt.date, found: Mapping[str, int], asked: tuple[str, ...]) -> None:
-    """Raise ReplayError for a session that nobody has, a symbol without trades, more symbols than fit."""
-    if not found:
-        raise ReplayError(f"session {session}: no tier has a trade of it that was asked for")
-    if missing := sorted(set(asked) - set(found)):
-        raise ReplayError(f"session {session} has no trades of {', '.join(missing)}")
-    if len(found) > MOST_SYMBOLS:
-        busiest = " ".join(list(found)[:MOST_SYMBOLS])
-        raise ReplayError(
-            f"session {session} holds {len(found)} symbols and a replay takes {MOST_SYMBOLS} at most: name those you "
-            f'want, for instance the busiest with --symbols "{busiest}"'
+    def _heard(self, strategy: Running | None, records: int) -> Heard | None:
+        """Await the strategy, which may be far behind, and bring its lines where they are wanted."""
+        wish = self._asked.wish
+        if wish is None or strategy is None:
+            return None
+        said, _ = strategy.communicate()
+        if why := self._broken(strategy):
+            raise ReplayError(why)
+        told = msgspec.json.decode(said)
+        if told["ticks"] != records:
+            raise ReplayError(f"the strategy heard {told['ticks']} of {records} trades and cancellations")
+        lines = (self._folder / SIGNALS).read_bytes()
+        bring(lines, wish.output)
+        return Heard(
+            strategy=wish.strategy,
+            ticks=told["ticks"],
+            signals=told["signals"],
+            output=str(wish.output),
+            sha256=hashlib.sha256(lines).hexdigest(),
         )
 
 
-def check_disk(folder: Path, trades: int) -> None:
-    """Raise ReplayError where tape and spool would not fit."""
-    need, free = trades * BYTES_A_TRADE + LEAST_FREE_BYTES, shutil.disk_usage(folder).free
-    if free < need:
-        raise ReplayError(
-            f"a replay of {trades:,} trades needs {need >> 20:,} MB below {folder.parent}, {free >> 20:,} MB are free: "
-            "free some, or ask for less with --symbols, --from and --to"
-        )
-
-
-def play(
-    folder: Path, plan: Plan, environ: Mapping[str, str], news: News, broken: Callable[[], str | None] = lambda: None
-) -> Told:
-    """Run the playing process to its end; its last word. `broken` is asked meanwhile whether to give up.
-
-    Raises ReplayError when not everything was told.
-    """
-    command = [sys.executable, "-P", "-m", "realtime.replay", str(folder)]
-    log = folder / "replay.log"
-    told = Told(trades=0)
-    with log.open("wb") as errors, _process(command, environ, stdout=subprocess.PIPE, stderr=errors) as playing:
-        assert playing.stdout is not None
-        with news.progress("replaying", plan.records) as advance:
-            for line in playing.stdout:
-                before, told = told, msgspec.json.decode(line, type=Told)
-                advance(told.trades - before.trades)
-                if why := broken():
-                    raise ReplayError(why)
-        playing.wait(END_SECONDS)
-    if not told.whole:
-        raise ReplayError(f"the session was not told whole: {told.trouble or _tail(log)}")
-    return told
+def bring(lines: bytes, output: Path) -> None:
+    """Replace `output` as a whole."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = output.with_name(f".{output.name}.part")
+    draft.write_bytes(lines)
+    draft.replace(output)
 
 
 @contextlib.contextmanager
@@ -239,71 +174,3 @@ def place(root: Path, session: dt.date, *, keep: bool) -> Iterator[Path]:
                 shutil.rmtree(folder, ignore_errors=True)
     if keep:
         (folder / LOCK).unlink(missing_ok=True)  # from here on it is the operator's
-
-
-@contextlib.contextmanager
-def _process(command: list[str], environ: Mapping[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, env=dict(environ), **streams) as running:
-        try:
-            yield running
-        finally:
-            if running.poll() is None:
-                running.terminate()
-                try:
-                    running.wait(END_SECONDS)
-                except subprocess.TimeoutExpired:
-                    running.kill()
-
-
-@contextlib.contextmanager
-def _strategy(wish: Wish | None, folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes] | None]:
-    """The strategy's process, that waits for the spool; None when there is none."""
-    if wish is None:
-        yield None
-        return
-    command = [sys.executable, "-P", "-m", "realtime.strategy", wish.strategy, "--spool", str(folder / SPOOL)]
-    command += ["--output", str(folder / "signals.jsonl"), "--from", "start", "--until-stop", "--bar", wish.bar]
-    command += [f"--param={parameter}" for parameter in wish.parameters]
-    with (
-        (folder / "strategy.log").open("wb") as log,
-        _process(command, environ, stdout=subprocess.PIPE, stderr=log) as running,
-    ):
-        yield running
-
-
-def _broken(strategy: subprocess.Popen[bytes] | None, folder: Path) -> Callable[[], str | None]:
-    def broken() -> str | None:
-        if strategy is None or strategy.poll() in (None, 0):
-            return None
-        return f"the strategy ended with {strategy.returncode}: {_tail(folder / 'strategy.log')}"
-
-    return broken
-
-
-def _heard(wish: Wish | None, strategy: subprocess.Popen[bytes] | None, folder: Path, records: int) -> Heard | None:
-    """Await the strategy, which may be far behind, and bring its lines where they are wanted."""
-    if wish is None or strategy is None:
-        return None
-    said, _ = strategy.communicate()
-    if why := _broken(strategy, folder)():
-        raise ReplayError(why)
-    told = msgspec.json.decode(said)
-    if told["ticks"] != records:
-        raise ReplayError(f"the strategy heard {told['ticks']} of {records} trades and cancellations")
-    lines = (folder / "signals.jsonl").read_bytes()
-    wish.output.parent.mkdir(parents=True, exist_ok=True)
-    draft = wish.output.with_name(f".{wish.output.name}.part")
-    draft.write_bytes(lines)
-    draft.replace(wish.output)
-    return Heard(
-        strategy=wish.strategy,
-        ticks=told["ticks"],
-        signals=told["signals"],
-        output=str(wish.output),
-        sha256=hashlib.sha256(lines).hexdigest(),
-    )
-
-
-def _tail(log: Path) -> str:
-    text = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip() if log.is_file() else ""
-    return text or f"nothing was said in {log.name}"

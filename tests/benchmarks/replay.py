@@ -22,7 +22,9 @@ from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report, Silent
 from realtime.records import Kind
 from realtime.replay import SPOOL, Plan, write_plan
-from realtime.replay.replaying import Answer, Asked, Host, play, prepare, replay
+from realtime.replay.preparing import Asked, Host, prepare
+from realtime.replay.processes import play
+from realtime.replay.replaying import Answer, replay
 from realtime.spool.frames import FrameKind
 from realtime.spool.reader import Position, Reader
 from realtime.strategy.flow import AggressorFlow

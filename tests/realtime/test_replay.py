@@ -4,19 +4,25 @@ import datetime as dt
 import functools
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
+from websockets.sync.client import connect
 
 from config.settings import ROOT
+from launcher import instance
 from realtime import replay as plans
-from realtime.replay import Plan, ReplayError, Told, read_plan, replaying
+from realtime.replay import Plan, ReplayError, Told, preparing, read_plan
+from realtime.replay.preparing import Asked, Host, Wish, check_symbols
 from realtime.replay.proof import Sums, first_difference
-from realtime.replay.replaying import Asked, Host, Wish, check_symbols, place, replay
+from realtime.replay.replaying import place, replay
 from realtime.replay.told import LARGEST, Teller
 from sql.cold import ColdStore
 from sql.session_rows import Chosen, write_archived
@@ -198,10 +204,10 @@ def test_a_paced_replay_keeps_its_pace(tmp_path):
 
 @linux
 def test_what_was_not_told_is_missed_by_name_and_the_replay_does_not_hold(tmp_path, monkeypatch):
-    whole = replaying.tapes.from_ticks
+    whole = preparing.tapes.from_ticks
     lost = pl.col("trade_id").is_in([10, 810, 1010])
     fewer = lambda path, parts: whole(path, (part.filter(~lost) for part in parts))  # noqa: E731
-    monkeypatch.setattr(replaying.tapes, "from_ticks", fewer)
+    monkeypatch.setattr(preparing.tapes, "from_ticks", fewer)
     answer = replayed(tmp_path, day(900))
 
     assert not answer.holds
@@ -213,7 +219,7 @@ def test_what_was_not_told_is_missed_by_name_and_the_replay_does_not_hold(tmp_pa
 
 @linux
 def test_what_the_simulator_refuses_is_told_with_its_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(replaying, "script_of", lambda *_: "nonsense\n")
+    monkeypatch.setattr(preparing, "script_of", lambda *_: "nonsense\n")
     with pytest.raises(ReplayError, match="unknown word: nonsense"):
         replayed(tmp_path, day(10))
 
@@ -222,7 +228,7 @@ def test_what_the_simulator_refuses_is_told_with_its_line(tmp_path, monkeypatch)
 
 @linux
 def test_a_ring_that_is_small_makes_the_tape_wait_and_loses_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(replaying, "Plan", functools.partial(Plan, ring_records=1 << 12))
+    monkeypatch.setattr(preparing, "Plan", functools.partial(Plan, ring_records=1 << 12))
     answer = replayed(tmp_path, day(60_000))
 
     assert answer.holds
@@ -336,6 +342,58 @@ def test_the_command_proves_without_any_engine_and_answers_in_json(tmp_path):
     assert answer["strategy"]["output"] == str(tmp_path / "signals-2026-11-19.jsonl")
     assert "replaying" in done.stderr
     assert not (tmp_path / "questdb").exists()
+
+
+@linux
+@pytest.mark.timeout(300)
+def test_the_replay_is_served_to_websocket_clients_from_its_first_trade_until_ctrl_c(tmp_path):
+    stored(tmp_path, day(3000))
+    (port,) = instance.free_ports(1)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRADINGSYSTEM_DOWNLOADS_DIR": str(DOWNLOADS)}
+    line = [sys.executable, "-P", "-m", "launcher", "replay", "--day", "2026-11-19", "--tier", "cold", "--json"]
+    line += ["--data", str(tmp_path), "--serve", str(port)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, env=environment, text=True, **pipes) as running:
+        try:
+            told = heard(f"ws://127.0.0.1:{port}/ws/trades?symbols=*&from_sequence=1", 3030, running)
+            while "until Ctrl-C" not in running.stderr.readline():
+                assert running.poll() is None
+            running.send_signal(signal.SIGINT)
+            said, _ = running.communicate(timeout=40)
+        finally:
+            running.terminate()
+
+    assert running.returncode == 0
+    assert json.loads(said)["holds"]
+    assert [each["sequence"] for each in told] == sorted({each["sequence"] for each in told})
+    assert sum(each.get("revision") == "cancelled" for each in told) == 30
+    assert {each["tradeId"] for each in told} == set(range(10, 30_010, 10))
+    assert list((tmp_path / "replay").iterdir()) == []
+
+
+def heard(url: str, count: int, running: subprocess.Popen[str]) -> list[dict[str, object]]:
+    """The first so many trades that a client is told, which tries until somebody listens."""
+    deadline, found = time.monotonic() + 60, []
+    while len(found) < count:
+        assert running.poll() is None, running.stderr.read()
+        assert time.monotonic() < deadline, f"{len(found)} of {count} trades in a minute"
+        try:
+            with connect(url, open_timeout=5) as client:
+                while len(found) < count:
+                    message = json.loads(client.recv(timeout=20))
+                    assert message["type"] != "error", message
+                    found += [message] if message["type"] == "trade" else []
+        except (OSError, TimeoutError):
+            time.sleep(0.05)
+    return found
+
+
+def test_a_port_that_is_taken_ends_the_replay_with_its_words(tmp_path):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        with pytest.raises(ReplayError, match="cannot listen on"):
+            replayed(tmp_path, day(2400), speed=1, serve=holder.getsockname()[1])
 
 
 def test_the_command_refuses_in_one_line(tmp_path):
