@@ -47,10 +47,10 @@ def import_inbox(context: dg.OpExecutionContext, inbox: DropFolder, hot: Hot, wa
         raise dg.Failure(f"{len(refused)} files were refused: {words}", allow_retries=False)
 
 
-@dg.op(pool=POOL, retry_policy=RETRIES, description="Fetches the configured symbols of a session into the drop folder.")
+@dg.op(pool=POOL, retry_policy=RETRIES, description="Fetches the missing files of a session into the drop folder.")
 def fetch_b3(context: dg.OpExecutionContext, feed: NightlyFeed, warm: Warm) -> None:
     session = day_of(context.partition_key)
-    files = feed.fetch(session, warm) if is_session(session) else []
+    files = feed.fetch(session, warm, context.log.warning) if is_session(session) else []
     words = ", ".join(file.name for file in files) or ("nothing is missing" if is_session(session) else "no session")
     context.add_output_metadata({"session": str(session), "files": len(files), "what": words})
 

@@ -126,6 +126,7 @@ class B3(Struct, frozen=True, kw_only=True):
     base_url: Annotated[str, env("TRADINGSYSTEM_B3_URL")] = "https://arquivos.b3.com.br/rapinegocios/tickercsv"
     timeout_seconds: Annotated[Seconds, env("TRADINGSYSTEM_B3_TIMEOUT_SECONDS")] = 60.0
     nightly: Annotated[str, env("TRADINGSYSTEM_B3_SYMBOLS")] = ""
+    fill: Annotated[bool | None, env("TRADINGSYSTEM_B3_FILL")] = None  # unset: on in a live directory, off in a demo
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ LOOK_SECONDS = 15
 PUBLISHED = dt.time(20, 0)  # São Paulo: then the files of the day's session should be there
 FETCH_CRONS = ["15 20 * * *", "15 7 * * *"]  # in the morning what was late in the evening
 SESSIONS = 3  # that are looked after: so many nights may a platform be off
+KEPT_SESSIONS = 20  # whose files B3 keeps
 
 
 @dg.job(description="Every B3 file of the drop folder onto the tape.")
@@ -48,24 +49,27 @@ def drop_folder(context: dg.SensorEvaluationContext, inbox: DropFolder) -> dg.Ru
     cron_schedule=FETCH_CRONS,
     execution_timezone="America/Sao_Paulo",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="The last sessions whose files are not on the tape; holidays of the exchange are left out.",
+    description="The last sessions whose files are not on the tape, and captured ones that are not proven.",
 )
 def fetch_schedule(
     context: dg.ScheduleEvaluationContext, feed: NightlyFeed, warm: Warm
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    if not feed.symbols:
-        yield dg.SkipReason("TRADINGSYSTEM_B3_SYMBOLS names no symbol")
+    if not (feed.symbols or feed.fills):
+        yield dg.SkipReason("TRADINGSYSTEM_B3_SYMBOLS names no symbol, and TRADINGSYSTEM_B3_FILL is not on")
         return
     at = context.scheduled_execution_time
-    missing = [day for day in feed.missing(warm, published_sessions(at)) if has_partition(day)]
+    wanted = feed.missing(warm, published_sessions(at)) + feed.unproven(warm, published_sessions(at, KEPT_SESSIONS))
+    missing = [day for day in sorted(set(wanted)) if has_partition(day)]
     for day in missing:
         yield dg.RunRequest(f"fetch {day} {at.isoformat()}", partition_key=day.isoformat())
     if not missing:
-        yield dg.SkipReason(f"the last {SESSIONS} sessions of {', '.join(feed.symbols)} are on the tape")
+        yield dg.SkipReason(
+            f"the last {SESSIONS} sessions of {', '.join(feed.symbols) or 'nothing'} are on the tape, none is unproven"
+        )
 
 
-def published_sessions(at: dt.datetime) -> list[dt.date]:
+def published_sessions(at: dt.datetime, count: int = SESSIONS) -> list[dt.date]:
     """The last sessions whose files should be there at an instant, in order."""
     local = at.astimezone(SAO_PAULO)
     last = local.date() if local.time() >= PUBLISHED else local.date() - dt.timedelta(days=1)
-    return sessions_until(last, SESSIONS)
+    return sessions_until(last, count)

@@ -16,6 +16,8 @@ def places(settings: Settings) -> dict[str, Inbox | Feed | Alerts]:
             base_url=b3.base_url,
             folder=settings.inbox_dir,
             timeout_seconds=b3.timeout_seconds,
+            fill=b3.fill,
+            stamp=settings.data_dir / "stamp.json",
         ),
         "alerts": Alerts(settings.alert_urls, settings.url("dagster")),
     }

@@ -19,15 +19,17 @@ from typing import IO
 from filelock import FileLock, Timeout
 from msgspec import Struct, field
 
-from sql import b3_ledger, tape_references, ticks
+from sql import b3_ledger, completeness, tape_references, ticks
 from sql.b3_layout import Refused
 from sql.b3_ledger import ALL, Edition
 from sql.b3_load import Load, load
 from sql.b3_source import Block, Excess, RefusedFileError, Source
 from sql.b3_stage import Staged, stage
+from sql.coverage import start_of
 from sql.exchange import SAO_PAULO
 from sql.held import Below
 from sql.hot import HotStore
+from sql.sync import sync_table
 from sql.tables import TICKS
 from sql.ticks import Known
 from sql.warm import WarmStore
@@ -116,7 +118,9 @@ def import_file(
             report.refusals, report.quarantine = quarantine.shown, quarantine.keep(report.sha256)
             file, whole = source.path.name, not staged.refused
             tape_references.record(warm, sums.result(), editions, whole=whole, file=file, at=at)
+            _bring_below(hot, warm, known)
             b3_ledger.record(warm, editions, sha256=report.sha256, file=file, lines=staged.lines, at=at)
+        _judge(hot, warm, known, file)
     report.seconds = round(time.monotonic() - started, 3)
     return report
 
@@ -153,6 +157,27 @@ def _refuse_stale(path: Path, warm: WarmStore, editions: list[Edition]) -> None:
             f"it shows session {edition.session} until {local}, and the tape already has it {until} ({found.file}); "
             "an older snapshot is not imported over a newer one",
         )
+
+
+def _bring_below(hot: HotStore, warm: WarmStore, known: Known) -> None:
+    """Rows below hot's floor go on to warm at once, where their days are; the archive rewrites its files then."""
+    floor = Below(warm).floor()
+    if floor is None:
+        return
+    days = {session + dt.timedelta(days=more) for _, session in known.pairs for more in (0, 1)}
+    for day in sorted(days):
+        if day < floor.date() and hot.days(TICKS, start_of(day), start_of(day) + dt.timedelta(days=1)):
+            sync_table(TICKS, hot, warm, day=day)
+
+
+def _judge(hot: HotStore, warm: WarmStore, known: Known, file: str) -> None:
+    """The tape's ledger hears of the file: what it filled, and whether its sums are those of the tape."""
+    sessions: dict[dt.date, list[str]] = {}
+    for symbol, session in known.pairs:
+        sessions.setdefault(session, []).append(symbol)
+    for session, symbols in sessions.items():
+        if kept := b3_ledger.judged(warm, session, symbols):
+            completeness.judge_session(hot, warm, session, kept, filled_by=f"b3:{file}")
 
 
 def _wait(hot: HotStore) -> None:

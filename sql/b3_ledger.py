@@ -77,3 +77,23 @@ def has_final(warm: WarmStore, session: dt.date, scope: str) -> bool:
     """Whether the whole session of an instrument (or ALL) is on the tape."""
     statement = "SELECT 1 AS one FROM imports WHERE session = %s AND scope IN (%s, %s) AND final LIMIT 1"
     return bool(warm.rows(statement, (session, scope, ALL)))
+
+
+def unproven(warm: WarmStore, session: dt.date) -> list[str]:
+    """The instruments of which the tape's ledger calls a captured session unproven and no final file is on the tape."""
+    rows = warm.rows(
+        "SELECT symbol FROM tape_sessions AS s WHERE session = %s AND state = 'unproven' AND captured AND NOT EXISTS "
+        "(SELECT FROM imports AS i WHERE i.session = s.session AND i.scope IN (s.symbol, %s) AND i.final) "
+        "ORDER BY symbol",
+        (session, ALL),
+    )
+    return [row["symbol"] for row in rows]
+
+
+def judged(warm: WarmStore, session: dt.date, symbols: Iterable[str]) -> list[str]:
+    """Those of the instruments whose session the tape's ledger keeps."""
+    rows = warm.rows(
+        "SELECT symbol FROM tape_sessions WHERE session = %s AND symbol = ANY(%s) ORDER BY symbol",
+        (session, list(symbols)),
+    )
+    return [row["symbol"] for row in rows]

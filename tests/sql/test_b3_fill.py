@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sql import b3_apart, ticks
+from sql import b3_apart, b3_files, tape_ledger, ticks
 from sql.archive import archive_day
 from sql.b3_files import import_file
 from sql.cold import ColdStore
+from sql.completeness import judge
 from sql.evidence import Tiers
 from sql.sync import sync_table
 from sql.tables import FOREIGN, TICKS, Flag
@@ -158,6 +159,21 @@ def test_an_after_market_trade_that_the_feed_told_is_not_told_again(hot, symbol,
     assert stored(hot, symbol)["trade_id"].to_list() == [3, 7, 910 + FOREIGN]
 
 
+@pytest.mark.parametrize("step", [10, 1])
+def test_the_ledger_hears_of_the_file_that_proves_a_session(hot, warm, symbol, bring, step):
+    """`step`: the file's numbers are the feed's, or others."""
+    feed(hot, *(fed(symbol, 10 * n, ms=7 * n) for n in range(1, 40) if n not in (20, 21)))
+    before = judge(hot, warm, symbol, SESSION)
+    bring(*(filed(symbol, step * n, ms=7 * n) for n in range(1, 40)))
+    (session,) = tape_ledger.sessions(warm, symbol=symbol)
+    (gap,) = [gap for gap in tape_ledger.gaps(warm, symbol=symbol) if gap.kind == "inner"]
+
+    assert (before.proof.state, before.missing) == ("unproven", 2)
+    assert (session.state, session.missing, session.trades) == ("proven", 0, 39)
+    assert session.reference_source == "b3:day.zip"
+    assert (gap.state, gap.filled_by) == ("filled", "b3:day.zip")
+
+
 @pytest.fixture
 def below_the_floor(hot, warm):
     """Hot is complete from a later day on; what was before is in warm alone."""
@@ -185,15 +201,16 @@ def below_the_floor(hot, warm):
 
 @pytest.mark.parametrize("step", [10, 1])
 def test_below_the_floor_what_is_missing_goes_to_warm_and_cold_once(
-    hot, warm, symbol, bring, tmp_path, below_the_floor, step
+    hot, warm, symbol, bring, tmp_path, below_the_floor, monkeypatch, step
 ):
     """`step`: the file's numbers are the feed's, or others."""
     feed(hot, *(fed(symbol, 10 * n, ms=7 * n, session=OLD) for n in range(1, 40) if n not in (20, 21)))
     below_the_floor()
     lines = [filed(symbol, step * n, ms=7 * n, day=str(OLD)) for n in range(1, 40)]
-    first = bring(*lines)
-    half = bring(*lines)  # killed before the sync, and run again
-    below_the_floor()
+    with monkeypatch.context() as patch:  # killed before the sync, and run again
+        patch.setattr(b3_files, "_bring_below", lambda *_: None)
+        first = bring(*lines)
+    half = bring(*lines)
     again = bring(*lines)
     cold = ColdStore(tmp_path / "cold", [TICKS])
     archive_day(TICKS, OLD, warm, cold)
@@ -202,7 +219,6 @@ def test_below_the_floor_what_is_missing_goes_to_warm_and_cold_once(
     assert [(r.new, r.repeated) for r in (first, half, again)] == [(2, 37), (0, 39), (0, 39)]
     assert [row["source"] for row in told] == ["b3" if n in (20, 21) else "profitdll" for n in range(1, 40)]
     assert all(row["aggressor"] == "BUYER" for row in told if row["source"] == "profitdll")
-    assert stored(hot, symbol).is_empty()
     verdict = verify([TICKS], Tiers(hot, warm, cold), today=LATER.date(), day=OLD)
     assert verdict.holds, verdict.differences
     with warm.connect() as connection:

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 
+import msgspec
 import pytest
 
 from sql import b3_ledger
@@ -55,3 +56,44 @@ def test_files_come_into_the_folder_and_those_that_are_there_are_not_fetched(sit
 def test_a_session_without_files_is_said_so(site, warm, tmp_path, symbol):
     with pytest.raises(NoFileError):
         feed(site, tmp_path, symbol).fetch(SESSIONS[1], warm)
+
+
+def unproven(warm, symbol, session, state="unproven"):
+    with warm.connect() as connection:
+        connection.execute(
+            "INSERT INTO tape_sessions (symbol, session, state, reason, captured, rows, trades, quantity, turnover, "
+            "missing, sources, judged_at) VALUES (%s, %s, %s, 'so', true, 0, 0, 0, 0, 0, '', now())",
+            (symbol, session, state),
+        )
+
+
+def test_sessions_that_are_not_proven_are_fetched_though_nobody_named_them(site, warm, tmp_path, symbol):
+    lacking, denied, done = f"{symbol}A", f"{symbol}B", f"{symbol}C"
+    unproven(warm, lacking, SESSIONS[1])
+    unproven(warm, denied, SESSIONS[1])
+    unproven(warm, done, SESSIONS[1])
+    known(warm, SESSIONS[1], done)
+    unproven(warm, f"{symbol}D", SESSIONS[1], state="proven")
+    unproven(warm, f"W{symbol[1:3]}FUT", SESSIONS[1])
+    site.answers = {f"/base/{lacking}/2025-07-02": [(200, archive())]}
+    nightly = msgspec.structs.replace(feed(site, tmp_path / "inbox"), fill=True)
+    said = []
+
+    assert nightly.missing(warm, SESSIONS) == []
+    assert nightly.unproven(warm, SESSIONS) == [SESSIONS[1]]
+    assert [path.name for path in nightly.fetch(SESSIONS[1], warm, said.append)] == [f"2025-07-02_{lacking}.zip"]
+    assert sorted(site.asked) == [f"/base/{lacking}/2025-07-02", f"/base/{denied}/2025-07-02"]
+    assert len(said) == 1
+    assert denied in said[0]
+
+
+@pytest.mark.parametrize(
+    ("fill", "kind", "fills"),
+    [(None, "live", True), (None, "demo", False), (None, None, False), (True, "demo", True), (False, "live", False)],
+)
+def test_only_a_live_directory_looks_after_its_sessions_unasked(tmp_path, fill, kind, fills):
+    stamp = tmp_path / "stamp.json"
+    if kind:
+        stamp.write_text(f'{{"kind": "{kind}"}}')
+
+    assert Feed(symbols=(), base_url="", folder=tmp_path, fill=fill, stamp=stamp).fills == fills
