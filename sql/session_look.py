@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from sql import tape_ledger
 from sql.gaps import Finding, Gap, Kind, left_of, missing_in, settled, unknown_of
 from sql.numbering import Numbering, gaps_of, head_of, numbering_of, whole
-from sql.session_proof import Held, Proof, Reference, captured, is_over, proof_of
+from sql.session_proof import LIVE, Held, Proof, Reference, captured, is_over, proof_of
 from sql.tape_ledger import SessionRow
 from sql.tape_survey import Neighbour, Survey
 from sql.warm import Cursor
 
-LIVE = frozenset({"profitdll", "simulator"})  # sources that have a history to ask
 GRACE = dt.timedelta(seconds=3)  # numbers beside the newest trade may still be under way
 NOT_OURS = "from before the first day of its capture: a repeat of its last trade is all that is known of it"
 WORDS = {

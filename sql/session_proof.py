@@ -17,6 +17,7 @@ State = Literal["open", "proven", "unproven"]
 PRICE_UNITS = 10_000  # of a price: sums of prices are exact integers
 CLOSED = dt.time(19, 0)  # São Paulo: half an hour after the last market of the day
 QUIET = dt.timedelta(seconds=20)  # a session whose rows still arrive is not over, whatever its date
+LIVE = frozenset({"profitdll", "simulator"})  # sources whose rows come one by one, and that have a history to ask
 INVENTED = frozenset({"simulator", "generated"})  # markets that may trade round the clock
 DAILY = "daily"
 
@@ -92,7 +93,8 @@ def is_over(held: Held, now: dt.datetime) -> bool:
     """Whether the session is over, and its rows have come."""
     if now < over_at(held.session, held.sources):
         return False
-    return held.last_received is None or now - held.last_received >= QUIET
+    live = LIVE.intersection(held.sources)  # a file's rows come with the file
+    return not live or held.last_received is None or now - held.last_received >= QUIET
 
 
 def captured(held: Held, *, first_of_symbol: bool) -> bool:

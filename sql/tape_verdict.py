@@ -11,6 +11,7 @@ from sql.evidence import Tiers
 from sql.gaps import Gap
 from sql.hot import HotStore
 from sql.session_look import Judged
+from sql.session_proof import over_at
 from sql.tape_survey import sessions_of_day, tier_of
 from sql.warm import WarmStore
 
@@ -78,12 +79,19 @@ def _one(hot: HotStore, warm: WarmStore, session: dt.date, *, known: bool) -> Se
         judged += list(judge_session(hot, warm, session, lost).values()) if lost else []
         ours = {each.held.symbol: each for each in judged if each.captured}
         states = [each.proof.state for each in ours.values()]
-        bad = [_report(each) for each in ours.values() if each.proof.state == "unproven"]
+        bad = [_report(each) for each in ours.values() if each.proof.state == "unproven" or _arriving(each)]
     else:
         rows = [row for row in tape_ledger.sessions(warm, since=session, until=session, limit=100_000) if row.captured]
         states = [row.state for row in rows]
         bad = [_kept(warm, row) for row in rows if row.state == "unproven"]
-    return Sessions(proven=states.count("proven"), open=states.count("open"), unproven=bad)
+    proven = states.count("proven")
+    return Sessions(proven=proven, open=len(states) - proven - len(bad), unproven=bad)
+
+
+def _arriving(judged: Judged) -> bool:
+    """Whether a session that ended is open only because its rows still come: nobody may take that for a yes."""
+    held = judged.held
+    return judged.proof.state == "open" and dt.datetime.now(dt.UTC) >= over_at(held.session, held.sources)
 
 
 def _report(judged: Judged) -> SessionReport:
@@ -91,7 +99,7 @@ def _report(judged: Judged) -> SessionReport:
     return SessionReport(
         symbol=held.symbol,
         session=held.session,
-        reason=judged.proof.reason,
+        reason=f"rows of it arrived a moment ago, {judged.proof.reason}" if _arriving(judged) else judged.proof.reason,
         trades=held.sums.trades,
         missing=judged.missing,
         gaps=_gaps(judged.gaps),

@@ -114,6 +114,7 @@ def test_a_session_is_over_in_the_evening_and_when_its_rows_have_come():
     assert not is_over(HELD, late - dt.timedelta(seconds=1))
     assert is_over(HELD, late)
     assert not is_over(replace(HELD, last_received=late), late + dt.timedelta(seconds=5))
+    assert is_over(replace(HELD, last_received=late, sources=("b3",)), late + dt.timedelta(seconds=5))
 
 
 def test_a_repeat_of_the_day_before_the_first_is_no_loss_of_ours():
