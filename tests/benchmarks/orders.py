@@ -99,6 +99,7 @@ def _round(settings: Settings, seconds: float) -> Figures:
 def _child(settings: Settings, what: str, rate: int, seconds: float) -> Figures:
     line = [sys.executable, "-P", "-m", "tests.benchmarks.orders", what, str(rate), str(seconds)]
     environment = instance.child_environment(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         line, env=environment, cwd=settings.root, capture_output=True, text=True, timeout=CHILD_SECONDS, check=False
     )
@@ -271,7 +272,7 @@ def _late(ticks: Ticks, loop: "OrderLoop", ways: Ways, seconds: float) -> dict[s
 
 
 def _place(number: int) -> "Place":
-    """An order at the market, on either side in turns."""
+    """An order at the market, on either side in turns; unlike those that the broker may not have named yet."""
     from realtime.order_commands import Answers, Place
     from realtime.order_records import Caller, Reply
 
@@ -284,7 +285,7 @@ def _place(number: int) -> "Place":
         symbol=SYMBOL,
         side="SELL" if number % 2 else "BUY",
         kind="MARKET",
-        quantity=1,
+        quantity=1 + number // 2 % 50,
         account=ACCOUNT,
     )
 
