@@ -107,6 +107,10 @@ def import_file(
         sessions = {session for _, session in known.pairs}
         with ticks.writing(warm, sessions), ticks.turn(hot, sessions, TURN_SECONDS):
             _refuse_stale(path, warm, editions)
+            if gone := Below(warm).gone(sessions):
+                raise RefusedFileError(
+                    path, f"{gone[0]} is in the cold tier alone: hot and warm cannot tell what is new"
+                )
             with ThreadPoolExecutor(1) as pool, bar(f"storing {path.name}", staged.lines) as advance:
                 digest = pool.submit(_sha256, path)
                 sums = pool.submit(tape_references.sums_of, staged, known)

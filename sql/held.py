@@ -34,6 +34,19 @@ class Below:
         rows = self._warm.rows("SELECT hot_from FROM sync_control WHERE stream = %s", (TICKS.name,))
         return rows[0]["hot_from"] if rows else None
 
+    def gone(self, sessions: Iterable[dt.date]) -> list[dt.date]:
+        """The UTC days of these sessions that the cold tier alone holds: no writer can know what is there."""
+        days = sorted(sessions)
+        if not days:
+            return []
+        rows = self._warm.rows(
+            "SELECT day FROM receipts AS cold WHERE table_name = %s AND tier = 'cold' AND rows > 0 AND day BETWEEN %s "
+            "AND %s AND NOT EXISTS (SELECT FROM receipts AS warm WHERE (warm.table_name, warm.day) = "
+            "(cold.table_name, cold.day) AND warm.tier = 'warm') ORDER BY day",
+            (TICKS.name, days[0], days[-1]),
+        )
+        return [row["day"] for row in rows]
+
     def batches(self, sessions: Iterable[dt.date], where: str) -> Iterator[pl.DataFrame]:
         """Rows below the floor that a condition chooses, with all columns."""
         bound = self._bound(sessions)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sql import b3_apart, b3_files, tape_ledger, ticks
 from sql.archive import archive_day
-from sql.b3_files import import_file
+from sql.b3_files import RefusedFileError, import_file
 from sql.cold import ColdStore
 from sql.completeness import judge
 from sql.evidence import Tiers
@@ -157,6 +157,45 @@ def test_an_after_market_trade_that_the_feed_told_is_not_told_again(hot, symbol,
 
     assert (report.new, report.repeated) == (1, 1)
     assert stored(hot, symbol)["trade_id"].to_list() == [3, 7, 910 + FOREIGN]
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_an_import_that_dies_while_it_matches_and_is_run_again_is_exact(hot, symbol, bring, monkeypatch, call):
+    monkeypatch.setattr(b3_apart, "WINDOW_ROWS", 3)
+    feed(hot, *(fed(symbol, n, ms=60_000 * (n // 2)) for n in range(1, 30, 2)))
+    lines = [filed(symbol, 10 * n, ms=60_000 * (n // 2)) for n in range(1, 30)]
+    lines += [filed(symbol, 10 * n, ms=60_000 * (n // 2), action=2) for n in (3, 4, 5)]
+    store, calls = ticks.store, itertools.count(1)
+
+    def dying(*args, **options):
+        done = store(*args, **options)
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ticks, "store", dying)
+        with pytest.raises(KeyboardInterrupt):
+            bring(*lines)
+    report = bring(*lines)
+
+    rows = stored(hot, symbol)
+    assert rows.height == 29
+    assert Counter(rows["ts"]) == Counter(fed(symbol, n, ms=60_000 * (n // 2))["ts"] for n in range(1, 30))
+    assert rows.filter((pl.col("flags") & int(Flag.CANCELLED)) != 0).height == 3
+    assert accounted(report) == len(lines)
+
+
+def test_a_session_that_only_the_cold_tier_holds_is_refused(warm, symbol, bring):
+    with warm.connect() as connection:
+        connection.execute(
+            "INSERT INTO receipts (table_name, day, tier, rows, sums, digest, made_at) "
+            "VALUES ('ticks', '2024-01-10', 'cold', 5, '{}', 'x', now())"
+        )
+    with pytest.raises(RefusedFileError, match="2024-01-10 is in the cold tier alone"):
+        bring(filed(symbol, 10, ms=1, day="2024-01-10"))
+    with warm.connect() as connection:
+        connection.execute("DELETE FROM receipts WHERE day = '2024-01-10'")
 
 
 @pytest.mark.parametrize("step", [10, 1])
