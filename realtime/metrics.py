@@ -1,12 +1,13 @@
 """What Prometheus sees of the realtime process. Names are those of the panels and rules."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from realtime.connection import Link
 from realtime.files import Progress
+from realtime.history import Outcome
 from realtime.spool.writer import Progress as SpoolProgress
 from realtime.watch import Standing
 
@@ -14,11 +15,12 @@ CHANNELS = ("login", "routing", "market", "activation")
 
 
 class CaptureCollector(Collector):
-    """The link, the ring and the spool as they stand when they are asked for."""
+    """The link, the ring, the spool and history requests as they stand when they are asked for."""
 
-    def __init__(self, standing: Callable[[], Standing], spool: SpoolProgress) -> None:
+    def __init__(self, standing: Callable[[], Standing], spool: SpoolProgress, ended: Mapping[str, int]) -> None:
         self._standing = standing
         self._spool = spool
+        self._ended = ended  # history requests by their state
 
     def collect(self) -> Iterable[Metric]:
         """Counters and gauges; a channel that has not spoken has no sample."""
@@ -42,6 +44,10 @@ class CaptureCollector(Collector):
             if (word := getattr(now, channel)) is not None:
                 words.add_metric([channel], word)
         yield words
+        history = CounterMetricFamily("datacapture_history_requests", "History requests that ended", labels=["state"])
+        for outcome in Outcome:
+            history.add_metric([outcome.value], self._ended[outcome])
+        yield history
         yield from self._of_spool()
 
     def _of_spool(self) -> Iterable[Metric]:

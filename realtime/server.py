@@ -218,7 +218,7 @@ def capture_app(
         "capture": lambda: capture.standing().trouble or True,
         "spool": lambda: trouble_of(spool) or True,
     }
-    collectors: list[Collector] = [CaptureCollector(capture.standing, spool)]
+    collectors: list[Collector] = [CaptureCollector(capture.standing, spool, capture.history.counts)]
     if orders is not None:
         parts |= orders_parts(orders)
         handlers += [*ORDERS, *RISK, orders_stream.stream]

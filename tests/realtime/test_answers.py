@@ -127,6 +127,25 @@ def test_a_store_that_fails_in_between_tells_no_answer_twice_and_none_too_early(
     assert scene.ids() == ids(20)
 
 
+def test_what_was_stored_before_a_failure_in_the_middle_of_an_answer_counts_as_new(scene, monkeypatch):
+    answer(scene, 1, records(20, kind=Kind.HISTORY_TRADE, every_ms=400_000.0))  # over two hours
+    real, calls = sending.frame_of, []
+
+    def broken(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError("the second hour")
+        return real(*arguments)
+
+    monkeypatch.setattr(sending, "frame_of", broken)
+    with pytest.raises(OSError, match="the second hour"):
+        scene.send()
+    scene.send()
+
+    assert news(scene) == [(1, "complete", 20, 20)]
+    assert scene.ids() == ids(20)
+
+
 def test_history_does_not_undo_a_correction(scene):
     scene.put(records(3))
     edits = records(2)

@@ -116,6 +116,7 @@ def test_metrics_tell_link_ring_and_spool(busy):
     assert 'datacapture_link{state="Active"} 1.0' in text
     assert 'datacapture_channel{channel="market"} 4.0' in text
     assert "datacapture_spool_refusing 0.0" in text
+    assert 'datacapture_history_requests_total{state="lost"} 0.0' in text
     assert float(text.split("\ndatacapture_ticks_received_total ")[1].split()[0]) > 0
 
 
