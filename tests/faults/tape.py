@@ -95,7 +95,7 @@ class Day:
 
     def await_link(self) -> None:
         """Until the realtime process has its symbols subscribed."""
-        self.until(lambda: self._get("/api/v1/capture").get("link") == "Active", 60, "the link")
+        self.until(lambda: self._get("/api/v1/capture").get("link") == "Active", 150, "the link")
 
     def await_verdict(self, state: str, seconds: float) -> list[SessionRow]:
         """Until the ledger says this of every symbol."""
@@ -117,7 +117,9 @@ class Day:
         while not holds():
             said = [(row.symbol, row.state, row.reason) for row in self.rows()]
             gaps = [(g.kind, g.state, g.ids, g.ids_left, g.note) for g in tape_ledger.gaps(self.warm, limit=50)]
-            assert time.monotonic() < deadline, f"no {what} after {seconds:g} s: {said} {gaps} {self._tail('relay')}"
+            assert time.monotonic() < deadline, (
+                f"no {what} after {seconds:g} s: {said} {gaps} {self._tail('relay')} {self._tail('realtime')}"
+            )
             time.sleep(0.2)
 
     def doubled(self) -> int:

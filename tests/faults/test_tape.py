@@ -41,7 +41,7 @@ def test_what_history_never_has_stays_unproven_and_is_said(settings_in, tmp_path
     with tape.day(settings_in(tmp_path / "data"), SEED, more="history-lose 3") as scene:
         tape.pull_the_plug(scene, kills=2, say=Lines())
         scene.await_verdict("unproven", seconds=150)
-        scene.until(lambda: any(gap.state == "unfillable" for gap in tape_ledger.gaps(scene.warm)), 60, "end of asking")
+        scene.until(lambda: not tape_ledger.gaps(scene.warm, state="missing"), 120, "end of asking")
         scene.stop("realtime")
         scene.stop("relay")
         proof = scene.proof()
