@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from config.settings import ROOT
 from realtime.records import Kind
 from realtime.relay.stream import resume as resuming
 from realtime.spool import segments
@@ -371,3 +372,46 @@ def test_a_new_process_goes_on_with_the_numbers_of_the_old_one(settings_in, tmp_
     other.spool.close()
 
     assert told == list(range(1_001, 2_001))
+
+
+def test_a_heartbeat_does_not_run_ahead_of_what_is_resumed(scene, monkeypatch):
+    """The client goes on from the number it hears: nothing above it may be untold."""
+    reading, go_on = threading.Event(), threading.Event()
+    read = resuming.Resume._read
+
+    def slowly(self):
+        reading.set()
+        go_on.wait(20)
+        return read(self)
+
+    monkeypatch.setattr(resuming.Resume, "_read", slowly)
+    last = scene.put(records(9_000))
+    with scene.client("/ws/trades") as client:
+        client.reached(last)
+        client.ask("subscribe", "*", from_sequence=5)
+        client.until("subscribed")
+        assert reading.wait(20)
+        heard = client.until("heartbeat")["sequence"]
+        go_on.set()
+
+        assert heard == 4
+        assert client.sequences(8_996)[-1] == last
+
+
+def test_the_client_in_the_documentation_goes_on_by_itself(settings_in, tmp_path):
+    page = (ROOT / "docs" / "stream.md").read_text(encoding="utf-8")
+    names: dict = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)  # our own page
+    names["time"] = type("", (), {"sleep": lambda _: None})
+    scene = Scene(settings_in(tmp_path / "data"))
+    told = names["trades"](scene.url + "/ws/trades", last=0)
+    with scene.relay():
+        scene.put(records(100))
+        first = [next(told)["sequence"] for _ in range(100)]
+    scene.put(records(100, 101))
+    with scene.relay():
+        second = [next(told)["sequence"] for _ in range(100)]
+        told.close()
+    scene.spool.close()
+
+    assert first + second == list(range(1, 201))

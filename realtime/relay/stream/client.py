@@ -1,5 +1,6 @@
 """One client: what it wants, and what is done when it does not take it. Nothing here waits."""
 
+import time
 from collections.abc import Mapping
 from typing import Literal
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 from realtime.relay.stream.batches import Batch, Form
 from realtime.relay.stream.trades import EVERYTHING, NO_ROWS, Symbols
 from realtime.relay.stream.wire import TRY_AGAIN, Wire, framed
-from sql.messages import BOOK, CHANNELS, HEALTH, QUOTES, TRADES, Channel, Conflated
+from sql.messages import BOOK, CHANNELS, HEALTH, QUOTES, TRADES, Channel, Conflated, Heartbeat
 
 NOBODY: Symbols = frozenset()
 NOTHING = Batch(0, 0, NO_ROWS)
@@ -42,6 +43,7 @@ class Client:
         self.wire = wire
         self.form = form
         self.sequence = 0  # of the last batch that was told, or of what was resumed
+        self.resuming: dict[object, int] = {}  # what is told from the disk -> up to which number it is
         self.wanted: dict[Channel, Symbols] = dict.fromkeys(CHANNELS, NOBODY)
         self._slow = slow
         self.bound = bound
@@ -118,8 +120,12 @@ class Client:
                 self._tell_states(channel, NOTHING, states[channel])
         if self._skipped and waiting <= self.bound // 4:
             self._catch_up(self._skipped)
-        if not self._skipped and waiting <= self.bound // 64:
-            self.write(frame)
+        if self._skipped or waiting > self.bound // 64:
+            return
+        if self.resuming:  # it may go on from the number it hears
+            beat = Heartbeat(min(self.resuming.values()), int(time.time() * 1000))
+            frame = framed([msgspec.json.encode(beat)])
+        self.write(frame)
 
     def _behind(self, batch: Batch, symbols: Symbols) -> None:
         if self._slow == "conflate":

@@ -77,13 +77,17 @@ class Resume:
     async def run(self) -> None:
         """Until the client is live, or gone."""
         self._hub.counts.resumed += 1
-        while not self._client.wire.gone:
-            await self._hub.reached(self._cursor)
-            if self._joined():
-                return
-            data = await anyio.to_thread.run_sync(self._read, limiter=self.readers)
-            self._client.write(data)
-            await self._client.wire.drained()
+        try:
+            while not self._client.wire.gone:
+                self._client.resuming[self] = self._cursor
+                await self._hub.reached(self._cursor)
+                if self._joined():
+                    return
+                data = await anyio.to_thread.run_sync(self._read, limiter=self.readers)
+                self._client.write(data)
+                await self._client.wire.drained()
+        finally:
+            self._client.resuming.pop(self, None)
 
     def _joined(self) -> bool:
         """Tell what is left from memory and go live, if it is little. Nothing comes in between: this is one turn."""
