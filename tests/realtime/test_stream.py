@@ -195,17 +195,32 @@ def test_repeats_are_dropped_and_revisions_are_told(scene):
     again["time"] += 1
     with scene.client("/ws/trades?symbols=*") as client:
         client.until("subscribed")
-        for made in (first, again, edited, struck, filled, filled):
+        scene.put(first)
+        live = client.trades(4)
+        for made in (again, edited, struck, filled, filled):
             scene.put(made)
         scene.put(records(1, 60))
-        live = client.trades(8)
+        live += client.trades(4)
     with scene.client("/ws/trades?symbols=*&from_sequence=1") as client:
         resumed = client.trades(8)
+    with scene.client("/ws/trades?symbols=*&from_sequence=5") as client:  # it heard the originals of the repeats
+        later = client.trades(4)
 
     assert [trade["sequence"] for trade in live] == [1, 2, 3, 4, 7, 8, 9, 11]
     assert [trade.get("revision") for trade in live] == [None] * 4 + ["corrected", "cancelled", None, None]
     assert [trade.get("filled") for trade in live] == [None] * 6 + [True, None]
     assert resumed == live
+    assert later == live[4:]
+
+
+def test_a_repeat_of_an_earlier_segment_is_not_told_to_those_who_resume_after_it(scene):
+    scene.put(records(3_000))
+    scene.put(records(2, 5))
+    last = scene.put(records(1, 5_000))
+    with scene.client("/ws/trades") as client:
+        client.reached(last)
+    with scene.client("/ws/trades?symbols=*&from_sequence=3001") as client:
+        assert client.sequences(1) == [last]
 
 
 def test_what_was_lost_is_told_as_a_gap(scene):

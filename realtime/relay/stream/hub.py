@@ -97,8 +97,10 @@ class Hub:
         return framed([msgspec.json.encode(self.health())]) if self.health else b""
 
     def since(self, sequence: int) -> Iterable[Batch] | None:
-        """All batches above `sequence`; None when it is further back than is remembered."""
-        return [] if sequence == self.told else self._recent.since(sequence)
+        """All batches above `sequence`; None when that is further back than is remembered, or not told yet."""
+        if sequence >= self.told:
+            return [] if sequence == self.told else None
+        return self._recent.since(sequence)
 
     async def reached(self, sequence: int) -> None:
         """Until everything up to `sequence` is told."""
