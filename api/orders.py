@@ -49,6 +49,8 @@ class OrderManager:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
         headers = {name: value for name in FORWARDED if (value := request.headers.get(name))}
+        if request.client is None or request.client.host not in ("127.0.0.1", "::1"):
+            headers.pop("x-user-id", None)  # believed on this machine alone, and the next one sees us
         headers["x-correlation-id"] = request.scope.get("state", {}).get("correlation_id") or ""
         query = request.scope["query_string"].decode()
         address = f"{self._url}{request.url.path}" + (f"?{query}" if query else "")

@@ -72,6 +72,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
     entry: records.Entry
     order: Order | None = None
+    was: Status | None = None  # the order's status before; None: it is new
     fill: OwnFill | None = None
     position: Position | None = None
 

@@ -148,9 +148,10 @@ class Ledger:
         self._changed(found, before)
         tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or words_of(entry.event))
         if outcome.fill is None:
-            return Change(entry=entry, order=found.order)
+            return Change(entry=entry, order=found.order, was=before.status)
         fill = self._filled(found, entry, outcome.fill.quantity, outcome.fill.price)
-        return Change(entry=entry, order=found.order, fill=fill, position=self.positions[fill.account, fill.symbol])
+        position = self.positions[fill.account, fill.symbol]
+        return Change(entry=entry, order=found.order, was=before.status, fill=fill, position=position)
 
     def _changed(self, entry: Entry, before: Order) -> None:
         """A change is over when the broker says so, or when the order has become what was asked."""

@@ -49,6 +49,7 @@ BROKER_FINAL = {
     205: Status.CANCELED,
 }
 PENDING_CANCEL, PENDING_REPLACE, REPLACED = 6, 14, 5
+CLIENT_CREATED = 203  # this login's own library speaks of it, and nobody beyond
 MESSAGE_FAILED = frozenset({1, 3, 5, 7, 9, 24})  # results of a request, not of the order
 
 
@@ -230,6 +231,8 @@ def _reported(order: Order, event: Reported) -> Outcome:
         status = Status.FILLED if moved.traded == quantity or claimed is None else claimed
         return Outcome(order=_ended(moved, status, moved.text), fill=fill)
     status = Status.PARTIALLY_FILLED if moved.traded else Status.SUBMITTED
+    if order.status is Status.UNKNOWN and event.status == CLIENT_CREATED and moved.exchange_id is None:
+        status = Status.UNKNOWN if not moved.traded else status
     canceling = order.canceling or event.status == PENDING_CANCEL
     replacing = event.status == PENDING_REPLACE or (order.replacing and event.status != REPLACED)
     return Outcome(order=structs.replace(moved, status=status, canceling=canceling, replacing=replacing), fill=fill)

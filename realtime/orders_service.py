@@ -149,6 +149,8 @@ class OrdersCollector(Collector):
         elif isinstance(entry, records.SwitchPulled):
             self._pulled += 1
         elif change.order is not None and isinstance(entry, records.Intended | records.Happened):
+            if change.was == change.order.status:
+                return
             self._ended[change.order.side, change.order.status] += 1
 
     def collect(self) -> Iterable[Metric]:

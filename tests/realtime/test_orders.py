@@ -160,6 +160,7 @@ def test_an_order_that_nobody_confirms_becomes_unknown_until_somebody_speaks_of_
     overdue = run(Sent(7), told(203), Overdue())
 
     assert overdue.status is Status.UNKNOWN
+    assert run(told(203, local_id=7), start=overdue).status is Status.UNKNOWN  # what we have sent is no confirmation
     assert run(told(0, exchange_id="EX1"), start=overdue).status is Status.SUBMITTED
     assert run(Sent(7), told(0, exchange_id="EX1"), Overdue()).status is Status.SUBMITTED
 
