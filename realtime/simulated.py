@@ -35,7 +35,9 @@ def script(data_dir: Path, own: Path | None) -> Path:
             raise SimulatorError(f"TRADINGSYSTEM_SIMULATOR_SCRIPT: there is no file {own}")
         return own
     path = data_dir / "run" / "simulator.txt"
-    durable.replace(path, SCRIPT.encode("utf-8"))
+    state = data_dir / "orders" / "simulator"  # its broker remembers orders and positions, as a true one does
+    state.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace(path, f"{SCRIPT}order broker-state {state}\n".encode())
     return path
 
 

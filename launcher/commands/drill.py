@@ -47,13 +47,14 @@ def drill(*, orders: int, symbol: str, seconds: float, data: Path | None, as_jso
 
 def played(client: httpx.Client, count: int, symbol: str, seconds: float) -> dict[str, Any]:
     """Orders that rest, the switch, the time until the last cancellation, a refusal after it, the release."""
-    placed = [_placed(client, symbol, n) for n in range(count)]
+    price = _price(client, symbol)
+    placed = [_placed(client, _body(symbol, n, price)) for n in range(count)]
     working = _working(client)
     began = time.perf_counter()
     answer = client.post("/api/v1/risk/kill-switch", json={"reason": REASON, "operator": "drill"})
     answer.raise_for_status()
     latched = time.perf_counter()
-    late = client.post("/api/v1/execute", json=_body(symbol, 0, _price(client, symbol)))
+    late = client.post("/api/v1/execute", json=_body(symbol, 0, price))
     left = _until_none_works(client, seconds)
     done = time.perf_counter()
     released = client.post("/api/v1/risk/kill-switch/release", json={"reason": "the drill is over"})
@@ -70,8 +71,8 @@ def played(client: httpx.Client, count: int, symbol: str, seconds: float) -> dic
     }
 
 
-def _placed(client: httpx.Client, symbol: str, number: int) -> str | None:
-    answer = client.post("/api/v1/execute", json=_body(symbol, number, _price(client, symbol)))
+def _placed(client: httpx.Client, body: dict[str, Any]) -> str | None:
+    answer = client.post("/api/v1/execute", json=body)
     return str(answer.json()["orderId"]) if answer.status_code == 202 else None
 
 

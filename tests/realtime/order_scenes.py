@@ -60,10 +60,11 @@ class Scene:
         self.tick()
         self.start()
 
-    def start(self, *, key: bytes | None = KEY, confirms: bool = True) -> None:
+    def start(self, *, key: bytes | None = KEY, confirms: bool = True, loads: bool = True) -> None:
         chronicle = opened(self.folder, key, self.limits, self.clock)
         self.switch = Switch(self.folder / "switch", used_before=chronicle.ledger.records > 0)
         self.broker = ScriptedBroker(self.exchange, confirms=confirms)
+        self.broker.loads = loads
         self.loop = OrderLoop(self.broker, chronicle, self.switch, self.prices, self.rules)
         self.loop.begin()
 

@@ -102,6 +102,34 @@ def test_what_was_unclear_is_settled_by_the_list_and_never_sent_again(tmp_path, 
         assert [e.order.id for e in s.ledger.entries.values()] == [name]
 
 
+class KilledError(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+@pytest.mark.parametrize(("arrived", "status"), [(False, Status.FAILED), (True, Status.SUBMITTED)])
+def test_an_order_whose_send_the_process_died_in_is_unknown_until_the_list_tells(tmp_path, arrived, status):
+    with scene(tmp_path) as s:
+        send = s.broker.send
+
+        def died(order):
+            if arrived:
+                send(order)
+            raise KilledError
+
+        s.broker.send = died
+        with pytest.raises(KilledError):
+            s.ask(place(2))
+        s.restart(loads=False)
+        (entry,) = s.ledger.entries.values()
+        assert entry.order.status is Status.UNKNOWN
+        assert entry.order.text == "the process ended while it was being sent"
+        s.broker.loads = True
+        s.settle(60)
+
+        assert entry.order.status is status
+        assert len(s.exchange.arrivals) == int(arrived)
+
+
 def test_an_unknown_order_blocks_its_twin_and_counts_in_full(tmp_path):
     with scene(tmp_path, base=base(position=4)) as s:
         s.broker.faults = ["unclear after"]
