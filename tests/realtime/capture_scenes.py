@@ -366,6 +366,15 @@ def tape(stage: Stage) -> Any:
     return stage.now.records
 
 
+def whole_day(stage: Stage) -> Any:
+    """What the script `day.txt` of the folder makes of WINX99 and DEMO4, without a disturbance, up to its `stop`."""
+    stage.begin((stage.folder / "day.txt").read_text(encoding="utf-8"), "WINX99 DEMO4")
+    stage.active()
+    stage.until(lambda now: now.records > 1000 and now.idle_seconds > 1, 60)
+    stage.end()
+    return stage.now.records
+
+
 def main() -> int:
     """Play the scene that the command line names."""
     try:

@@ -1,13 +1,19 @@
 """Records to spool, and what a spool holds, read back."""
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from realtime.records import RECORD, Kind
+from realtime.relay.rows import EPOCH, frame_of, trades_of
 from realtime.spool.frames import WHOLE, Asset, FrameKind, Loss, Mark, Records, joined
 from realtime.spool.reader import Position, Reader
 from realtime.spool.segments import Damage
+from sql.folding import settled
+from sql.hot import shaped
+from sql.tables import TICKS
 
 ASSETS = [Asset(1, "WINZ26", "F", 0), Asset(2, "WDOZ26", "F", 0), Asset(3, "PETR4", "B", 0)]
 NOON_MS = 1_795_089_600_000  # 2026-11-19 12:00 on the clock of São Paulo
@@ -58,6 +64,15 @@ class Back:
     @property
     def losses(self) -> list[Loss]:
         return [frame.said(Loss) for frame in self.frames if frame.kind == FrameKind.LOSS]
+
+
+def ticks_of(back: Back, day: dt.date) -> pl.DataFrame:
+    """The trades of one session as they would be stored; the last trade of the one before, told again, is none of it."""
+    trades, refused = trades_of([frame for frame in back.frames if frame.kind == FrameKind.RECORDS])
+    assert not len(refused)
+    of_day = trades.where(trades.day == (day - EPOCH).days)
+    rows = frame_of(of_day, back.reader.assets).with_columns(session=pl.lit(day), source=pl.lit("profitdll"))
+    return settled(shaped(rows, TICKS), pl.DataFrame(schema=TICKS.polars)).rows
 
 
 def same(left: Records, right: Records) -> bool:

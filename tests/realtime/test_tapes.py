@@ -8,14 +8,11 @@ import polars as pl
 import pytest
 
 from realtime import tapes
-from realtime.relay.rows import frame_of, trades_of
-from realtime.spool.frames import FrameKind
 from realtime.tapes import HEADER, MOST_SYMBOLS, RECORD, SYMBOL, TapeError
 from sql.b3_source import RefusedFileError
-from sql.folding import settled
 from sql.tables import TICKS, Flag
 from tests.realtime import capture_scenes as scenes
-from tests.realtime.spooled import Back
+from tests.realtime.spooled import Back, ticks_of
 from tests.sql.b3_made import line, text
 
 DAY = dt.date(2026, 11, 19)
@@ -54,22 +51,13 @@ def read(path):
     return names, found
 
 
-def arrived(back: Back) -> pl.DataFrame:
-    """The trades of a spool as they would be stored."""
-    frames = [frame for frame in back.frames if frame.kind == FrameKind.RECORDS]
-    trades, refused = trades_of(frames)
-    assert not len(refused)
-    rows = frame_of(trades, back.reader.assets).with_columns(session=pl.lit(DAY), source=pl.lit("profitdll"))
-    return settled(rows.select(pl.col(c.name).cast(c.kind.polars) for c in TICKS.columns), day(0)).rows
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
 def test_a_stored_day_arrives_from_the_simulator_as_it_was_stored(tmp_path):
     stored = day()
     shuffled = stored.sample(fraction=1, shuffle=True, seed=3)
     written = tapes.from_ticks(tmp_path / "day.tape", [shuffled[:1000], shuffled[1000:]])
     scenes.played(scenes.tape, tmp_path)
-    back = arrived(Back(tmp_path / "spool"))
+    back = ticks_of(Back(tmp_path / "spool"), DAY)
 
     assert (written.trades, written.cancelled, set(written.symbols)) == (3000, 30, {"WINZ26", "TAPE3"})
     assert back.sort("trade_id").select(SAID).equals(stored.select(SAID))
