@@ -67,7 +67,7 @@ class Back:
 
 
 def ticks_of(back: Back, day: dt.date) -> pl.DataFrame:
-    """The trades of one session as they would be stored; the last trade of the one before, told again, is none of it."""
+    """The trades of one session as they would be stored, without the last one of the session before, told again."""
     trades, refused = trades_of([frame for frame in back.frames if frame.kind == FrameKind.RECORDS])
     assert not len(refused)
     of_day = trades.where(trades.day == (day - EPOCH).days)
