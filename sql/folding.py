@@ -11,6 +11,7 @@ from sql.tables import TICKS, Flag
 
 IDENTITY = ("symbol", "session", "trade_id")
 VALUES = ("price", "quantity")
+SAME_PRICE = 5e-7  # far below any tick size
 MAY_BE_SILENT = ("aggressor", "buyer", "seller")  # null in a report means that it does not say
 
 
@@ -42,7 +43,7 @@ def _loud(reports: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     names = (*VALUES, *MAY_BE_SILENT, "flags", "source")
     known = stored.select(*IDENTITY, *(pl.col(name).alias(f"{name}_stored") for name in names))
     against = reports.join(known, on=IDENTITY, how="left", maintain_order="left")
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in VALUES)
+    same = pl.all_horizontal(_equal(name) for name in VALUES)
     silent = pl.all_horizontal(
         pl.col(name).is_null() | pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in MAY_BE_SILENT
     )
@@ -56,7 +57,7 @@ def _settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
     known = stored.select(*IDENTITY, *(pl.col(name).alias(f"{name}_stored") for name in (*VALUES, "source")))
     against = reports.join(known, on=IDENTITY, how="left", maintain_order="left")
     foreign = (pl.col("source") != pl.col("source_stored")).fill_null(value=False)
-    contradicts = foreign & pl.any_horizontal(pl.col(name) != pl.col(f"{name}_stored") for name in VALUES)
+    contradicts = foreign & ~pl.all_horizontal(_equal(name) for name in VALUES).fill_null(value=True)
     against = against.with_columns(foreign=foreign, contradicts=contradicts)
     accepted = against.filter(~pl.col("contradicts")).select(*TICKS.names, "foreign", kept=pl.lit(value=False))
     before = stored.select(*TICKS.names, foreign=pl.lit(value=False), kept=pl.lit(value=True))
@@ -73,6 +74,14 @@ def _settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
         cancelled=struck,
         edited=edited,
     )
+
+
+def _equal(name: str) -> pl.Expr:
+    """Whether a report has the stored value; two sources may differ in the last bit of a price, which is no other one."""
+    here, stored = pl.col(name), pl.col(f"{name}_stored")
+    if name == "price":
+        return (here - stored).abs() < SAME_PRICE
+    return here.eq_missing(stored)
 
 
 def _folded(reports: pl.DataFrame) -> pl.DataFrame:

@@ -3,8 +3,10 @@
 `--suite tiers` kills QuestDB, PostgreSQL and the process of a pass so many times each while hot changes; after each
 fault and the next pass nothing may be missing, twice, or half written. `--suite capture` kills the capture process so
 many times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that
-the simulator delivered is stored once, or known to be missing. `--suite orders` breaks the order loop at every step,
-on a clock of its own: no order doubled, none past a limit or the kill switch, journal, broker and positions agree.
+the simulator delivered is stored once, or known to be missing. `--suite tape` does the same while the gap ledger is at
+work: after the close every trade that the market made is stored once, each gap is filled, and every session is proven.
+`--suite orders` breaks the order loop at every step, on a clock of its own: no order doubled, none past a limit or the
+kill switch, journal, broker and positions agree.
 """
 
 import random
@@ -18,7 +20,7 @@ from launcher.report import Report
 from tests.faults import capture, full_disk, orders, spooling, tiers
 
 STARTS_ENGINES = True  # and kills them
-KILLS = {"tiers": 50, "capture": 200, "orders": 10_000}
+KILLS = {"tiers": 50, "capture": 200, "tape": 200, "orders": 10_000}
 AWAY_SECONDS = 60.0
 OPTIONS = [
     click.Option(["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."),
@@ -26,7 +28,7 @@ OPTIONS = [
         ["--kills"],
         type=click.IntRange(1),
         default=None,
-        help="tiers: of each, 50; capture: 200; orders: faults, 10,000.",
+        help="tiers: of each, 50; capture and tape: 200; orders: faults, 10,000.",
     ),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
 ]
@@ -38,7 +40,7 @@ def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed:
         return _of_orders(settings, kills or KILLS[suite], seed, say)
     full_disk.private_mount(settings.data_dir.parent, "64k")  # what cannot be tried is said first, and is an error
     asked = kills or KILLS[suite]
-    figures, aims = (of_tiers if suite == "tiers" else of_capture)(settings, asked, seed, say)
+    figures, aims = {"tiers": of_tiers, "capture": of_capture, "tape": of_tape}[suite](settings, asked, seed, say)
     return Result(
         name="faults",
         rounds=1,
@@ -80,18 +82,41 @@ def of_tiers(settings: Settings, kills: int, seed: int, say: Report) -> tuple[di
 
 def of_capture(settings: Settings, kills: int, seed: int, say: Report) -> tuple[dict[str, int], dict[str, int]]:
     """The same of the capture process and all that follows it up to the store."""
-    asked = capture.faults(kills, AWAY_SECONDS)
-    random.Random(seed).shuffle(asked)
     with capture.scene(settings, seed, say) as scene:
-        for number, fault in enumerate(asked, start=1):
-            fault(scene)
-            if number % 10 == 0:
-                say(f"seed {seed}: {number} of {len(asked)} faults, {scene.delivered():,} trades delivered")
+        _strike(scene, kills, seed, say)
         scene.settle()
         figures = {**scene.judge(), **scene.counts}
     disk = spooling.full_disk(settings.data_dir.parent / "full", settings.root)
     figures |= {"disk_full_untold": disk["given"] - disk["kept"] - disk["told"], "disk_full_told": disk["told"]}
+    return figures, {**dict.fromkeys((*capture.WRONG, "disk_full_untold"), 0), **_struck(kills)}
+
+
+def of_tape(settings: Settings, kills: int, seed: int, say: Report) -> tuple[dict[str, int], dict[str, int]]:
+    """The same with the gap ledger: what was missing is back when the session is over."""
+    with capture.scene(settings, seed, say, filling=True) as scene:
+        _strike(scene, kills, seed, say)
+        scene.close_market()
+        scene.await_proof()
+        figures = {**scene.judge_whole(), **scene.counts}
+    return figures, {
+        **dict.fromkeys(("doubled", "strange", *capture.UNFILLED), 0),
+        "gaps_found": kills,
+        **_struck(kills),
+    }
+
+
+def _strike(scene: capture.Scene, kills: int, seed: int, say: Report) -> None:
+    asked = capture.faults(kills, AWAY_SECONDS)
+    random.Random(seed).shuffle(asked)
+    for number, fault in enumerate(asked, start=1):
+        fault(scene)
+        if number % 10 == 0:
+            say(f"seed {seed}: {number} of {len(asked)} faults, {scene.delivered():,} trades delivered")
+
+
+def _struck(kills: int) -> dict[str, int]:
+    """At least so many of each fault."""
     tenth = max(kills // 10, 1)
     wanted = {"kills_realtime": kills, "kills_relay": tenth, "kills_questdb": tenth, "disconnects": kills // 4}
     wanted |= {"torn_tails": max(tenth // 2, 1), "ends": max(tenth // 2, 1), "questdb_away": 1}
-    return figures, {**dict.fromkeys((*capture.WRONG, "disk_full_untold"), 0), **wanted}
+    return wanted

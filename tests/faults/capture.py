@@ -1,10 +1,12 @@
 """Capture that is broken on purpose while the simulator's market runs: its processes, its store, its disk, its link.
 
 In the end the relay has drained the spool, and every trade that the simulator delivered is stored once, or lies behind
-the last one that its run brought to the disk: that run was killed, and the spool says so.
+the last one that its run brought to the disk: that run was killed, and the spool says so. With the gap ledger at work
+(`filling`), the session is played out to its close, and then every trade that the market made is stored once.
 """
 
 import contextlib
+import datetime as dt
 import os
 import random
 import subprocess
@@ -23,21 +25,29 @@ from launcher.supervisor import Supervisor
 from realtime.relay import state as memory
 from realtime.relay.sender import STATE
 from sql import stores
+from sql.exchange import SAO_PAULO, sessions_until
 from sql.tables import TICKS
 from tests.faults import emitted
 
 SCRIPT = """\
 seed {seed}
 handshake 50
+start {day} 09:00:00
+anchor {anchor}
 symbol WINX99 F price 131250 tick 5 lot 1 rate {rate}
 symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate {rate}
 symbol DEMO4 B price 38.42 tick 0.01 lot 100 rate {rate}
 emitted {emitted}
 {more}
 """
+SYMBOLS = ("DEMO4", "WDOX99", "WINX99")
+STEP = 10  # between the numbers of the simulator's trades
 WRONG = ("silent", "doubled", "strange")
+UNFILLED = ("absent", "gaps_open", "sessions_unproven")
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
+PROVEN_SECONDS = 300.0
+OPENS = dt.timedelta(hours=9)
 Fault = Callable[["Scene"], None]
 
 
@@ -45,7 +55,15 @@ class Scene:
     """Engines, the two processes, and what was delivered and stored so far."""
 
     def __init__(
-        self, known: Settings, supervisor: Supervisor, seed: int, say: Callable[[str], None], *, rate: int, more: str
+        self,
+        known: Settings,
+        supervisor: Supervisor,
+        seed: int,
+        say: Callable[[str], None],
+        *,
+        rate: int,
+        more: str,
+        filling: bool,
     ) -> None:
         self.known = known
         self.say = say
@@ -53,9 +71,14 @@ class Scene:
         self.chance = random.Random(seed)
         self.supervisor = supervisor
         self.hot = stores.hot(known)
+        self.warm = stores.warm(known)
         self.proof = known.data_dir / "emitted"
         self.script = known.data_dir / "script.txt"
-        self._text = SCRIPT.format(seed=seed, rate=rate, emitted=self.proof, more=more)
+        self.day = sessions_until(dt.datetime.now(SAO_PAULO).date() - dt.timedelta(days=1), 1)[0]
+        self.filling = filling
+        self._anchor = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        anchor = f"{self._anchor:%Y-%m-%dT%H:%M:%SZ}"
+        self._text = SCRIPT.format(seed=seed, rate=rate, emitted=self.proof, more=more, day=self.day, anchor=anchor)
         self.also("")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -76,8 +99,10 @@ class Scene:
         environment = {
             **instance.child_environment(self.known),
             "TRADINGSYSTEM_SIMULATOR_SCRIPT": str(self.script),
-            "TRADINGSYSTEM_FILL_GAPS": "false",  # what capture itself loses is counted here
             "LOG_LEVEL": "warning",
+            "TRADINGSYSTEM_SYMBOLS": " ".join(SYMBOLS),
+            # Without the ledger at work, what capture itself loses is counted.
+            "TRADINGSYSTEM_FILL_GAPS": "true" if self.filling else "false",
         }
         log = (self.known.data_dir / "logs" / f"{name}.log").open("ab")
         with log:
@@ -138,6 +163,54 @@ class Scene:
         self.stop("relay")
         self.hot.wait_applied(TICKS)
 
+    def close_market(self) -> None:
+        """The session closes within the next two minutes of its clock, and everything that captures it runs."""
+        self.stop("realtime")
+        closes = OPENS + dt.timedelta(minutes=2 + (dt.datetime.now(dt.UTC) - self._anchor) // dt.timedelta(minutes=1))
+        self.also(f"hours 09:00-{dt.datetime.combine(self.day, dt.time()) + closes:%H:%M}")
+        self.start("relay")
+        self.start("realtime")
+
+    def await_proof(self) -> None:
+        """Until the ledger calls the session of every symbol proven; then both processes end.
+
+        Raises AssertionError with what the ledger says after five minutes.
+        """
+        deadline = time.monotonic() + PROVEN_SECONDS
+        while (found := self.sessions()) != dict.fromkeys(SYMBOLS, "proven"):
+            assert time.monotonic() < deadline, f"{found} after {PROVEN_SECONDS:g} s; relay: {self._tail('relay')}"
+            self.start("realtime")
+            self.start("relay")
+            time.sleep(0.5)
+        self.stop("realtime")
+        self.stop("relay")
+        self.hot.wait_applied(TICKS)
+
+    def sessions(self) -> dict[str, str]:
+        """What the ledger says of the session, by symbol."""
+        found = self.warm.rows("SELECT symbol, state FROM tape_sessions WHERE session = %s", (self.day,))
+        return {row["symbol"]: row["state"] for row in found}
+
+    def judge_whole(self) -> dict[str, int]:
+        """Hold what is stored against the whole session: every number from the first trade to the last of its day."""
+        totals = self.hot.execute(f"SELECT symbol, max(trades) FROM daily WHERE session = '{self.day}'")["dataset"]
+        found: Counter[str] = Counter()
+        for symbol, trades in totals:
+            stored = self._stored(symbol, str(self.day))
+            whole = np.arange(1, trades + 1, dtype=np.int64) * STEP
+            found["whole"] += len(whole)
+            found["absent"] += len(np.setdiff1d(whole, stored))
+            found["doubled"] += len(stored) - len(np.unique(stored))
+            found["strange"] += len(np.setdiff1d(stored, whole))
+        gaps = self.warm.rows(
+            "SELECT state, count(*) AS n FROM tape_gaps WHERE session = %s GROUP BY state", (self.day,)
+        )
+        for row in gaps:
+            found["gaps_found"] += row["n"]
+            found["gaps_open"] += row["n"] if row["state"] in ("missing", "unfillable") else 0
+        found["sessions_unproven"] = len(SYMBOLS) - sum(state == "proven" for state in self.sessions().values())
+        return {name: found[name] for name in ("doubled", "strange", *UNFILLED, "gaps_found", "whole")}
+
     def unread(self) -> bool:
         """Whether the relay still has something to take."""
         state = memory.load(self.known.spool_dir / STATE)
@@ -189,13 +262,19 @@ class Scene:
 
 @contextlib.contextmanager
 def scene(
-    settings: Settings, seed: int, say: Callable[[str], None], *, rate: int = 300, more: str = ""
+    settings: Settings,
+    seed: int,
+    say: Callable[[str], None],
+    *,
+    rate: int = 300,
+    more: str = "",
+    filling: bool = False,
 ) -> Iterator[Scene]:
     """Engines of their own and a market that runs as soon as somebody captures it."""
     with engines.supervised(settings) as (known, supervisor):
         migrations.apply(known, Silent())
         (known.data_dir / "logs").mkdir(parents=True, exist_ok=True)
-        made = Scene(known, supervisor, seed, say, rate=rate, more=more)
+        made = Scene(known, supervisor, seed, say, rate=rate, more=more, filling=filling)
         try:
             yield made
         finally:

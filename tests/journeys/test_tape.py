@@ -149,6 +149,7 @@ def test_the_ledger_tells_the_story_of_each_gap(plugged, day):
     gaps = told(plugged, "gaps", day)
     back = [gap for gap in gaps if gap["symbol"] == "WINX99"]
 
+    print(gaps)
     assert len(back) >= 3
     assert {gap["state"] for gap in back} <= {"filled", "vacant"}
     assert all(gap["cause"] and gap["found_at"] and gap["filled_at"] for gap in back if gap["state"] == "filled")

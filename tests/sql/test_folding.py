@@ -119,3 +119,9 @@ def test_another_source_never_changes_values():
 
     assert outcome.rows["trade_id"].to_list() == [20]
     assert outcome.conflicts["trade_id"].to_list() == [10]
+
+
+def test_two_sources_may_differ_in_the_last_bit_of_a_price():
+    outcome = settled(frame(tick(price=38.41)), frame(tick(price=38.410000000000004, source="profitdll")))
+
+    assert (outcome.rows.height, outcome.conflicts.height, outcome.repeated) == (0, 0, 1)
