@@ -121,9 +121,9 @@ def until_judged(platform: Platform, day: dt.date, wanted: dict[str, str], secon
         time.sleep(1)
 
 
-def stored(platform: Platform) -> pl.DataFrame:
-    """What hot holds, in the order of `truth`."""
-    rows = platform.query("hot", f"SELECT {', '.join(SAID)} FROM ticks")
+def stored(platform: Platform, day: dt.date) -> pl.DataFrame:
+    """What hot holds of the session, in the order of `truth`."""
+    rows = platform.query("hot", f"SELECT {', '.join(SAID)} FROM ticks WHERE session = '{day}'")
     frame = pl.DataFrame(rows, infer_schema_length=None)
     at = pl.col("ts").str.to_datetime(time_zone="UTC", time_unit="us")
     return frame.with_columns(at, pl.col("flags").cast(pl.Int32)).select(SAID).sort("symbol", "trade_id")
@@ -133,7 +133,7 @@ def test_what_history_gives_is_back_and_what_it_does_not_give_is_said(plugged, d
     until_judged(plugged, day, {"WINX99": "proven", "DEMO4": "unproven"})
     plugged.run("sync")
     plugged.run("archive")
-    found = stored(plugged)
+    found = stored(plugged, day)
     whole = truth.filter(pl.col("symbol") == "WINX99")
 
     assert whole.height > 20_000
@@ -165,7 +165,7 @@ def test_b3_s_file_gives_the_rest_and_then_the_morning_s_proof_holds(plugged, da
     plugged.run("sync")
     plugged.run("archive")
 
-    assert stored(plugged).equals(truth)
+    assert stored(plugged, day).equals(truth)
     assert plugged.json("verify", "--strict")["holds"]
     late = [gap for gap in told(plugged, "gaps", day) if gap["symbol"] == "DEMO4" and gap["state"] == "filled"]
     assert {gap["filled_by"] for gap in late} == {f"b3:{path.name}"}
