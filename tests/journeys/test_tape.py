@@ -21,6 +21,7 @@ from tests.realtime import capture_scenes as scenes
 from tests.realtime.spooled import Back, ticks_of
 from tests.sql.b3_made import file_of, zipped
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SEED = 11
 SPEED = 600  # a session in less than a minute
 RATE = 1.0
@@ -37,6 +38,7 @@ PLUG = """\
 start {day} 09:00:00
 anchor {anchor:%Y-%m-%dT%H:%M:%SZ}
 speed {speed}
+stop {day} 18:25:00
 random market-drop every 2500..5000 for 200 lose 0..40
 history-deny DEMO4
 """
@@ -59,7 +61,7 @@ def truth(day, tmp_path_factory) -> pl.DataFrame:
     script = f"{MARKET.format(seed=SEED, rate=RATE)}start {day} 08:59:00\nstop {day} 18:26:00\nspeed max\n"
     (folder / "day.txt").write_text(script, encoding="utf-8")
     scenes.played(scenes.whole_day, folder)
-    return ticks_of(Back(folder / "spool"), day).select(SAID).sort("symbol", "trade_id")
+    return told_alike(ticks_of(Back(folder / "spool"), day))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,12 @@ def stored(platform: Platform, day: dt.date) -> pl.DataFrame:
     rows = platform.query("hot", f"SELECT {', '.join(SAID)} FROM ticks WHERE session = '{day}'")
     frame = pl.DataFrame(rows, infer_schema_length=None)
     at = pl.col("ts").str.to_datetime(time_zone="UTC", time_unit="us")
-    return frame.with_columns(at, pl.col("flags").cast(pl.Int32)).select(SAID).sort("symbol", "trade_id")
+    return told_alike(frame.with_columns(at, pl.col("flags").cast(pl.Int32)))
+
+
+def told_alike(ticks: pl.DataFrame) -> pl.DataFrame:
+    """In one order, and without the last bits of a price, which a file's decimals do not have."""
+    return ticks.select(SAID).with_columns(pl.col("price").round(6)).sort("symbol", "trade_id")
 
 
 def test_what_history_gives_is_back_and_what_it_does_not_give_is_said(plugged, day, truth):
@@ -149,9 +156,8 @@ def test_the_ledger_tells_the_story_of_each_gap(plugged, day):
     gaps = told(plugged, "gaps", day)
     back = [gap for gap in gaps if gap["symbol"] == "WINX99"]
 
-    print(gaps)
     assert len(back) >= 3
-    assert {gap["state"] for gap in back} <= {"filled", "vacant"}
+    assert [gap for gap in back if gap["state"] not in ("filled", "vacant")] == []
     assert all(gap["cause"] and gap["found_at"] and gap["filled_at"] for gap in back if gap["state"] == "filled")
     assert {gap["filled_by"] for gap in back if gap["state"] == "filled"} == {"history"}
     assert any(gap["state"] in ("missing", "unfillable") for gap in gaps if gap["symbol"] == "DEMO4")
