@@ -77,7 +77,7 @@ def _settled(reports: pl.DataFrame, stored: pl.DataFrame) -> Outcome:
 
 
 def _equal(name: str) -> pl.Expr:
-    """Whether a report has the stored value; the last bits of a price, in which two sources may differ, do not count."""
+    """Whether a report has the stored value; the last bits of a price, in which two sources differ, do not count."""
     here, stored = pl.col(name), pl.col(f"{name}_stored")
     if name == "price":
         return (here - stored).abs() < SAME_PRICE
