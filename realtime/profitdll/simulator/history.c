@@ -40,8 +40,7 @@ static bool next_generated(Request *r, Print *print) {
             const Print *made = &r->prints[r->at++];
             const Symbol *source = symbol_at(made->symbol);
             int32_t live = sim_session_date(source->last.time_ms), session = sim_session_date(made->time_ms);
-            bool future = session > live || (session == live && made->index > source->last.index) ||
-                          made->time_ms >= settings()->stop_ms;
+            bool future = session > live || (session == live && made->index > source->last.index);
             if (future || made->time_ms >= r->until_ms) return false;
             if (made->time_ms < r->from_ms) continue;
             *print = *made;
