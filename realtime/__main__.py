@@ -10,11 +10,12 @@ import threading
 from pathlib import Path
 
 from config.settings import Settings, SettingsError, load
-from realtime import orders_broker, server, simulated
+from realtime import server, simulated
 from realtime.capture import Capture, Login
 from realtime.files import FileSource
 from realtime.history import Limits as HistoryLimits
 from realtime.metrics import FilesCollector
+from realtime.orders import brokers
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import ProfitDllError
 from realtime.profitdll.simulator.build import BuildError
@@ -69,7 +70,7 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
         silence_seconds=wanted.silence_seconds, restart_seconds=wanted.restart_seconds, always_open=not live
     )
     patience = HistoryLimits(silence_seconds=wanted.history_silence_seconds, quiet_seconds=wanted.history_quiet_seconds)
-    trading = orders_broker.trading(settings, dll, live=live)
+    trading = brokers.trading(settings, dll, live=live)
     capture = Capture(
         dll,
         spool,

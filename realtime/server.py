@@ -22,14 +22,14 @@ from api.kernel.health import Probe
 from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
 from config.settings import Settings, SettingsError
-from realtime import orders_stream
 from realtime.capture import Capture, NotReadyError
 from realtime.history import Asking, BusyError, Ended, refusal_of
 from realtime.metrics import CaptureCollector
-from realtime.order_loop import OrderLoop
-from realtime.orders_api import ORDERS
-from realtime.orders_service import OrdersCollector, ended, probe_of
-from realtime.risk_api import RISK
+from realtime.orders import stream as orders_stream
+from realtime.orders.api import ORDERS
+from realtime.orders.loop import OrderLoop
+from realtime.orders.risk_api import RISK
+from realtime.orders.service import OrdersCollector, ended, probe_of
 from realtime.spool.writer import Progress as SpoolProgress
 from realtime.subscriptions import Subscriptions, Wanted
 from realtime.watch import Standing

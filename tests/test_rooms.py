@@ -21,9 +21,9 @@ MAY_IMPORT = {
 }
 HTTP_OF_REALTIME = (
     "realtime/server.py",
-    "realtime/orders_api.py",
-    "realtime/orders_stream.py",
-    "realtime/risk_api.py",
+    "realtime/orders/api.py",
+    "realtime/orders/stream.py",
+    "realtime/orders/risk_api.py",
     "realtime/relay/server.py",
 )
 ONLY_IN = {  # third-party package -> where it may be imported

@@ -18,8 +18,8 @@ def journal() -> None:
 @json_option
 def verify(*, data: Path | None, as_json: bool) -> None:
     """Prove that no byte was edited, deleted, inserted or moved and no tail cut, offline. Exit code 1 when not."""
-    from realtime.journal import JournalError
-    from realtime.journal import verify as proof
+    from realtime.orders.journal import JournalError
+    from realtime.orders.journal import verify as proof
 
     settings = own_settings(data)
     key, folder = settings.orders.journal_key, settings.orders_dir

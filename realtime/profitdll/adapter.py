@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from realtime.broker import AccountId
+from realtime.orders.broker import AccountId
 from realtime.profitdll import host
 from realtime.profitdll.errors import (
     NO_POSITION,

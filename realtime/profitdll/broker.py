@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from realtime.broker import (
+from realtime.connection import Connection, heard
+from realtime.orders.broker import (
     AccountId,
     AccountsNews,
     Held,
@@ -34,7 +35,6 @@ from realtime.broker import (
     UnclearError,
     UnknownOrderError,
 )
-from realtime.connection import Connection, heard
 from realtime.profitdll import orders, requests
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import (

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from realtime import forms
-from realtime.broker import AccountId, Held, NewOrder, NotSentError, OrderKey, Report
-from realtime.orders import Kind, Side
+from realtime.orders import forms
+from realtime.orders.broker import AccountId, Held, NewOrder, NotSentError, OrderKey, Report
+from realtime.orders.states import Kind, Side
 from realtime.profitdll import requests
 from realtime.profitdll.requests import AT_MARKET, Asset, Order, OrderType, Position
 from sql.exchange import SERIES, instrument_of, market_of

@@ -5,7 +5,7 @@ import enum
 
 from msgspec import Struct
 
-from realtime.broker import AccountId
+from realtime.orders.broker import AccountId
 from sql.exchange import SAO_PAULO
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the DLL's clock has no zone

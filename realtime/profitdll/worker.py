@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from realtime.broker import NotReadyError, UnclearError
+from realtime.orders.broker import NotReadyError, UnclearError
 from realtime.profitdll.errors import ProfitDllError
 
 log = structlog.get_logger("orders")

@@ -13,10 +13,10 @@ from msgspec import structs
 
 from api.kernel.application import Service, create_app
 from api.orders import OrderManager, order_events, orders
-from realtime.orders_service import loop_of
-from realtime.prices import Prices
+from realtime.orders.prices import Prices
+from realtime.orders.service import loop_of
 from realtime.server import orders_app
-from tests.realtime.scripted_broker import Exchange, ScriptedBroker
+from tests.realtime.orders.scripted_broker import Exchange, ScriptedBroker
 
 KEY = "ts_" + "g" * 40
 HOLDER = {"X-API-Key": KEY}

@@ -36,11 +36,11 @@ from realtime.records import Kind
 from sql import durable
 
 if TYPE_CHECKING:
-    from realtime.chronicle import Chronicle
-    from realtime.journal import Record
-    from realtime.order_commands import Place
-    from realtime.order_loop import OrderLoop
-    from realtime.prices import Prices
+    from realtime.orders.chronicle import Chronicle
+    from realtime.orders.commands import Place
+    from realtime.orders.journal import Record
+    from realtime.orders.loop import OrderLoop
+    from realtime.orders.prices import Prices
     from realtime.profitdll.adapter import ProfitDll
     from realtime.profitdll.broker import ProfitBroker
 
@@ -136,7 +136,7 @@ def ticking(folder: Path, rate: int, seconds: float) -> "Iterator[tuple[ProfitDl
     """Simulator, interop, ring, the whole of capture, and the broker that hears it."""
     from realtime import simulated
     from realtime.capture import Capture, Login
-    from realtime.prices import Prices
+    from realtime.orders.prices import Prices
     from realtime.profitdll.adapter import ProfitDll
     from realtime.profitdll.broker import ProfitBroker
     from realtime.profitdll.messages import AssetSeen, Control
@@ -273,8 +273,8 @@ def _late(ticks: Ticks, loop: "OrderLoop", ways: Ways, seconds: float) -> dict[s
 
 def _place(number: int) -> "Place":
     """An order at the market, on either side in turns; unlike those that the broker may not have named yet."""
-    from realtime.order_commands import Answers, Place
-    from realtime.order_records import Caller, Reply
+    from realtime.orders.commands import Answers, Place
+    from realtime.orders.records import Caller, Reply
 
     answers = Answers(
         placed=lambda order, _: Reply(202, order.id), refused=lambda _, finding: Reply(403, f"{finding.code} {finding}")
@@ -291,10 +291,10 @@ def _place(number: int) -> "Place":
 
 
 def _loop(folder: Path, broker: "ProfitBroker", prices: "Prices") -> "OrderLoop":
-    from realtime.chronicle import opened
-    from realtime.order_ground import Ways as Habits
-    from realtime.order_loop import LoopRules, OrderLoop
-    from realtime.switch import Switch
+    from realtime.orders.chronicle import opened
+    from realtime.orders.ground import Ways as Habits
+    from realtime.orders.loop import LoopRules, OrderLoop
+    from realtime.orders.switch import Switch
 
     folder.mkdir()
     chronicle: Chronicle = opened(folder, KEY, _limits())
@@ -303,8 +303,8 @@ def _loop(folder: Path, broker: "ProfitBroker", prices: "Prices") -> "OrderLoop"
 
 
 def _limits() -> Any:
-    from realtime.limits import ALL_DAY, Hours, RiskLimits
-    from realtime.risk import Limits
+    from realtime.orders.limits import ALL_DAY, Hours, RiskLimits
+    from realtime.orders.risk import Limits
 
     base = Limits(position=10_000, open_orders=100_000, per_second=1_000, per_minute=100_000, daily_loss=Decimal(10**9))
     return RiskLimits(base=base, hours=Hours(start=ALL_DAY[0], end=ALL_DAY[1]))
@@ -328,8 +328,8 @@ def _risk_timed(loop: "OrderLoop") -> list[int]:
 
 def journal(_: int, __: float) -> Figures:
     """The journal by itself: appends in groups, and how long a restart with many orders takes."""
-    from realtime import journal as journals
-    from realtime.chronicle import opened
+    from realtime.orders import journal as journals
+    from realtime.orders.chronicle import opened
 
     with tempfile.TemporaryDirectory(dir=os.environ["TRADINGSYSTEM_DATA_DIR"]) as name:
         folder = Path(name)
@@ -361,9 +361,9 @@ def journal(_: int, __: float) -> Figures:
 
 def _lived(folder: Path) -> None:
     """A journal of orders that were sent, seen and filled."""
-    from realtime import order_records as records
-    from realtime.chronicle import opened
-    from realtime.orders import Order, Reported, Sent
+    from realtime.orders import records
+    from realtime.orders.chronicle import opened
+    from realtime.orders.states import Order, Reported, Sent
 
     chronicle = opened(folder, KEY, _limits())
     at = chronicle.now()

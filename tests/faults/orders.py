@@ -11,16 +11,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from realtime.broker import NewOrder, Sent
-from realtime.journal import records as journal_records
-from realtime.journal import verify
-from realtime.order_commands import CommandError, Release
-from realtime.order_ledger import replayed
-from realtime.order_loop import OrderLoop
-from realtime.order_records import Caller, entry_of
-from realtime.orders import FINAL, Status
-from tests.realtime.order_scenes import ANA, KEY, SYMBOL, Scene, base, place
-from tests.realtime.scripted_broker import Exchange
+from realtime.orders.broker import NewOrder, Sent
+from realtime.orders.commands import CommandError, Release
+from realtime.orders.journal import records as journal_records
+from realtime.orders.journal import verify
+from realtime.orders.ledger import replayed
+from realtime.orders.loop import OrderLoop
+from realtime.orders.records import Caller, entry_of
+from realtime.orders.states import FINAL, Status
+from tests.realtime.orders.scenes import ANA, KEY, SYMBOL, Scene, base, place
+from tests.realtime.orders.scripted_broker import Exchange
 
 LIMIT = 10
 WRONG = ("doubled", "over_limit", "after_latch", "disagreeing", "unproven", "unfaithful", "lost")

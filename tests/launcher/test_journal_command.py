@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from launcher.cli import cli
-from realtime.journal import Journal
+from realtime.orders.journal import Journal
 
 KEY = "k" * 40
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import ROOT
-from realtime.broker import AccountId
+from realtime.orders.broker import AccountId
 from sql.exchange import SAO_PAULO
-from tests.realtime.broker_stage import Stage
+from tests.realtime.orders.broker_stage import Stage
 from tests.realtime.profitdll.pumped import simulator
 
 HOPS = {1: "connection", 3: "mercury", 24: "risk", 5: "hades", 7: "broker", 9: "market"}
@@ -164,7 +164,7 @@ class ProfitStage(Stage):
 
 def main() -> None:
     """Play the cases of the arguments; a word that is no number is a line of the script."""
-    from tests.realtime.broker_cases import CASES
+    from tests.realtime.orders.broker_cases import CASES
 
     folder, *words = sys.argv[1:]
     numbers = [int(word) for word in words if word.isdecimal()]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from realtime.broker import AccountId
+from realtime.orders.broker import AccountId
 from realtime.profitdll.errors import (
     NeverRetryError,
     NothingDoneError,

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from realtime.broker import (
+from realtime.orders.broker import (
     AccountId,
     AccountsNews,
     LateNews,

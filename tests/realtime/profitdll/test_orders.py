@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from realtime.broker import AccountId, NewOrder, NotSentError, OrderKey
+from realtime.orders.broker import AccountId, NewOrder, NotSentError, OrderKey
 from realtime.profitdll import orders, requests
 from realtime.profitdll.requests import Asset, OrderType, Position, PositionType
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.realtime.broker_cases import CASES
+from tests.realtime.orders.broker_cases import CASES
 from tests.realtime.profitdll.broker_stage import ProfitStage, played
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")

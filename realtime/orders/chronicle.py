@@ -1,0 +1,141 @@
+"""The journal and the ledger as one: what is recorded is written, takes effect, and is told once it is on the disk.
+
+Only the thread of the order loop records. A journal that cannot be written closes the door for orders and changes for
+good; what is recorded after that still takes effect here, so that cancellations and the switch go on working.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+
+import structlog
+
+from realtime.orders import journal as journals
+from realtime.orders.entries import Change
+from realtime.orders.journal import Journal, JournalError
+from realtime.orders.ledger import Ledger
+from realtime.orders.limits import RiskLimits
+from realtime.orders.records import Entry, body_of, entry_of, kind_of
+
+log = structlog.get_logger("orders")
+
+DISK_SECONDS = 5.0
+
+
+Watcher = Callable[[Change, int | None], None]  # called on the journal's thread: it must return at once
+
+
+class Chronicle:
+    """The one writer of order records. `journal` None: it could not be opened, `trouble` says why."""
+
+    def __init__(
+        self,
+        journal: Journal | None,
+        ledger: Ledger,
+        *,
+        number: int = 0,
+        trouble: str | None = None,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.ledger = ledger
+        self.now = now
+        self.watchers: list[Watcher] = []
+        self._journal = journal
+        self._number = number
+        self._trouble = trouble
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be recorded; None while it can."""
+        return self._trouble or (self._journal.failed if self._journal else "there is no journal")
+
+    def record(self, entry: Entry) -> Change:
+        """Record, without waiting for the disk: for what has happened already."""
+        future = self._append(entry)
+        change = self.ledger.apply(entry, self._number if future else None)
+        self._tell_when_durable(change, future)
+        return change
+
+    def record_durably(self, entry: Entry, seconds: float = DISK_SECONDS) -> Change:
+        """Record and wait until it is on the disk: for what is about to have an effect.
+
+        Raises JournalError when it is not there in time. The record took effect in the ledger all the same, and may
+        still reach the disk: the caller must say what became of it.
+        """
+        future = self._append(entry)
+        change = self.ledger.apply(entry, self._number if future else None)
+        self._tell_when_durable(change, future)
+        if future is None:
+            raise JournalError(self.trouble or "nothing can be recorded")
+        try:
+            future.result(seconds)
+        except FutureTimeout as error:
+            self._trouble = f"the journal's disk did not answer within {seconds:g} s"
+            raise JournalError(self._trouble) from error
+        return change
+
+    def close(self) -> None:
+        """Write what waits and let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _append(self, entry: Entry) -> "Future[journals.Record] | None":
+        if self._journal is None or self.trouble is not None:
+            return None
+        future = self._journal.append(kind_of(entry), body_of(entry))
+        self._number += 1
+        return future
+
+    def _tell_when_durable(self, change: Change, future: "Future[journals.Record] | None") -> None:
+        number = self._number if future else None
+
+        def tell(_: object = None) -> None:
+            for watcher in self.watchers:
+                try:
+                    watcher(change, number)
+                except Exception:  # a watcher of any kind: the journal's thread goes on
+                    log.exception("watcher_failed")
+
+        if future is None:
+            tell()
+        else:
+            future.add_done_callback(tell)
+
+
+def opened(
+    folder: Path, key: bytes | None, limits: RiskLimits, now: Callable[[], dt.datetime] | None = None
+) -> Chronicle:
+    """Open the journal below a folder, prove it, and read everything out of it. Never raises.
+
+    A journal that cannot be opened or proven gives a chronicle that records nothing, with its trouble told, and with
+    what could be read of it: cancellations need to know the orders.
+    """
+    clock = now or (lambda: dt.datetime.now(dt.UTC))
+    journal, trouble = None, None if key else "TRADINGSYSTEM_JOURNAL_KEY is not set: `tradingsystem up` makes one"
+    try:
+        journal = Journal(folder, key, now=clock) if key else None
+    except JournalError as error:
+        trouble = str(error)
+    ledger = Ledger(limits)
+    number = 0
+    try:
+        number = _read_into(ledger, folder / "journal.jsonl")
+    except Exception as error:  # a record of any shape: without all of them nothing may leave
+        trouble = trouble or f"{folder / 'journal.jsonl'} cannot be read: {error}"
+        log.exception("journal_unreadable")
+    if trouble:
+        log.error("journal_unusable", reason=trouble)
+    return Chronicle(journal, ledger, number=number, trouble=trouble, now=clock)
+
+
+def _read_into(ledger: Ledger, path: Path) -> int:
+    number = 0
+    if path.is_file():
+        for record in journals.records(path):
+            number = record.number
+            entry = entry_of(record.kind, record.body)
+            if entry is not None:
+                ledger.apply(entry, number)
+    return number

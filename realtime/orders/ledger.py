@@ -1,0 +1,338 @@
+"""What is known of orders, fills and positions, as the journal's records make it: the same live and replayed.
+
+One thread changes it, by `apply` alone, so that what a restart reads is what the process knew.
+"""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from msgspec import structs
+
+from realtime.orders import records
+from realtime.orders.entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell, words_of
+from realtime.orders.limits import RiskLimits, changed
+from realtime.orders.positions import Position, Trade, after_trade, day_begun, flat, taken_over
+from realtime.orders.records import Caller, Reply
+from realtime.orders.states import FINAL, CancelAsked, ChangeAsked, Event, Order, SendUnclear, Sent, after
+from realtime.orders.switch import Latch
+from sql.exchange import SAO_PAULO, instrument_of
+
+KEY_HOURS = 24
+KEPT_SESSIONS = 2  # final orders of older ones are in the journal and in the stores, no longer in memory
+RATE_SECONDS = 60.0
+
+
+class Ledger:
+    """The state. Reading it from another thread needs a copy that the owner made."""
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self.limits = limits
+        self.entries: dict[str, Entry] = {}
+        self.working: dict[str, Entry] = {}
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.fills: list[OwnFill] = []
+        self.refusals: deque[records.Refused] = deque(maxlen=1000)
+        self.differences: deque[records.Differed] = deque(maxlen=200)
+        self.latch: Latch | None = None
+        self.session: dt.date | None = None
+        self.records = 0
+        self._keys: dict[str, Remembered] = {}
+        self._by_exchange: dict[str, str] = {}
+        self._by_local: dict[int, str] = {}
+        self._sent: deque[dt.datetime] = deque()
+        self._intents: deque[tuple[dt.datetime, Order]] = deque(maxlen=1000)
+        self._last_id = ("", 0)
+        self._rules: dict[type, Callable[[Any, int | None], Change]] = {
+            records.Intended: self._intended,
+            records.Refused: self._refused,
+            records.Happened: self._happened,
+            records.Asked: self._asked,
+            records.Answered: self._answered,
+            records.Adopted: self._adopted,
+            records.Disputed: self._disputed,
+            records.TakenOver: self._taken_over,
+        }
+
+    # --- reading ---
+
+    def remembered(self, key: str, now: dt.datetime) -> Remembered | None:
+        """The answer that was given under a key within the last day."""
+        found = self._keys.get(key)
+        return found if found and now - found.at < dt.timedelta(hours=KEY_HOURS) else None
+
+    def found(self, *, exchange_id: str | None, local_id: int | None) -> Entry | None:
+        """The order by the broker's names; the local one counts within this login."""
+        name = self._by_exchange.get(exchange_id) if exchange_id else None
+        if name is None and local_id is not None:
+            name = self._by_local.get(local_id)
+            known = self.entries[name].order.exchange_id if name else None
+            if exchange_id and known not in (None, exchange_id):
+                return None  # the local id belongs to another order than the permanent one
+        return self.entries[name] if name else None
+
+    def next_id(self, now: dt.datetime, prefix: str = "ORD") -> str:
+        """A number for an order that is made now: the day's count, in São Paulo."""
+        day = f"{now.astimezone(SAO_PAULO):%Y%m%d}"
+        number = self._last_id[1] + 1 if day == self._last_id[0] else 1
+        return f"{prefix}-{day}-{number:03d}"
+
+    def messages(self, now: dt.datetime, seconds: float) -> int:
+        """Orders, cancellations and changes that went to the broker within the last seconds, a minute at most."""
+        since = now - dt.timedelta(seconds=seconds)
+        return sum(at > since for at in self._sent)
+
+    def twins(self, order: Order, now: dt.datetime, seconds: float) -> int:
+        """Equal orders that were sent within the last seconds."""
+        since = now - dt.timedelta(seconds=seconds)
+        return sum(at > since and same(made, order) for at, made in self._intents)
+
+    def nets(self, account: str) -> dict[str, int]:
+        """Net position of each symbol of an account; closed ones are left out."""
+        return {p.symbol: p.net for p in self.positions.values() if p.account == account and p.net}
+
+    def forget(self, caller: Caller) -> None:
+        """Nothing was answered under the caller's key after all."""
+        if caller.key is not None:
+            self._keys.pop(caller.key, None)
+
+    # --- changing ---
+
+    def apply(self, entry: records.Entry, number: int | None) -> Change:
+        """Take a record in. Never raises for a record that the journal may hold."""
+        self.records += 1
+        rule = self._rules.get(type(entry))
+        if rule is not None:
+            found: Change = rule(entry, number)
+            return found
+        self._of_process(entry)
+        return Change(entry=entry)
+
+    def _intended(self, entry: records.Intended, number: int | None) -> Change:
+        made = Entry(
+            order=entry.order,
+            made_at=entry.at,
+            updated_at=entry.at,
+            caller=entry.caller,
+            confidence=entry.confidence,
+            emulated=entry.emulated,
+        )
+        self._put(made)
+        self._remember(entry.caller, entry.at, entry.reply, entry.order.id)
+        self._intents.append((entry.at, entry.order))
+        tell(made, number, entry.at, "intent", entry.emulated or f"{len(entry.checks)} checks passed")
+        return Change(entry=entry, order=entry.order)
+
+    def _refused(self, entry: records.Refused, _: int | None) -> Change:
+        self.refusals.append(entry)
+        self._remember(entry.caller, entry.at, entry.reply, None)
+        return Change(entry=entry)
+
+    def _happened(self, entry: records.Happened, number: int | None) -> Change:
+        found = self.entries.get(entry.order)
+        if found is None:
+            return Change(entry=entry)  # of an order that was let go since
+        before = found.order
+        outcome = after(before, entry.event)
+        found.order = outcome.order
+        if outcome.order != before:
+            found.updated_at = entry.at
+        if isinstance(entry.event, Sent | SendUnclear):
+            self._count(entry.at)
+        if outcome.contradiction:
+            found.contradiction = outcome.contradiction
+        self._name(found, before)
+        self._settle(found)
+        self._changed(found, before)
+        tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or words_of(entry.event))
+        if outcome.fill is None:
+            return Change(entry=entry, order=found.order, was=before.status)
+        fill = self._filled(found, entry, outcome.fill.quantity, outcome.fill.price)
+        position = self.positions[fill.account, fill.symbol]
+        return Change(entry=entry, order=found.order, was=before.status, fill=fill, position=position)
+
+    def _changed(self, entry: Entry, before: Order) -> None:
+        """A change is over when the broker says so, or when the order has become what was asked."""
+        order, asked = entry.order, entry.change
+        became = (
+            asked is not None and (order.quantity, order.price) == (asked.quantity, asked.price) and order != before
+        )
+        if became:
+            entry.order = structs.replace(order, replacing=False)
+        if became or (before.replacing and not order.replacing):
+            entry.change = None
+
+    def _filled(self, found: Entry, entry: records.Happened, quantity: int, price: Decimal) -> OwnFill:
+        order = found.order
+        fill = OwnFill(
+            id=f"{order.id}-{order.traded}",
+            order=order.id,
+            account=order.account,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            cost=entry.cost,
+            at=entry.at,
+            strategy=order.strategy,
+            source=found.caller.source,
+        )
+        found.fills.append(fill)
+        self.fills.append(fill)
+        self._moved(fill, entry.point_value)
+        return fill
+
+    def _moved(self, fill: OwnFill, point_value: Decimal | None) -> None:
+        key = (fill.account, fill.symbol)
+        position = self.positions.get(key) or flat(*key, instrument_of(fill.symbol))
+        if point_value is not None and position.net == 0:
+            position = structs.replace(position, point_value=point_value)
+        self.positions[key] = after_trade(
+            position,
+            Trade(
+                account=fill.account,
+                symbol=fill.symbol,
+                side="BUY" if fill.side == "BUY" else "SELL",
+                quantity=fill.quantity,
+                price=fill.price,
+                cost=fill.cost,
+            ),
+        )
+
+    def _asked(self, entry: records.Asked, number: int | None) -> Change:
+        found = self.entries.get(entry.order)
+        if entry.reply is not None:
+            self._remember(entry.caller, entry.at, entry.reply, entry.order)
+        if found is None:
+            return Change(entry=entry)
+        if entry.what == "cancel":
+            found.cancel_wanted = entry.reason or "asked"
+        else:
+            found.change = entry
+        tell(found, number, entry.at, entry.what, f"asked by {entry.caller.user}: {entry.reason}".rstrip(": "))
+        return Change(entry=entry, order=found.order)
+
+    def _answered(self, entry: records.Answered, number: int | None) -> Change:
+        found = self.entries.get(entry.order)
+        if found is None:
+            return Change(entry=entry)
+        if entry.refused is None:
+            self._count(entry.at)
+            asked: Event = CancelAsked() if entry.what == "cancel" else ChangeAsked()
+            found.order = after(found.order, asked).order
+            found.updated_at = entry.at
+        elif entry.what == "change":
+            found.change = None
+        if entry.what == "cancel":
+            found.cancel_wanted = None
+        said = entry.refused or entry.unclear or "taken by the broker"
+        tell(found, number, entry.at, f"{entry.what} answer", said)
+        return Change(entry=entry, order=found.order)
+
+    def _adopted(self, entry: records.Adopted, number: int | None) -> Change:
+        caller = Caller(user="elsewhere", source="foreign")
+        made = Entry(order=entry.order, made_at=entry.created, updated_at=entry.at, caller=caller)
+        self._put(made)
+        self._name(made, structs.replace(made.order, local_id=None, exchange_id=None))
+        words = f"placed elsewhere; may be {', '.join(entry.maybe)}" if entry.maybe else "placed elsewhere"
+        tell(made, number, entry.at, "adopted", words)
+        return Change(entry=entry, order=made.order)
+
+    def _disputed(self, entry: records.Disputed, number: int | None) -> Change:
+        found = self.entries.get(entry.order)
+        if found is None:
+            return Change(entry=entry)
+        found.disputed = True
+        tell(found, number, entry.at, "disputed", f"may be any of {', '.join(entry.candidates)}")
+        return Change(entry=entry, order=found.order)
+
+    def _taken_over(self, entry: records.TakenOver, _: int | None) -> Change:
+        key = (entry.account, entry.symbol)
+        position = self.positions.get(key) or flat(*key, None)
+        position = structs.replace(position, point_value=entry.point_value)
+        self.positions[key] = taken_over(position, entry.net, entry.average)
+        return Change(entry=entry, position=self.positions[key])
+
+    def _of_process(self, entry: records.Entry) -> None:
+        match entry:
+            case records.DayBegun():
+                self._day_begun(entry)
+            case records.LimitsSet():
+                self.limits = changed(self.limits, entry.change)
+                if entry.reply is not None:
+                    self._remember(entry.caller, entry.at, entry.reply, None)
+            case records.SwitchPulled():
+                self.latch = entry.latch
+            case records.SwitchReleased():
+                self.latch = None
+            case records.Differed():
+                self.differences.append(entry)
+            case records.Started():
+                self._by_local.clear()
+                for each in self.entries.values():
+                    each.this_login = False
+
+    def _day_begun(self, entry: records.DayBegun) -> None:
+        self.session = entry.session
+        for key, position in self.positions.items():
+            self.positions[key] = day_begun(position, entry.settlements.get(position.symbol))
+        oldest = entry.at - dt.timedelta(days=KEPT_SESSIONS)
+        for each in [e for e in self.entries.values() if e.order.status in FINAL and e.updated_at < oldest]:
+            self._let_go(each)
+        self.fills = [fill for fill in self.fills if fill.at >= oldest]
+        self._keys = {k: r for k, r in self._keys.items() if entry.at - r.at < dt.timedelta(hours=KEY_HOURS)}
+
+    def _let_go(self, entry: Entry) -> None:
+        order = entry.order
+        del self.entries[order.id]
+        if order.exchange_id is not None:
+            self._by_exchange.pop(order.exchange_id, None)
+        if order.local_id is not None and self._by_local.get(order.local_id) == order.id:
+            del self._by_local[order.local_id]
+
+    def _put(self, entry: Entry) -> None:
+        self.entries[entry.order.id] = entry
+        self._settle(entry)
+        _, day, number = entry.order.id.split("-")
+        self._last_id = max(self._last_id, (day, int(number)))
+
+    def _settle(self, entry: Entry) -> None:
+        if entry.order.status in FINAL:
+            self.working.pop(entry.order.id, None)
+            entry.cancel_wanted = entry.change = None
+        else:
+            self.working[entry.order.id] = entry
+
+    def _name(self, entry: Entry, before: Order) -> None:
+        order = entry.order
+        if order.exchange_id is not None and order.exchange_id != before.exchange_id:
+            self._by_exchange[order.exchange_id] = order.id
+        if order.local_id is not None and order.local_id != before.local_id:
+            self._by_local[order.local_id] = order.id
+            entry.this_login = True
+
+    def _remember(self, caller: Caller, at: dt.datetime, reply: Reply, order: str | None) -> None:
+        if caller.key is not None:
+            self._keys[caller.key] = Remembered(at=at, body_hash=caller.body_hash, reply=reply, order=order)
+
+    def _count(self, at: dt.datetime) -> None:
+        self._sent.append(at)
+        while self._sent and (at - self._sent[0]).total_seconds() > RATE_SECONDS:
+            self._sent.popleft()
+
+
+def replayed(entries: Iterable[tuple[int, records.Entry]], limits: RiskLimits) -> Ledger:
+    """The ledger that a journal's records make. The limits are those of settings, before any record changed them."""
+    ledger = Ledger(limits)
+    for number, entry in entries:
+        ledger.apply(entry, number)
+    return ledger
+
+
+def positions_again(ledger: Ledger, entries: Iterable[records.Entry]) -> Iterator[tuple[Position, Position | None]]:
+    """Each position beside its recomputation from the journal: they must be equal at any time."""
+    again = replayed(((0, entry) for entry in entries), ledger.limits)
+    for key, position in ledger.positions.items():
+        yield position, again.positions.get(key)

@@ -1,0 +1,90 @@
+"""The last price, state and settlement of each symbol, as the tape tells them: what orders are checked against.
+
+Written by the thread that drains the market's records, read by any other. A mark's time is when it reached this host:
+how old it is must not depend on the exchange's clock.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from realtime.orders.risk import Mark
+from realtime.records import DAILY_PRICES, Kind
+
+FINEST = 10_000  # parts of one: no tick of B3 is finer; the DLL gives doubles
+EDITED = 1
+ABSENT = 0.0
+
+
+class Prices:
+    """Latest values by symbol. `names` tells a record's symbol by its number."""
+
+    def __init__(self, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
+        self._now = now
+        self._names: dict[int, str] = {}
+        self._last: dict[str, Mark] = {}
+        self._states: dict[str, int] = {}
+        self._settlements: dict[str, Decimal] = {}
+
+    def named(self, number: int, symbol: str) -> None:
+        """A symbol has this number in the records of this process."""
+        self._names[number] = symbol
+
+    def last(self, symbol: str) -> Mark | None:
+        """The last trade that was told live."""
+        return self._last.get(symbol)
+
+    def state(self, symbol: str) -> int | None:
+        """As the exchange numbers it; None before it was told."""
+        return self._states.get(symbol)
+
+    def settlement(self, symbol: str) -> Decimal | None:
+        """The last settlement (the adjustment of the daily aggregate)."""
+        return self._settlements.get(symbol)
+
+    def note(self, symbol: str, price: Decimal, at: dt.datetime | None = None) -> None:
+        """A trade that came another way than in records."""
+        self._last[symbol] = Mark(price, at or self._now())
+
+    def noted_state(self, symbol: str, state: int) -> None:
+        """A state that came another way than in records."""
+        self._states[symbol] = state
+
+    def take(self, batch: "np.ndarray[Any, Any]") -> None:
+        """Take the newest of each symbol out of records in their order."""
+        kinds = batch["kind"]
+        trades = batch[(kinds == Kind.TRADE) & (batch["price"] > ABSENT) & (batch["flags"] & EDITED == 0)]
+        if len(trades):
+            at = self._now()
+            for asset, price in _newest(trades["asset"], trades["price"]):
+                if symbol := self._names.get(asset):
+                    self._last[symbol] = Mark(exact(price), at)
+        states = batch[kinds == Kind.ASSET_STATE]
+        for asset, state in _newest(states["asset"], states["count"]) if len(states) else ():
+            if symbol := self._names.get(asset):
+                self._states[symbol] = int(state)
+        daily = batch[kinds == Kind.DAILY_PRICES]
+        if len(daily):
+            for asset, value in _newest(daily["asset"], daily.view(DAILY_PRICES)["adjustment"]):
+                if (symbol := self._names.get(asset)) and value > ABSENT:
+                    self._settlements[symbol] = exact(value)
+
+    def trouble(self, symbol: str) -> str | None:
+        """Why a symbol cannot be traded by what is known of it; None when it can."""
+        if symbol not in self._last:
+            return "no trade was seen yet"
+        return None if symbol in self._states else "its state was not told yet"
+
+
+def exact(price: float) -> Decimal:
+    """A double of the DLL as the price that it means."""
+    return Decimal(round(price * FINEST)) / FINEST
+
+
+def _newest(assets: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]") -> list[tuple[int, Any]]:
+    """The last value of each asset."""
+    found, first_from_behind = np.unique(assets[::-1], return_index=True)
+    return [(int(a), values[len(values) - 1 - i]) for a, i in zip(found, first_from_behind, strict=True)]

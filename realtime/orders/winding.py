@@ -1,0 +1,210 @@
+"""Cancelling until nothing works any more, and closing what is open: the work of the kill switch and of flatten.
+
+The latch is on before any of this begins. Orders that were placed elsewhere after it was pulled are left alone: they
+are a person's, who may be closing positions by hand.
+"""
+
+import datetime as dt
+
+import structlog
+
+from realtime.orders import records
+from realtime.orders.broker import AccountId, BrokerError
+from realtime.orders.changes import Changes
+from realtime.orders.commands import Answers, CommandError, Place
+from realtime.orders.entries import Entry
+from realtime.orders.ground import Ground
+from realtime.orders.positions import Position
+from realtime.orders.records import Caller, Reply
+from realtime.orders.requests import Requests
+from realtime.orders.states import Order, Side
+from realtime.orders.switch import Latch
+
+log = structlog.get_logger("orders")
+
+AGAIN_SECONDS = 1.0  # a cancellation that ended nothing is asked again
+OWN_SECONDS = 10.0  # a closing order that does not fill is cancelled then, and another one sent
+TRIES = 5  # closing orders of one symbol
+SWITCH = Caller(user="kill-switch", source="kill-switch")
+SILENT = Answers(placed=lambda *_: Reply(202, ""), refused=lambda *_: Reply(403, ""))
+
+
+class Winding:
+    """What the switch, or somebody who wants to be flat, is waiting for."""
+
+    def __init__(self, ground: Ground, requests: Requests, changes: Changes) -> None:
+        self._ground = ground
+        self._requests = requests
+        self._changes = changes
+        self._begun: Latch | None = None  # the latch whose work is under way
+        self._done = False
+        self._told: dict[str, dt.datetime] = {}  # order -> when its end was last asked for
+        self._tries: dict[tuple[str, str], int] = {}
+        self._flats: dict[tuple[str, str], tuple[Caller, str]] = {}
+        self.cancelled = 0  # of the switch's orders
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to be done."""
+        return bool(self._flats) or (self._ground.switch.latch is not None and not self._done)
+
+    def flatten(self, account: str, symbol: str, caller: Caller, reason: str) -> None:
+        """Cancel what works in a symbol, then close its position."""
+        self._flats[account, symbol] = (caller, reason)
+
+    def turn(self) -> None:
+        """Do what can be done now."""
+        latch = self._ground.switch.latch
+        if latch is None:
+            self._begun, self._done = None, False
+            self._tries.clear()
+        else:
+            if self._begun is None:
+                self._begin(latch)
+            self._switch_off(latch)
+        for (account, symbol), (caller, reason) in list(self._flats.items()):
+            self._flat(account, symbol, caller, reason)
+        self._told = {o: at for o, at in self._told.items() if o in self._ground.chronicle.ledger.working}
+
+    # --- the switch ---
+
+    def _begin(self, latch: Latch) -> None:
+        self._begun, self.cancelled = latch, 0
+        ground = self._ground
+        if ground.chronicle.ledger.latch is None:
+            ground.chronicle.record(records.SwitchPulled(at=ground.now(), latch=latch))
+        log.error("kill_switch_on", reason=latch.reason, by=latch.by)
+        for account in ground.broker.accounts():
+            try:
+                ground.broker.cancel_all(account)
+            except BrokerError as error:  # each order is cancelled by its name below
+                log.warning("cancel_all_failed", account=str(account), reason=str(error))
+
+    def _switch_off(self, latch: Latch) -> None:
+        targets = [e for e in self._ground.chronicle.ledger.working.values() if self._meant(e, latch)]
+        for entry in targets:
+            self._end(entry, SWITCH, f"kill switch: {latch.reason}")
+        if targets or not self._nothing_listed(latch):
+            if self._done:
+                self._done = False
+            return
+        if not self._done:
+            self._done = True
+            seconds = (self._ground.now() - latch.at).total_seconds()
+            self._ground.chronicle.record(
+                records.SwitchDone(at=self._ground.now(), seconds=seconds, cancelled=self.cancelled)
+            )
+        if latch.flatten:
+            self._close_positions()
+
+    def _meant(self, entry: Entry, latch: Latch) -> bool:
+        if entry.foreign:
+            return entry.made_at <= latch.at
+        return entry.caller.source != "kill-switch" or self._old(entry)
+
+    def _nothing_listed(self, latch: Latch) -> bool:
+        """Whether the broker itself lists nothing that the switch is meant for; without a list nobody knows."""
+        ground = self._ground
+        if not ground.broker.ready or not ground.broker.accounts():
+            return False
+        for account in ground.broker.accounts():
+            working = ground.agreement.working_there(account)
+            if working is None:
+                ground.agreement.soon()
+                return False
+            for report in working:
+                found = ground.chronicle.ledger.found(exchange_id=report.key.exchange_id, local_id=report.key.local_id)
+                stranger_before = found is None and (report.created is None or report.created <= latch.at)
+                if stranger_before or (found is not None and self._meant(found, latch)):
+                    ground.agreement.soon()
+                    return False
+        return True
+
+    def _close_positions(self) -> None:
+        busy = {(e.order.account, e.order.symbol) for e in self._ground.chronicle.ledger.working.values()}
+        for key, position in self._ground.chronicle.ledger.positions.items():
+            if position.net == 0 or key in busy or self._tries.get(key, 0) >= TRIES:
+                continue
+            if not self._confirmed(position):
+                self._ground.agreement.soon()
+                continue
+            self._tries[key] = self._tries.get(key, 0) + 1
+            order = Order(
+                id=self._ground.chronicle.ledger.next_id(self._ground.now()),
+                symbol=position.symbol,
+                side=_closing(position),
+                kind="MARKET",
+                quantity=abs(position.net),
+                account=position.account,
+                strategy="kill-switch",
+            )
+            try:
+                self._requests.close_out(order, SWITCH)
+            except CommandError as error:
+                log.error("position_not_closed", symbol=position.symbol, reason=str(error))  # noqa: TRY400
+            if self._tries[key] == TRIES:
+                log.error("position_gives_up", symbol=position.symbol, tries=TRIES)
+
+    def _confirmed(self, position: Position) -> bool:
+        """Whether the broker holds what we hold: what is not sure is not closed."""
+        try:
+            held = self._ground.broker.position(AccountId.of(position.account), position.symbol)
+        except (BrokerError, ValueError):
+            return False
+        return held is not None and held.quantity == position.net
+
+    # --- both ---
+
+    def _end(self, entry: Entry, caller: Caller, reason: str) -> None:
+        now, order = self._ground.now(), entry.order
+        told = self._told.get(order.id)
+        if told is not None and (now - told).total_seconds() < AGAIN_SECONDS:
+            return
+        self._told[order.id] = now
+        if told is None and entry.cancel_wanted is None and not order.canceling:
+            self.cancelled += 1
+            self._changes.ask_cancel(entry, caller, reason)
+        else:
+            self._changes.tell_cancel(entry)
+
+    def _old(self, entry: Entry) -> bool:
+        return (self._ground.now() - entry.made_at).total_seconds() > OWN_SECONDS
+
+    def _flat(self, account: str, symbol: str, caller: Caller, reason: str) -> None:
+        working = [
+            e
+            for e in self._ground.chronicle.ledger.working.values()
+            if (e.order.account, e.order.symbol) == (account, symbol)
+        ]
+        for entry in working:
+            self._end(entry, caller, reason or "flatten")
+        if working:
+            return
+        position = self._ground.chronicle.ledger.positions.get((account, symbol))
+        if position is None or position.net == 0:
+            del self._flats[account, symbol]
+            return
+        if not self._confirmed(position):
+            self._ground.agreement.soon()
+            return
+        del self._flats[account, symbol]
+        place = Place(
+            caller=Caller(user=caller.user, source=caller.source, correlation_id=caller.correlation_id),
+            answers=SILENT,
+            symbol=symbol,
+            side=_closing(position),
+            kind="MARKET",
+            quantity=abs(position.net),
+            account=account,
+        )
+        try:
+            reply = self._requests.place(place)
+        except CommandError as error:
+            log.error("position_not_closed", symbol=symbol, reason=str(error))  # noqa: TRY400
+        else:
+            if reply.status != 202:
+                log.error("position_not_closed", symbol=symbol, reason="a check refused; see the refusals")
+
+
+def _closing(position: Position) -> Side:
+    return "SELL" if position.net > 0 else "BUY"

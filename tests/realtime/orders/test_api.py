@@ -1,0 +1,307 @@
+"""Orders over HTTP, with a loop that runs over the scripted broker: shapes, keys, refusals, events."""
+
+import datetime as dt
+import time
+from decimal import Decimal
+
+import pytest
+from litestar.testing import TestClient
+from msgspec import structs
+
+from launcher.commands.drill import played
+from realtime.orders.prices import Prices
+from realtime.orders.service import loop_of
+from realtime.server import orders_app
+from tests.realtime.orders.scripted_broker import Exchange, ScriptedBroker
+
+KEY = "ts_" + "k" * 40
+HOLDER = {"X-API-Key": KEY}
+BODY = {"symbol": "WINX99", "side": "BUY", "quantity": 1, "orderType": "LIMIT", "price": 130000}
+NEW = {"symbol": "WINX99", "side": "BUY", "quantity": 2, "type": "LIMIT", "price": 130000}
+
+
+class Running:
+    """A loop on its own thread, a client of its application, and the exchange behind both."""
+
+    def __init__(self, settings, client, loop, exchange, broker, prices):
+        self.settings, self.client, self.loop = settings, client, loop
+        self.exchange, self.broker, self.prices = exchange, broker, prices
+
+    def tick(self, price: str = "130000") -> None:
+        for symbol in ("WINX99", "WDOX99"):
+            self.prices.note(symbol, Decimal(price))
+            self.prices.noted_state(symbol, 0)
+
+    def post(self, path: str, body: object, **headers: str):
+        self.tick()
+        return self.client.post(path, json=body, headers={**HOLDER, **headers})
+
+    def until(self, holds, seconds: float = 10.0):
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.005)
+        return found
+
+    def order(self, name: str):
+        return self.client.get(f"/api/orders/{name}").json()["data"]
+
+
+@pytest.fixture
+def running(settings_in, tmp_path):
+    made = settings_in(
+        tmp_path / "data",
+        TRADINGSYSTEM_API_KEY=KEY,
+        TRADINGSYSTEM_JOURNAL_KEY="j" * 40,
+        TRADINGSYSTEM_TWIN_SECONDS="0",
+        TRADINGSYSTEM_MAX_POSITION="10",
+    )
+    made = structs.replace(made, access=structs.replace(made.access, rate_limit_max=10_000))
+    exchange, prices = Exchange(lambda: dt.datetime.now(dt.UTC)), Prices()
+    broker = ScriptedBroker(exchange)
+    loop = loop_of(made, broker, prices, name="scripted", live=False)
+    with TestClient(orders_app(made, loop), base_url="http://127.0.0.1:3205") as client:
+        one = Running(made, client, loop, exchange, broker, prices)
+        one.tick()
+        loop.start()
+        one.until(lambda: loop.agreement.agreed("1:0042"))
+        yield one
+    loop.stop()
+    loop.chronicle.close()
+    loop.switch.close()
+
+
+def test_execute_answers_with_the_number_of_an_order_that_then_lives(running):
+    answer = running.post("/api/v1/execute", BODY)
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "PENDING"
+    name = answer.json()["orderId"]
+    running.broker.fill("EX1", 1)
+    running.loop._broker.wake()
+    found = running.until(lambda: (o := running.order(name))["status"] == "FILLED" and o)
+
+    assert found["filledQuantity"] == 1
+    assert found["avgFillPrice"] == 130_000
+    assert [fill["price"] for fill in found["fills"]] == [130_000]
+    assert [each["kind"] for each in found["evidence"]][:2] == ["intent", "Sent"]
+    assert [each["record"] for each in found["evidence"]] == sorted(each["record"] for each in found["evidence"])
+    (position,) = running.client.get("/api/v1/positions").json()
+    assert (position["symbol"], position["quantity"], position["side"]) == ("WINX99", 1, "LONG")
+    assert running.client.get("/api/v1/fills").json()["data"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/execute", {**BODY, "qty": 1}),
+        ("/api/v1/execute", {**BODY, "quantity": 0}),
+        ("/api/v1/execute", {**BODY, "quantity": 1.5}),
+        ("/api/v1/execute", {**BODY, "side": "HOLD"}),
+        ("/api/v1/execute", {**BODY, "orderType": "MARKET"}),
+        ("/api/v1/execute", {**BODY, "symbol": "win;drop"}),
+        ("/api/orders", {**NEW, "type": "STOP"}),
+        ("/api/orders", {**NEW, "price": 130000.123}),
+        ("/api/orders", {**NEW, "price": -5}),
+        ("/api/orders", {**NEW, "stopPrice": 130000}),
+        ("/api/orders/flatten", {"everything": True}),
+        ("/api/risk/kill-switch", {}),
+        ("/api/risk/kill-switch", {"reason": "x" * 600}),
+        ("/api/risk/kill-switch/release", {"reason": ""}),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_changes_nothing(running, path, body):
+    answer = running.post(path, body)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["success"] is False
+    assert running.broker.sends() == []
+    assert running.loop.switch.latch is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/execute"),
+        ("POST", "/api/orders"),
+        ("POST", "/api/v1/orders/cancel-all"),
+        ("POST", "/api/orders/flatten"),
+        ("PATCH", "/api/orders/ORD-20261118-001"),
+        ("DELETE", "/api/orders/ORD-20261118-001"),
+        ("POST", "/api/orders/ORD-20261118-001/ruling"),
+        ("PUT", "/api/risk/limits"),
+        ("POST", "/api/v1/risk/kill-switch"),
+        ("POST", "/api/v1/risk/kill-switch/release"),
+    ],
+)
+def test_every_command_needs_a_key(running, method, path):
+    assert running.client.request(method, path, json={}).status_code == 401
+    assert running.client.request(method, path, json={}, headers={"X-API-Key": "another"}).status_code == 401
+
+
+def test_a_refusal_says_check_limit_and_value(running):
+    answer = running.post("/api/v1/execute", {**BODY, "quantity": 11})
+
+    assert answer.status_code == 403
+    found = answer.json()
+    assert found["code"] == "POSITION_LIMIT"
+    assert (found["details"]["limit"], found["details"]["observed"]) == ("10", "11")
+    assert "limit 10, observed 11" in found["error"]
+    assert running.client.get("/api/v1/risk/refusals").json()["data"][0]["check"] == "POSITION_LIMIT"
+
+
+def test_the_same_key_gets_the_same_bytes_and_another_body_is_refused(running):
+    first = running.post("/api/v1/execute", BODY, **{"Idempotency-Key": "k-1"})
+    second = running.post("/api/v1/execute", BODY, **{"X-Idempotency-Key": "k-1"})
+    third = running.post("/api/v1/execute", {**BODY, "idempotencyKey": "k-1"})
+    other = running.post("/api/v1/execute", {**BODY, "quantity": 2}, **{"Idempotency-Key": "k-1"})
+    elsewhere = running.post("/api/orders", {**NEW, "quantity": 1}, **{"Idempotency-Key": "k-1"})
+
+    assert first.content == second.content == third.content
+    assert other.status_code == elsewhere.status_code == 422
+    assert len(running.broker.sends()) == 1
+
+
+def test_the_order_managers_own_route_answers_201_and_then_200(running):
+    first = running.post("/api/orders", NEW, **{"Idempotency-Key": "k-2"})
+    second = running.post("/api/v1/orders", NEW, **{"Idempotency-Key": "k-2"})
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.content == second.content
+    assert first.json()["data"]["status"] == "PENDING"
+
+
+def test_an_order_is_changed_and_cancelled(running):
+    name = running.post("/api/orders", NEW).json()["data"]["orderId"]
+    running.until(lambda: running.order(name)["brokerOrderId"])
+    running.tick()
+    answer = running.client.patch(f"/api/orders/{name}", json={"price": 129995, "quantity": 3}, headers=HOLDER)
+    assert answer.status_code == 202
+    running.until(lambda: running.order(name)["price"] == 129_995)
+    gone = running.client.delete(f"/api/orders/{name}", headers=HOLDER)
+    again = running.client.delete(f"/api/orders/{name}", headers=HOLDER)
+
+    assert gone.status_code == again.status_code == 200
+    assert gone.json()["data"]["status"] == "CANCELED"
+    assert gone.json()["data"]["canceledAt"]
+    assert running.client.patch(f"/api/orders/{name}", json={"quantity": 1}, headers=HOLDER).status_code == 409
+
+
+def test_a_filled_order_cannot_be_cancelled_and_an_unknown_one_is_not_there(running):
+    name = running.post("/api/v1/execute", BODY).json()["orderId"]
+    running.broker.fill("EX1", 1)
+    running.broker.wake()
+    running.until(lambda: running.order(name)["status"] == "FILLED")
+
+    assert running.client.delete(f"/api/orders/{name}", headers=HOLDER).status_code == 400
+    assert running.client.delete("/api/orders/ORD-20261118-999", headers=HOLDER).status_code == 404
+    assert running.client.get("/api/orders/nonsense").status_code == 400
+
+
+def test_an_ambiguous_order_shows_as_submitted_and_says_so_and_a_person_rules(running):
+    running.broker.faults = ["unclear after"]
+    running.broker.loads = False
+    name = running.post("/api/v1/execute", BODY).json()["orderId"]
+    found = running.order(name)
+    assert (found["status"], found["ambiguous"]) == ("SUBMITTED", True)
+    ruling = {"status": "CANCELED", "reason": "called the broker"}
+    bot = running.post(f"/api/orders/{name}/ruling", ruling, **{"X-Source": "agent"})
+    assert bot.status_code == 403
+    answer = running.post(f"/api/orders/{name}/ruling", ruling)
+
+    assert answer.status_code == 200
+    assert running.order(name)["status"] == "CANCELED"
+
+
+def test_the_list_is_filtered_and_paged(running):
+    for n in range(5):
+        assert running.post("/api/orders", {**NEW, "price": 130000 - 5 * n}).status_code == 201
+    page = running.client.get("/api/orders", params={"limit": 2, "offset": 1}).json()["data"]
+
+    assert (page["total"], len(page["orders"])) == (5, 2)
+    assert page["orders"][0]["orderId"].endswith("004")
+    assert running.client.get("/api/orders", params={"side": "SELL"}).json()["data"]["total"] == 0
+    assert running.client.get("/api/orders", params={"status": "SUBMITTED"}).json()["data"]["total"] == 5
+    assert running.client.get("/api/orders", params={"limit": 501}).status_code == 400
+
+
+def test_the_switch_is_pulled_told_and_released(running):
+    name = running.post("/api/orders", NEW).json()["data"]["orderId"]
+    pulled = running.post("/api/v1/risk/kill-switch", {"reason": "the market is odd", "operator": "ana"})
+    assert pulled.status_code == 200
+    assert (pulled.json()["status"], pulled.json()["data"]["ordersCanceled"]) == ("activated", 1)
+    running.until(lambda: running.order(name)["status"] == "CANCELED")
+    again = running.post("/api/v1/risk/kill-switch", {"reason": "once more"})
+    assert again.json()["data"]["ordersCanceled"] == 0
+    assert again.json()["data"]["reason"] == "the market is odd"
+    assert running.post("/api/v1/execute", BODY).json()["code"] == "KILL_SWITCH"
+    assert running.client.get("/api/v1/risk/kill-switch").json()["data"]["activatedBy"] == "ana"
+    bot = running.post("/api/v1/risk/kill-switch/release", {"reason": "all fine"}, **{"X-Source": "agent"})
+    assert bot.status_code == 403
+    released = running.post("/api/v1/risk/kill-switch/release", {"reason": "checked with the desk"})
+
+    assert released.json()["data"]["killSwitchActive"] is False
+    assert running.post("/api/v1/execute", BODY).status_code == 202
+
+
+def test_limits_are_read_and_changed_with_a_version(running):
+    before = running.client.get("/api/risk/limits").json()["data"]
+    assert before["dailyLossLimit"] == 5000
+    assert before["tradingHours"] == {"start": "00:00", "end": "23:59", "timezone": "America/Sao_Paulo"}
+    change = {"maxPositionSize": {"WINX99": 1}, "version": before["version"]}
+    after = running.client.put("/api/risk/limits", json=change, headers=HOLDER)
+    late = running.client.put("/api/risk/limits", json=change, headers=HOLDER)
+    wrong = running.client.put("/api/risk/limits", json={"dailyLossLimit": 1}, headers=HOLDER)
+
+    assert after.json()["data"]["maxPositionSize"] == {"WINX99": 1}
+    assert after.json()["data"]["updatedBy"] == "admin"
+    assert late.status_code == 409
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "dailyLossLimit")
+    assert running.post("/api/orders", NEW).json()["code"] == "POSITION_LIMIT"
+
+
+def test_events_are_told_over_the_socket_in_the_journals_order(running):
+    with running.client.websocket_connect("/ws/orders") as socket:
+        assert "orders/status" in socket.receive_json()["channels"]
+        name = running.post("/api/v1/execute", BODY).json()["orderId"]
+        running.broker.fill("EX1", 1)
+        running.broker.wake()
+        found = []
+        while not found or found[-1]["channel"] != "positions/updates":
+            found.append(socket.receive_json())
+
+    statuses = [each["status"] for each in found if each["channel"] == "orders/status"]
+    assert statuses[0] == "PENDING"
+    assert statuses[-1] == "FILLED"
+    (execution,) = [each for each in found if each["channel"] == "orders/execution"]
+    assert (execution["orderId"], execution["fill"]["quantity"]) == (name, 1)
+    assert found[-1]["quantity"] == 1
+    assert [each["record"] for each in found] == sorted(each["record"] for each in found)
+
+
+def test_a_drill_says_how_long_it_took_and_leaves_the_switch_off(running):
+    running.client.headers["X-API-Key"] = KEY
+    found = played(running.client, 3, "WINX99", 10.0)
+
+    assert found["holds"], found
+    assert found["working_before"] == 3
+    assert found["ms_to_last_order_out"] <= found["ms_to_last_cancel"]
+    assert running.loop.switch.latch is None
+
+
+def test_health_and_metrics_tell_how_orders_stand(running):
+    running.post("/api/v1/execute", BODY)
+    running.post("/api/v1/execute", {**BODY, "quantity": 11})
+    text = running.client.get("/metrics").text
+
+    assert running.client.get("/health").json()["checks"]["orders"]["status"] == "ok"
+    assert 'order_manager_risk_violations_total{type="POSITION_LIMIT"} 1.0' in text
+    assert "order_manager_reconciled 1.0" in text
+    assert running.client.get("/api/v1/orders-standing").json()["data"]["journal"] == "ok"
+
+
+def test_the_document_names_every_route_with_its_body(running):
+    document = running.client.get("/docs/openapi.json", headers=HOLDER).json()
+
+    assert {"/api/v1/execute", "/api/orders", "/api/orders/{order}", "/api/risk/limits"} <= set(document["paths"])
+    execute = document["paths"]["/api/v1/execute"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert execute

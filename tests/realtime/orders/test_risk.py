@@ -1,0 +1,178 @@
+"""The risk table: each check refuses what it should and says why, and what is allowed keeps every limit."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from realtime.orders.risk import (
+    CHECKS,
+    Intent,
+    Known,
+    Limits,
+    Mark,
+    Working,
+    findings,
+    reduces,
+    refusal_of,
+    worst_position,
+)
+from sql.exchange import FUTURES
+
+NOW = dt.datetime(2026, 11, 18, 15, tzinfo=dt.UTC)
+WIN = FUTURES["WIN"]
+LIMITS = Limits(
+    notional=Decimal(100_000),
+    open_notional=Decimal(200_000),
+    capital=Decimal(50_000),
+    margin_rate=Decimal("0.2"),
+    margin_needed=True,
+)
+INTENT = Intent(symbol="WINZ26", side="BUY", kind="LIMIT", quantity=1, price=Decimal(130_000), account="1")
+KNOWN = Known(
+    now=NOW,
+    orders_ready=True,
+    journal_ready=True,
+    switched_off=None,
+    in_hours=True,
+    state=0,
+    instrument=WIN,
+    last=Mark(Decimal(130_000), NOW - dt.timedelta(seconds=1)),
+    position=0,
+)
+
+
+def working(side: str, leaves: int, **more: object) -> Working:
+    given = {"symbol": "WINZ26", "price": Decimal(130_000), "notional": Decimal(0), "account": "1", **more}
+    return Working(side=side, leaves=leaves, **given)  # type: ignore[arg-type]
+
+
+def changed(intent: dict[str, object], known: dict[str, object], limits: dict[str, object]):
+    return structs.replace(INTENT, **intent), structs.replace(KNOWN, **known), structs.replace(LIMITS, **limits)
+
+
+def test_a_sound_order_may_leave():
+    assert refusal_of(INTENT, KNOWN, LIMITS) is None
+    assert len(findings(INTENT, KNOWN, LIMITS)) == len(CHECKS)
+
+
+REFUSED = [
+    ("KILL_SWITCH", {}, {"switched_off": "loss"}, {}),
+    ("JOURNAL", {}, {"journal_ready": False}, {}),
+    ("CONNECTION", {}, {"orders_ready": False}, {}),
+    ("TRADING_HOURS", {}, {"in_hours": False}, {}),
+    ("SESSION_STATE", {}, {"state": 4}, {}),
+    ("SESSION_STATE", {}, {"state": None}, {}),
+    ("INSTRUMENT", {}, {"instrument": None}, {}),
+    ("INSTRUMENT", {}, {}, {"allowed": frozenset({"WDOZ26"})}),
+    ("ORDER_FORM", {"price": None}, {}, {}),
+    ("ORDER_FORM", {"kind": "MARKET"}, {}, {}),
+    ("ORDER_FORM", {"stop": Decimal(130_000)}, {}, {}),
+    ("ORDER_FORM", {"kind": "STOP_LIMIT", "stop": Decimal(130_005)}, {}, {}),
+    ("ORDER_FORM", {"kind": "STOP_LIMIT", "side": "SELL", "stop": Decimal(129_995)}, {}, {}),
+    ("ORDER_FORM", {"price": Decimal(-5)}, {}, {}),
+    ("MAX_QUANTITY", {"quantity": 0}, {}, {}),
+    ("MAX_QUANTITY", {"quantity": 3}, {}, {"quantity": 2}),
+    ("LOT", {}, {"instrument": FUTURES["DOL"]}, {}),
+    ("TICK_SIZE", {"price": Decimal(130_001)}, {}, {}),
+    ("PRICE_COLLAR", {"price": Decimal(150_000)}, {}, {}),
+    ("PRICE_COLLAR", {}, {"last": None}, {}),
+    ("PRICE_COLLAR", {}, {"last": Mark(Decimal(130_000), NOW - dt.timedelta(minutes=2))}, {}),
+    ("MAX_NOTIONAL", {"quantity": 4}, {}, {}),
+    ("POSITION_LIMIT", {}, {"position": 5}, {}),
+    ("POSITION_LIMIT", {}, {"working": [working("BUY", 5)]}, {}),
+    ("OPEN_ORDERS", {}, {"working": [working("SELL", 1)] * 3}, {"open_orders": 3}),
+    ("OPEN_EXPOSURE", {}, {"working": [working("SELL", 1, notional=Decimal(190_000))]}, {}),
+    ("OPEN_EXPOSURE", {}, {"working": [working("SELL", 1, notional=None)]}, {}),
+    ("MESSAGE_RATE", {}, {"messages_second": 20}, {}),
+    ("MESSAGE_RATE", {}, {"messages_minute": 300}, {}),
+    ("DUPLICATE", {}, {"twins": 1}, {}),
+    ("DUPLICATE", {}, {"working": [working("BUY", 1, unknown=True)]}, {}),
+    ("DAILY_LOSS", {}, {"realised": Decimal(-5000)}, {}),
+    ("DAILY_LOSS", {}, {"realised": Decimal(-3000), "open_result": Decimal(-2000)}, {}),
+    ("DAILY_LOSS", {}, {"open_result": None}, {}),
+    ("DAILY_LOSS", {}, {"oldest_mark": NOW - dt.timedelta(minutes=5)}, {}),
+    ("MARGIN", {}, {"margin_used": Decimal(49_000)}, {}),
+    ("MARGIN", {}, {}, {"capital": None}),
+    ("MARGIN", {}, {}, {"margin_rate": None}),
+]
+
+
+@pytest.mark.parametrize(("code", "intent", "known", "limits"), REFUSED)
+def test_each_check_refuses_and_says_limit_and_value(code, intent, known, limits):
+    refusal = refusal_of(*changed(intent, known, limits))
+
+    assert refusal is not None
+    assert refusal.code == code
+    assert refusal.limit
+    assert refusal.observed
+
+
+def test_every_check_is_among_those_that_were_seen_to_refuse():
+    assert {finding.code for finding in findings(INTENT, KNOWN, LIMITS)} == {code for code, *_ in REFUSED}
+
+
+def test_an_unset_capital_names_its_setting_and_binds_live_money_only():
+    refusal = refusal_of(*changed({}, {}, {"capital": None}))
+
+    assert refusal is not None
+    assert "TRADINGSYSTEM_CAPITAL" in refusal.observed
+    assert refusal_of(*changed({}, {}, {"capital": None, "margin_needed": False})) is None
+
+
+def test_an_order_that_only_closes_passes_the_position_limit():
+    intent, known, limits = changed({"side": "SELL", "quantity": 2}, {"position": 9}, {})
+
+    assert refusal_of(intent, known, limits) is None
+    both = structs.replace(known, working=[working("SELL", 8)])
+    refusal = refusal_of(intent, structs.replace(both, position=9), structs.replace(limits, position=0))
+    assert refusal is not None
+    assert refusal.code == "POSITION_LIMIT"
+
+
+orders = st.lists(
+    st.builds(
+        working, st.sampled_from(["BUY", "SELL"]), st.integers(1, 8), symbol=st.sampled_from(["WINZ26", "WDOZ26"])
+    ),
+    max_size=6,
+)
+intents = st.builds(
+    lambda side, quantity: structs.replace(INTENT, side=side, quantity=quantity),
+    st.sampled_from(["BUY", "SELL"]),
+    st.integers(1, 12),
+)
+
+
+@given(intents, st.integers(-12, 12), orders, st.integers(0, 10), st.data())
+def test_what_is_allowed_never_takes_a_position_out_of_its_limit(intent, position, others, limit, data):
+    known = structs.replace(KNOWN, position=position, working=others)
+    wide = structs.replace(LIMITS, position=limit, notional=None, open_notional=None, capital=Decimal(10**9))
+    if refusal_of(intent, known, wide) is not None:
+        return
+    mine = [(1 if w.side == "BUY" else -1) * w.leaves for w in others if w.symbol == "WINZ26"]
+    mine.append(intent.sign * intent.quantity)
+    filled = data.draw(st.lists(st.sampled_from(range(len(mine))), unique=True))
+    own_side = sum(mine[n] for n in filled if mine[n] * intent.sign > 0)
+    after = position + own_side
+
+    assert abs(after) <= max(limit, abs(position))
+
+
+@given(intents, st.integers(-12, 12), orders)
+def test_an_order_that_reduces_never_turns_the_position(intent, position, others):
+    known = structs.replace(KNOWN, position=position, working=others)
+
+    if reduces(intent, known):
+        assert worst_position(intent, known) == 0
+        assert abs(position + intent.sign * intent.quantity) < abs(position)
+
+
+fields = st.sampled_from(["instrument", "last", "state", "open_result"])
+
+
+@given(fields, intents)
+def test_a_missing_reference_always_refuses(name, intent):
+    assert refusal_of(intent, structs.replace(KNOWN, **{name: None}), LIMITS) is not None
