@@ -13,7 +13,7 @@ from litestar.exceptions import TooManyRequestsException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-FREE = {"rate": "free"}  # answered from memory, meant to be polled
+FREE = {"rate": "free"}  # answered from memory and meant to be polled, or what must always pass
 
 
 class RateLimit(ASGIMiddleware):

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from api.kernel.access import needs_key
 from api.kernel.errors import InvalidRequestError, Problem, invalid, responses
+from api.kernel.limits import FREE
 from realtime.orders import shapes
 from realtime.orders.commands import Alter, Answers, Busy, Cancel, CancelAll, CommandError, Flatten, Place, Rule
 from realtime.orders.entries import Entry
@@ -166,10 +167,11 @@ async def one(order: OrderId, orders: NamedDependency[OrderLoop]) -> dict[str, A
 @delete(
     ["/api/orders/{order:str}", "/api/v1/orders/{order:str}"],
     guards=[needs_key],
+    opt=FREE,
     status_code=200,
     tags=["orders"],
     summary="Cancel an order",
-    responses=responses(400, 401, 404, 429),
+    responses=responses(400, 401, 404),
 )
 async def cancel(
     request: Request[Any, Any, Any],
@@ -227,10 +229,11 @@ async def change(
 @post(
     ["/api/orders/cancel-all", "/api/v1/orders/cancel-all"],
     guards=[needs_key],
+    opt=FREE,
     status_code=202,
     tags=["orders"],
     summary="Cancel all working orders",
-    responses=responses(400, 401, 429),
+    responses=responses(400, 401),
 )
 async def cancel_all(
     request: Request[Any, Any, Any],
@@ -247,10 +250,11 @@ async def cancel_all(
 @post(
     ["/api/orders/flatten", "/api/v1/orders/flatten"],
     guards=[needs_key],
+    opt=FREE,
     status_code=202,
     tags=["orders"],
     summary="Cancel, then close positions at the market",
-    responses=responses(400, 401, 429),
+    responses=responses(400, 401),
 )
 async def flatten(
     request: Request[Any, Any, Any],

@@ -84,10 +84,11 @@ async def switch(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 @post(
     ["/api/risk/kill-switch", "/api/v1/risk/kill-switch"],
     guards=[needs_key],
+    opt=FREE,
     status_code=200,
     tags=["risk"],
     summary="Pull the kill switch",
-    responses=responses(400, 401, 429),
+    responses=responses(400, 401),
 )
 async def pull(
     request: Request[Any, Any, Any],

@@ -88,3 +88,21 @@ def test_without_the_realtime_process_it_says_so(settings_in, tmp_path):
 
     assert answer.status_code == 503
     assert "orders are not taken" in answer.json()["error"]
+
+
+def test_what_lowers_risk_is_never_kept_waiting_by_other_requests(settings_in, tmp_path):
+    made = settings_in(tmp_path / "data", TRADINGSYSTEM_API_KEY=KEY)
+    made = structs.replace(made, access=structs.replace(made.access, rate_limit_max=1))
+    service = Service(
+        id="api-gateway", title="t", description="d", handlers=[orders], parts={"order_manager": OrderManager(made)}
+    )
+    paths = ("orders/cancel-all", "orders/flatten", "risk/kill-switch")
+    with TestClient(create_app(made, service), base_url="http://127.0.0.1:8000") as client:
+        client.headers.update(HOLDER)
+        counted = [client.post("/api/v1/execute", json=BODY).status_code for _ in range(2)]
+        free = [client.post(f"/api{version}/{path}", json={}).status_code for path in paths for version in ("", "/v1")]
+        free.append(client.delete("/api/v1/orders/ORD-20261118-001").status_code)
+        still = client.post("/api/risk/kill-switch/release", json={}).status_code
+
+    assert (counted, still) == ([503, 429], 429)  # 503: no realtime process answers here
+    assert set(free) == {503}

@@ -212,6 +212,23 @@ def test_an_ambiguous_order_shows_as_submitted_and_says_so_and_a_person_rules(ru
     assert running.order(name)["status"] == "CANCELED"
 
 
+def test_what_lowers_risk_is_never_kept_waiting_by_other_requests(running):
+    made = structs.replace(running.settings, access=structs.replace(running.settings.access, rate_limit_max=1))
+    name = running.post("/api/orders", NEW).json()["data"]["orderId"]
+    with TestClient(orders_app(made, running.loop), base_url="http://127.0.0.1:3205") as client:
+        client.headers.update(HOLDER)
+        counted = [client.post("/api/v1/execute", json={}).status_code for _ in range(2)]
+        free = [
+            client.delete(f"/api/orders/{name}"),
+            client.post("/api/v1/orders/cancel-all", json={}),
+            client.post("/api/v1/orders/flatten", json={}),
+            client.post("/api/v1/risk/kill-switch", json={"reason": "too many requests"}),
+        ]
+
+    assert counted == [400, 429]
+    assert all(answer.status_code in (200, 202) for answer in free)
+
+
 def test_the_list_is_filtered_and_paged(running):
     for n in range(5):
         assert running.post("/api/orders", {**NEW, "price": 130000 - 5 * n}).status_code == 201
