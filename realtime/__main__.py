@@ -1,6 +1,7 @@
 """`python -m realtime [--source simulator|profitdll|b3:FILE]…`: the realtime process, until SIGTERM or SIGINT.
 
-Exit codes: 0 ended as asked, 2 configuration that cannot be used, 3 the source broke and a new process should try.
+Exit codes: 0 ended as asked, 2 configuration that cannot be used, 3 the source or the order loop broke and a new
+process should try.
 """
 
 import argparse
@@ -84,12 +85,14 @@ def _capture(settings: Settings, *, live: bool, stop: threading.Event) -> int:
     )
     app = server.capture_app(settings, capture, subscriptions, spool.progress, orders=trading.loop)
     try:
-        return 0 if server.Process(settings, capture, stop).run(app) else 3
+        ended_well = server.Process(settings, capture, stop).run(app)
     except SettingsError:  # the port cannot be had: capture has not begun, and closes nothing
         spool.close()
         raise
     finally:
         trading.close()
+    broke = trading.loop is not None and trading.loop.failed is not None
+    return 0 if ended_well and not broke else 3
 
 
 def _broker(settings: Settings) -> tuple[Path, Login]:

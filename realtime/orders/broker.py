@@ -15,12 +15,16 @@ import datetime as dt
 import threading
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
 
 from realtime.orders.states import Kind, Side, TimeInForce
+
+Gate = AbstractContextManager[None]  # held for the act of sending; entering it may refuse
+OPEN: Gate = nullcontext()
 
 
 class AccountId(Struct, frozen=True):
@@ -208,16 +212,25 @@ class Broker(Protocol):
         Raises NotSentError for what it can neither do nor emulate.
         """
 
-    def send(self, order: NewOrder) -> Sent:
+    def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
         """Send an order, as `shaped`. Its first news may come before this returns.
+
+        `gate` is entered for the act of sending itself, after all waiting, and may refuse with a NotSentError.
 
         Raises NotSentError (FAILED) or UnclearError (UNKNOWN), nothing else.
         """
 
     def change(
-        self, account: AccountId, key: OrderKey, *, quantity: int, price: Decimal | None, stop: Decimal | None = None
+        self,
+        account: AccountId,
+        key: OrderKey,
+        *,
+        quantity: int,
+        price: Decimal | None,
+        stop: Decimal | None = None,
+        gate: Gate = OPEN,
     ) -> Sent:
-        """Replace quantity and prices of a working order. Raises NotSentError, UnclearError."""
+        """Replace quantity and prices of a working order; `gate` as in `send`. Raises NotSentError, UnclearError."""
 
     def cancel(self, account: AccountId, key: OrderKey) -> Sent:
         """Ask for the end of an order; it may be filled first. Repeatable. Raises NotSentError, UnclearError."""

@@ -17,7 +17,6 @@ from realtime.orders.journal import JournalError
 from realtime.orders.records import Caller, Reply
 from realtime.orders.risk import Finding, findings
 from realtime.orders.states import FINAL, Order, Status
-from realtime.orders.switch import SwitchedOffError
 
 log = structlog.get_logger("orders")
 
@@ -107,15 +106,16 @@ class Changes:
             self._chronicle.ledger.forget(asked.caller)
             raise CommandError(503, f"order {order.id} was not changed: {error}") from error
         try:
-            with self._ground.switch.sending():
-                sent = self._broker.change(
-                    AccountId.of(order.account),
-                    key_of(entry),
-                    quantity=wanted.quantity,
-                    price=wanted.price,
-                    stop=wanted.stop,
-                )
-        except (SwitchedOffError, NotSentError) as error:
+            self._ground.switch.check()
+            sent = self._broker.change(
+                AccountId.of(order.account),
+                key_of(entry),
+                quantity=wanted.quantity,
+                price=wanted.price,
+                stop=wanted.stop,
+                gate=self._ground.switch.sending(),
+            )
+        except NotSentError as error:
             self._answer(order.id, "change", refused=str(error))
             raise CommandError(409, f"order {order.id} was not changed: {error}") from error
         except UnclearError as error:

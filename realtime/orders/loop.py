@@ -6,6 +6,7 @@ list was loaded again, and never the loop itself.
 """
 
 import queue
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -82,6 +83,8 @@ class OrderLoop:
         self.market = market
         self.rules = rules or LoopRules()
         self.broken = 0  # times that something broke in the loop
+        self.failed: str | None = None  # what ended its thread
+        self.died: Callable[[], None] = _end_process
         self._broker = broker
         self.agreement = Agreement(
             broker,
@@ -151,15 +154,30 @@ class OrderLoop:
         self.ask(Pull(caller=caller))
         return latch
 
+    @property
+    def over(self) -> str | None:
+        """Why nobody follows commands any more; None before the thread began and while it works."""
+        if self._thread.ident is None or self._thread.is_alive():
+            return None
+        return self.failed or "it was stopped"
+
     # --- the thread ---
 
     def run(self) -> None:
-        """Work until `stop`."""
-        self.begin()
-        while not self._stop.is_set():
-            self._broker.wait(TURN_SECONDS)
-            self.step()
-        self._end()
+        """Work until `stop`. What breaks outside of all handling ends the process: nobody would cancel any more."""
+        try:
+            self.begin()
+            while not self._stop.is_set():
+                self._broker.wait(TURN_SECONDS)
+                self.step()
+            self.chronicle.record(records.Stopped(at=self.chronicle.now()))
+        except Exception as error:  # the top of a thread
+            self.failed = f"{type(error).__name__}: {error}"
+            log.critical("order_loop_died", exc_info=error)
+            self._stop.set()
+            self.died()
+        finally:
+            self._refuse_the_rest()
 
     def begin(self) -> None:
         """Take up what the journal says: what was being sent when the process ended may have left."""
@@ -214,8 +232,7 @@ class OrderLoop:
         self.agreement.lost()
         log.error("order_loop_broke", exc_info=error)
 
-    def _end(self) -> None:
-        self.chronicle.record(records.Stopped(at=self.chronicle.now()))
+    def _refuse_the_rest(self) -> None:
         while True:
             try:
                 _, future = self._commands.get_nowait()
@@ -319,6 +336,10 @@ class OrderLoop:
         before = self.winding.cancelled
         self.winding.turn()
         return Done(text=f"asked by {command.caller.user}: {self.winding.cancelled - before} cancellations")
+
+
+def _end_process() -> None:
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _version() -> str:

@@ -14,8 +14,10 @@ from msgspec import Struct, structs
 
 from realtime.orders import forms, matching
 from realtime.orders.broker import (
+    OPEN,
     AccountId,
     AccountsNews,
+    Gate,
     Held,
     LinkNews,
     ListLoaded,
@@ -124,9 +126,9 @@ class PaperBroker:
         forms.check(order)
         return order
 
-    def send(self, order: NewOrder) -> Sent:
+    def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
         order = self.shaped(order)
-        with self._lock:
+        with self._lock, gate:
             self._check_account(order.account)
             waiting = Waiting(
                 number=self._next,
@@ -156,9 +158,16 @@ class PaperBroker:
             return self._accepted(placed)
 
     def change(
-        self, account: AccountId, key: OrderKey, *, quantity: int, price: Decimal | None, stop: Decimal | None = None
+        self,
+        account: AccountId,
+        key: OrderKey,
+        *,
+        quantity: int,
+        price: Decimal | None,
+        stop: Decimal | None = None,
+        gate: Gate = OPEN,
     ) -> Sent:
-        with self._lock:
+        with self._lock, gate:
             placed = self._found(account, key)
             symbol = placed.waiting.symbol
             forms.check_change(symbol, placed.waiting.kind, quantity, price, stop)

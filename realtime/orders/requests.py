@@ -16,7 +16,6 @@ from realtime.orders.records import Caller, Reply
 from realtime.orders.risk import Finding, findings
 from realtime.orders.states import NotSent, Order, SendUnclear
 from realtime.orders.states import Sent as SentEvent
-from realtime.orders.switch import SwitchedOffError
 
 log = structlog.get_logger("orders")
 
@@ -146,8 +145,6 @@ class Requests:
             raise CommandError(503, f"order {order.id} was not sent: {error}") from error
         try:
             sent = self._sent(order, bypass=bypass)
-        except SwitchedOffError as error:
-            self._ground.happened(order.id, NotSent(f"the kill switch is on: {error}"))
         except NotSentError as error:
             self._ground.happened(order.id, NotSent(str(error)))
         except UnclearError as error:
@@ -165,8 +162,8 @@ class Requests:
         new = _new(order, AccountId.of(order.account))
         if bypass:
             return self._broker.send(new)
-        with self._ground.switch.sending():
-            return self._broker.send(new)
+        self._ground.switch.check()
+        return self._broker.send(new, self._ground.switch.sending())
 
 
 def _new(order: Order, account: AccountId) -> NewOrder:

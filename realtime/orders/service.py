@@ -119,6 +119,8 @@ def probe_of(orders: OrderLoop) -> Callable[[], bool | str]:
     """Why orders cannot leave although they should; a switch that somebody pulled is no illness."""
 
     def found() -> bool | str:
+        if orders.over is not None:
+            return f"the order loop has ended: {orders.over}"
         if orders.chronicle.trouble is not None:
             return f"journal: {orders.chronicle.trouble}"
         if orders.switch.failed is not None:

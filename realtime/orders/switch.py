@@ -15,10 +15,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from realtime.orders.broker import NotSentError
 from sql import durable
 
 BYTES = 512  # one sector: it is written whole or not at all
 REASON_CHARACTERS = 120
+ESCAPED = '"\\'  # by JSON
 SEND_SECONDS = 1.0  # how long `pull` waits for a send that had begun before
 
 
@@ -31,8 +33,11 @@ class Latch(Struct, frozen=True, kw_only=True):
     flatten: bool = False
 
 
-class SwitchedOffError(Exception):
+class SwitchedOffError(NotSentError):
     """The switch is on: nothing may leave."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the kill switch is on: {reason}", "KILL_SWITCH")
 
 
 class Switch:
@@ -74,9 +79,17 @@ class Switch:
                 self._latch = None
             self._kept, self.failed = None, None
 
+    def check(self) -> None:
+        """Look before the way to the broker is begun. Raises SwitchedOffError; `sending` alone is proof."""
+        if (latch := self._latch) is not None:
+            raise SwitchedOffError(latch.reason)
+
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """The time of one send. Raises SwitchedOffError once the switch is on: there is no moment between."""
+        """The time of one send, entered where nothing is waited for any more.
+
+        Raises SwitchedOffError once the switch is on: there is no moment between.
+        """
         with self._lock:
             if self._latch is not None:
                 raise SwitchedOffError(self._latch.reason)
@@ -99,7 +112,7 @@ class Switch:
             try:
                 self._write(msgspec.json.encode(_short(latch)))
                 self._kept, self.failed = latch, None
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self.failed = f"{self._path} cannot be written: {error}"
 
     def _read(self, *, used_before: bool) -> Latch | None:
@@ -114,9 +127,11 @@ class Switch:
         """The open file, with its bytes on the disk. None when there is no room: the switch is on then."""
         try:
             if not self._path.is_file() or self._path.stat().st_size != BYTES:
-                durable.replace(self._path, _sector(b"" if self._latch is None else msgspec.json.encode(self._latch)))
+                durable.replace(
+                    self._path, _sector(b"" if self._latch is None else msgspec.json.encode(_short(self._latch)))
+                )
             return os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.failed = f"{self._path} cannot be written: {error}"
             self._latch = self._latch or _unreadable(self.failed)
             return None
@@ -155,7 +170,8 @@ def _short(latch: Latch) -> Latch:
 
 
 def _cut(text: str) -> str:
-    return text.encode("ascii", "replace").decode()[:REASON_CHARACTERS]
+    """As many bytes in JSON as it has characters: nothing that would have to be escaped."""
+    return "".join(c if " " <= c <= "~" and c not in ESCAPED else "?" for c in text[:REASON_CHARACTERS])
 
 
 def _unreadable(why: str) -> Latch:

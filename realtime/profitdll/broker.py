@@ -14,8 +14,10 @@ import structlog
 
 from realtime.connection import Connection, heard
 from realtime.orders.broker import (
+    OPEN,
     AccountId,
     AccountsNews,
+    Gate,
     Held,
     LateNews,
     LinkNews,
@@ -119,18 +121,33 @@ class ProfitBroker:
     def shaped(self, order: NewOrder) -> NewOrder:
         return orders.shaped(order, self._offset)
 
-    def send(self, order: NewOrder) -> Sent:
+    def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
         request = orders.request_of(self.shaped(order))
         self._check_ready()
-        call = lambda: self._sent(self._dll.send_order(request, self._password))  # noqa: E731 - a job's body
+
+        def call() -> Sent:
+            with gate:  # by the worker, in its turn: whatever was waited for before is over
+                return self._sent(self._dll.send_order(request, self._password))
+
         return self._asked("SendOrder", call, order.id, f"{order.id} for {order.account}")
 
     def change(
-        self, account: AccountId, key: OrderKey, *, quantity: int, price: Decimal | None, stop: Decimal | None = None
+        self,
+        account: AccountId,
+        key: OrderKey,
+        *,
+        quantity: int,
+        price: Decimal | None,
+        stop: Decimal | None = None,
+        gate: Gate = OPEN,
     ) -> Sent:
         asked = orders.key_of(account, key)
         figures = {"quantity": quantity, "price": orders.double(price), "stop": orders.double(stop)}
-        call = lambda: self._sent(self._dll.change_order(account, asked, self._password, **figures))  # type: ignore[arg-type]  # noqa: E731
+
+        def call() -> Sent:
+            with gate:
+                return self._sent(self._dll.change_order(account, asked, self._password, **figures))  # type: ignore[arg-type]
+
         return self._asked("SendChangeOrderV2", call, what=f"{asked} of {account}")
 
     def cancel(self, account: AccountId, key: OrderKey) -> Sent:
@@ -206,9 +223,15 @@ class ProfitBroker:
         return Sent(sent.local, sent.message)
 
     def _late(self, job: Job) -> None:
-        if job.order:
-            refused = "" if job.error is None else str(job.error)
-            self._news.put(LateNews(id=job.order, sent=job.answer, refused=refused))
+        if not job.order:
+            return
+        error = job.error
+        if isinstance(error, ProfitDllError):
+            error = _border_error(error, job.order, known=True)
+        if error is None or isinstance(error, NotSentError):
+            self._news.put(LateNews(id=job.order, sent=job.answer, refused="" if error is None else str(error)))
+        else:  # nobody knows more than before: the list or a person will tell
+            log.warning("late_answer_unclear", order=job.order, reason=str(error))
 
     def _again(self, attempt: int, task: Callable[[], None]) -> bool:
         """Do `task` a little later; False when it was tried often enough."""

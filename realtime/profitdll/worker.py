@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from realtime.orders.broker import NotReadyError, UnclearError
+from realtime.orders.broker import NotReadyError, NotSentError, UnclearError
 from realtime.profitdll.errors import ProfitDllError
 
 log = structlog.get_logger("orders")
@@ -55,7 +55,7 @@ class Worker:
     def made(self, job: Job, seconds: float) -> Any:
         """Have a job made and wait for its answer. Raises NotReadyError, UnclearError, and what the call raised.
 
-        Only ProfitDllErrors of a call are passed on as they are: what else it raises is unclear.
+        Only ProfitDllErrors and NotSentErrors of a call are passed on as they are: what else it raises is unclear.
         """
         if hanging := self.hanging():
             raise NotReadyError(hanging)
@@ -63,7 +63,7 @@ class Worker:
         self._bell.set()
         if not job.done.wait(seconds):
             self._leave(job, seconds)
-        if isinstance(job.error, ProfitDllError):
+        if isinstance(job.error, ProfitDllError | NotSentError):
             raise job.error
         if job.error is not None:
             raise UnclearError(f"{job.name} broke: {job.error!r}") from job.error

@@ -86,9 +86,9 @@ class Broken(Scene):
             self._pass("append")
             return append(entry)
 
-        def sent(order: NewOrder) -> Sent:
+        def sent(order: NewOrder, *gate: Any) -> Sent:
             self._pass("send before")
-            found = send(order)
+            found = send(order, *gate)
             self._pass("send after")
             return found
 

@@ -9,7 +9,9 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from realtime.orders.broker import (
+    OPEN,
     AccountId,
+    Gate,
     Held,
     LateNews,
     LinkNews,
@@ -115,6 +117,7 @@ class ScriptedBroker:
         self.up = True
         self.loads = True  # lists arrive as soon as they are asked for
         self.cancels = True  # cancellations succeed
+        self.waits: Callable[[], object] = lambda: None  # before an order or a change leaves
         self._queue = NewsQueue()
         self._locals = itertools.count(1)
         self._messages = itertools.count(1000)
@@ -135,7 +138,12 @@ class ScriptedBroker:
             return structs.replace(order, kind="STOP_LIMIT", price=order.stop)
         return order
 
-    def send(self, order: NewOrder) -> Sent:
+    def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
+        self.waits()
+        with gate:
+            return self._sent(order)
+
+    def _sent(self, order: NewOrder) -> Sent:
         self.calls.append(Called("send", order))
         fault = self.faults.pop(0) if self.faults else None
         if not self.up:
@@ -169,9 +177,18 @@ class ScriptedBroker:
         return sent
 
     def change(
-        self, account: AccountId, key: OrderKey, *, quantity: int, price: Decimal | None, stop: Decimal | None = None
+        self,
+        account: AccountId,
+        key: OrderKey,
+        *,
+        quantity: int,
+        price: Decimal | None,
+        stop: Decimal | None = None,
+        gate: Gate = OPEN,
     ) -> Sent:
-        self.calls.append(Called("change", key))
+        self.waits()
+        with gate:
+            self.calls.append(Called("change", key))
         report = self._found(key)
         message = next(self._messages)
         if report.status in BROKER_FINAL or quantity <= report.traded:

@@ -14,6 +14,7 @@ from realtime.orders.journal import verify
 from realtime.orders.ledger import positions_again
 from realtime.orders.limits import Change
 from realtime.orders.records import Caller, entry_of
+from realtime.orders.service import probe_of
 from realtime.orders.states import Status
 from tests.realtime.orders.scenes import ANA, BASE, KEY, NOON, SYMBOL, base, place, rules, scene
 
@@ -37,9 +38,9 @@ def test_the_intent_is_on_the_disk_before_the_order_leaves(tmp_path):
         seen = []
         send = s.broker.send
 
-        def watched(order):
+        def watched(order, *gate):
             seen.extend(r.kind for r in journal_records(tmp_path / "journal.jsonl"))
-            return send(order)
+            return send(order, *gate)
 
         s.broker.send = watched
         s.place()
@@ -111,9 +112,9 @@ def test_an_order_whose_send_the_process_died_in_is_unknown_until_the_list_tells
     with scene(tmp_path) as s:
         send = s.broker.send
 
-        def died(order):
+        def died(order, *gate):
             if arrived:
-                send(order)
+                send(order, *gate)
             raise KilledError
 
         s.broker.send = died
@@ -524,6 +525,20 @@ def test_the_latch_that_falls_between_intent_and_send_stops_the_order(tmp_path):
         assert entry.order.status is Status.FAILED
 
 
+def test_the_latch_that_falls_while_an_order_waits_for_the_broker_stops_it(tmp_path):
+    with scene(tmp_path) as s:
+        working = s.place(1, "129990")
+        s.broker.waits = lambda: s.loop.pull("while it waited", ANA)
+        with pytest.raises(CommandError, match="while it waited"):
+            s.alter(working, quantity=2)
+        s.switch.release()
+        entry = s.place()
+
+        assert len(s.broker.sends()) == 1
+        assert not any(call.name == "change" for call in s.broker.calls)
+        assert entry.order.status is Status.FAILED
+
+
 def test_a_release_needs_a_person_and_a_reason_and_survives_a_restart(tmp_path):
     with scene(tmp_path) as s:
         s.loop.pull("a person asked", ANA)
@@ -582,6 +597,23 @@ def test_foreign_orders_after_the_latch_are_left_to_the_person(tmp_path):
         s.settle(5)
 
         assert len(s.exchange.working) == 1
+
+
+def test_a_loop_that_dies_ends_the_process_and_says_so(tmp_path, monkeypatch):
+    with scene(tmp_path) as s:
+        ended = []
+        s.loop.died = lambda: ended.append(1)
+        monkeypatch.setattr(s.broker, "wait", lambda _: 1 / 0)
+        waiting = s.loop.ask(CancelAll(caller=ANA))
+        s.loop.start()
+        with pytest.raises(CommandError, match="has ended"):
+            waiting.result(10)
+        s.loop._thread.join(10)
+
+        assert ended == [1]
+        assert "ZeroDivisionError" in str(probe_of(s.loop)())
+        with pytest.raises(CommandError, match="ending"):
+            s.loop.answer(CancelAll(caller=ANA))
 
 
 # --- others ---

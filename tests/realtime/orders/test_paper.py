@@ -20,6 +20,7 @@ from realtime.orders.broker import (
 from realtime.orders.matching import Trade
 from realtime.orders.paper import ACCOUNT, Model, PaperBroker
 from realtime.orders.paper_book import BookError, Holding, filled
+from realtime.orders.switch import Latch, Switch
 
 NOON = dt.datetime(2026, 11, 19, 15, tzinfo=dt.UTC)  # a Thursday, in São Paulo
 DAY = NOON.date()
@@ -173,6 +174,18 @@ def test_a_closed_broker_takes_nothing(clock):
     assert not broker.ready
     with pytest.raises(NotReadyError):
         broker.send(new())
+
+
+def test_what_the_gate_refuses_does_not_leave(clock, tmp_path):
+    broker = opened(None, clock)
+    sent = broker.send(new())
+    switch = Switch(tmp_path / "switch")
+    switch.pull(Latch(reason="a person asked", by="ana", at=clock()))
+
+    with pytest.raises(NotSentError, match="a person asked"):
+        broker.send(new(), switch.sending())
+    with pytest.raises(NotSentError, match="a person asked"):
+        broker.change(ACCOUNT, OrderKey(sent.local_id), quantity=2, price=Decimal(90), gate=switch.sending())
 
 
 def test_the_link_is_told_first(clock):

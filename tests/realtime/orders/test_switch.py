@@ -168,6 +168,26 @@ def test_words_that_do_not_fit_are_cut_on_the_disk_alone(tmp_path):
     assert len(found.reason) == 120
 
 
+@pytest.mark.parametrize("sign", ["\x01", '"', "\\", "\x7f", "é", "\n"])
+def test_no_sign_of_a_reason_keeps_the_latch_from_the_disk(tmp_path, sign):
+    switch = Switch(tmp_path / "switch")
+    switch.pull(Latch(reason=sign * 500, by=sign * 500, at=NOW, flatten=True))
+
+    assert switch.failed is None
+    found = latched(tmp_path / "switch")
+    assert found is not None
+    assert found.reason == "?" * 120
+
+
+def test_a_latch_that_does_not_fit_is_on_all_the_same_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_short", lambda each: each)
+    switch = Switch(tmp_path / "switch")
+    switch.pull(latch("x" * 600))
+
+    assert switch.latch is not None
+    assert "does not fit" in str(switch.failed)
+
+
 def test_the_file_is_readable_by_others_than_its_writer(tmp_path: Path):
     switch = Switch(tmp_path / "switch")
     switch.pull(latch())

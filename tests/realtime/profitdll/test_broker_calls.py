@@ -1,8 +1,10 @@
 """ProfitDLL's broker over a DLL of our own: calls that hang, refuse or break, and details that come late."""
 
+import datetime as dt
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -24,6 +26,7 @@ from realtime.orders.broker import (
     UnclearError,
     UnknownOrderError,
 )
+from realtime.orders.switch import Latch, Switch
 from realtime.profitdll import requests
 from realtime.profitdll.broker import RETRY_SECONDS, ProfitBroker
 from realtime.profitdll.errors import NOT_FOUND, OFFSET, LibraryError, error_of
@@ -196,6 +199,42 @@ def test_a_refusal_that_comes_late_is_told_as_one(dll, heard):
     late = heard.until(LateNews)
     assert late.sent is None
     assert "NL_INVALID_ARGS" in late.refused
+
+
+def test_an_unclear_answer_that_comes_late_says_nothing(dll, heard):
+    """A refusal would free the equal intent, and a second order would double the first."""
+    heard.up()
+    dll.gate.clear()
+    dll.answers["send"] = error_of("SendOrder", OFFSET + 0x01)
+    with pytest.raises(UnclearError):
+        heard.broker.send(new())
+    dll.gate.set()
+    heard.all_heard()
+
+    assert not any(isinstance(each, LateNews) for each in heard.news)
+
+
+def test_the_switch_that_is_pulled_while_a_call_waits_for_its_turn_stops_it(dll, heard, tmp_path):
+    heard.up()
+    heard.broker.call_seconds = PATIENCE
+    switch = Switch(tmp_path / "switch")
+    with ThreadPoolExecutor(2) as pool:
+        with dll.turn:  # capture's desk is in the DLL
+            calls = [
+                pool.submit(heard.broker.send, new(), switch.sending()),
+                pool.submit(
+                    heard.broker.change, ACCOUNT, OrderKey(7), quantity=1, price=Decimal(131000), gate=switch.sending()
+                ),
+            ]
+            while not heard.broker._worker._jobs:
+                time.sleep(0.001)
+            switch.pull(Latch(reason="a person asked", by="ana", at=dt.datetime.now(dt.UTC)))
+        for call in calls:
+            with pytest.raises(NotSentError, match="a person asked") as raised:
+                call.result(PATIENCE)
+            assert raised.value.code == "KILL_SWITCH"
+
+    assert dll.sent == []
 
 
 def test_a_send_that_was_never_made_is_a_definite_no(dll, heard):
