@@ -11,7 +11,8 @@ import msgspec
 from launcher.cli import Refusal, data_option, echo_json, json_option, settings_for
 
 POLL_SECONDS = 0.005
-REASON = "drill"
+REASON = OPERATOR = "drill"
+INVENTED = ("simulator", "paper")  # brokers without money
 
 
 @click.command(help="Pull the kill switch of what runs, wait until nothing works, release it. Demo directories only.")
@@ -33,6 +34,7 @@ def drill(*, orders: int, symbol: str, seconds: float, data: Path | None, as_jso
     url = settings.url("order-manager")
     with httpx.Client(base_url=url, headers=holder, timeout=20, trust_env=False) as client:
         try:
+            check(client)
             found = played(client, orders, symbol, seconds)
         except httpx.TransportError as error:
             raise Refusal(f"nothing answers at {client.base_url}: start it with `tradingsystem up`", 1) from error
@@ -45,18 +47,34 @@ def drill(*, orders: int, symbol: str, seconds: float, data: Path | None, as_jso
         raise Refusal("the drill did not hold", 1)
 
 
+def check(client: httpx.Client) -> None:
+    """Whoever answers executes no live order, and no switch is on that the drill would release. Raises Refusal."""
+    answer = client.get("/api/v1/orders-standing")
+    if answer.status_code != 200:
+        raise Refusal(f"{client.base_url} does not say which broker executes: HTTP {answer.status_code}", 2)
+    standing = answer.json()["data"]
+    if standing["broker"] not in INVENTED:
+        expected = " or ".join(INVENTED)
+        raise Refusal(f"a drill expects the broker {expected}, found {standing['broker']} at {client.base_url}", 2)
+    if standing["killSwitchActive"] is not False:
+        raise Refusal("the kill switch is on already, and a drill would release it", 2)
+
+
 def played(client: httpx.Client, count: int, symbol: str, seconds: float) -> dict[str, Any]:
     """Orders that rest, the switch, the time until the last cancellation, a refusal after it, the release."""
     price = _price(client, symbol)
     placed = [_placed(client, _body(symbol, n, price)) for n in range(count)]
     working = _working(client)
     began = time.perf_counter()
-    answer = client.post("/api/v1/risk/kill-switch", json={"reason": REASON, "operator": "drill"})
+    answer = client.post("/api/v1/risk/kill-switch", json={"reason": REASON, "operator": OPERATOR})
     answer.raise_for_status()
     latched = time.perf_counter()
     late = client.post("/api/v1/execute", json=_body(symbol, 0, price))
     left = _until_none_works(client, seconds)
     done = time.perf_counter()
+    switch = answer.json()["data"]
+    if (switch["reason"], switch["activatedBy"]) != (REASON, OPERATOR):
+        raise Refusal(f"the kill switch was pulled by {switch['activatedBy']} meanwhile: it stays on", 1)
     released = client.post("/api/v1/risk/kill-switch/release", json={"reason": "the drill is over"})
     released.raise_for_status()
     refused = late.status_code == 403 and late.json()["code"] == "KILL_SWITCH"

@@ -35,6 +35,7 @@ SOURCES: tuple[Source, ...] = ("api", "dashboard", "agent", "scheduler", "strate
 CANCEL_SECONDS = 2.0  # how long a cancellation is waited for before its answer says that it is on its way
 POLL_SECONDS = 0.01
 ANSWER_SECONDS = 10.0
+NO_PRICE = 1_000_000_000  # nothing is as dear
 EXECUTED = Answers(placed=shapes.executed, refused=shapes.execute_refused)
 CREATED = Answers(placed=shapes.created, refused=shapes.refused)
 CHANGED = Answers(placed=shapes.changed, refused=shapes.refused)
@@ -74,9 +75,8 @@ async def execute(
 ) -> Response[bytes]:
     """Checks, journal, broker. 202 says that the order is in the journal and was handed on; its status follows."""
     key = idempotency_key or x_idempotency_key or data.idempotency_key
-    market = data.order_type == "MARKET"
-    price = None if market or data.price == -1 else data.price
-    if market and data.price not in (None, -1):
+    price = _price_or_market(data.price)
+    if data.order_type == "MARKET" and price is not None:
         raise invalid("price", f"a market order has none, found {data.price}; send a LIMIT order instead")
     place = Place(
         caller=caller_of(request, key, x_source, data),
@@ -86,7 +86,7 @@ async def execute(
         kind=shapes.kind_of(data.order_type),
         quantity=data.quantity,
         price=price,
-        stop=_above_zero("stopPrice", data.stop_price),
+        stop=_bounded("stopPrice", data.stop_price),
         time_in_force=data.time_in_force,
         account=data.account,
         strategy=data.strategy,
@@ -220,8 +220,8 @@ async def change(
         answers=CHANGED,
         order=order,
         quantity=data.quantity,
-        price=_above_zero("price", data.price),
-        stop=_above_zero("stopPrice", data.stop_price),
+        price=_bounded("price", data.price),
+        stop=_bounded("stopPrice", data.stop_price),
     )
     return said(await asked(orders, command))
 
@@ -331,7 +331,9 @@ def said(reply: Reply) -> Response[bytes]:
 async def asked(orders: OrderLoop, command: Any) -> Any:
     """The loop's answer to a command. Raises HTTPException."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(orders.ask(command)), ANSWER_SECONDS)
+        future = asyncio.wrap_future(orders.ask(command))
+        stays = isinstance(command, Cancel | CancelAll)  # wanted even when nobody waits for the answer any more
+        return await asyncio.wait_for(asyncio.shield(future) if stays else future, ANSWER_SECONDS)
     except CommandError as error:
         raise HTTPException(str(error), status_code=error.status) from error
     except TimeoutError as error:
@@ -385,14 +387,20 @@ def _check_prices(data: NewOrderBody) -> None:
     if wrong:
         raise InvalidRequestError(*wrong)
     for name, value in (("price", data.price), ("stopPrice", data.stop_price)):
-        _above_zero(name, value)
+        _bounded(name, value)
         if value is not None and value != round(value, 2):
             raise invalid(name, f"expected at most two decimals, found {value}")
 
 
-def _above_zero(name: str, value: Decimal | None) -> Decimal | None:
-    if value is not None and (not value.is_finite() or value <= 0):
-        raise invalid(name, f"expected a number above 0, found {value}")
+def _price_or_market(value: Decimal | None) -> Decimal | None:
+    """None for -1 as well, which means at the market."""
+    return None if value is not None and value.is_finite() and value == -1 else _bounded("price", value)
+
+
+def _bounded(name: str, value: Decimal | None) -> Decimal | None:
+    """A price that can be reckoned with: NaN and the like would break the arithmetic of the loop."""
+    if value is not None and not (value.is_finite() and 0 < value < NO_PRICE):
+        raise invalid(name, f"expected a number above 0 and below {NO_PRICE}, found {value}")
     return value
 
 

@@ -127,7 +127,7 @@ def as_they_were(limits: RiskLimits, change: Change) -> Change:
 def check(change: Change) -> None:
     """Raises LimitsError for what no limit may be."""
     loss = change.daily_loss
-    if loss is not None and not LOWEST_LOSS <= loss <= HIGHEST_LOSS:
+    if loss is not None and not (loss.is_finite() and LOWEST_LOSS <= loss <= HIGHEST_LOSS):
         raise LimitsError("dailyLossLimit", f"expected {LOWEST_LOSS} to {HIGHEST_LOSS} BRL, found {loss}")
     for symbol, most in (change.positions or {}).items():
         if not 1 <= most <= HIGHEST_POSITION:
@@ -136,8 +136,8 @@ def check(change: Change) -> None:
         _check_hours(change.hours)
     for each in change.stricter or ():
         numbers = [value for name, value in structs.asdict(each).items() if name not in ("scope", "forbidden")]
-        if any(value is not None and value < 0 for value in numbers):
-            raise LimitsError("stricter", "a limit is not below 0")
+        if any(value is not None and not (Decimal(value).is_finite() and value >= 0) for value in numbers):
+            raise LimitsError("stricter", "a limit is a number that is not below 0")
 
 
 def _check_hours(hours: Hours) -> None:

@@ -1,6 +1,7 @@
 """Orders over HTTP, with a loop that runs over the scripted broker: shapes, keys, refusals, events."""
 
 import datetime as dt
+import threading
 import time
 from decimal import Decimal
 
@@ -8,7 +9,9 @@ import pytest
 from litestar.testing import TestClient
 from msgspec import structs
 
-from launcher.commands.drill import played
+from launcher.cli import Refusal
+from launcher.commands.drill import check, played
+from realtime.orders import api as module
 from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
@@ -102,6 +105,12 @@ def test_execute_answers_with_the_number_of_an_order_that_then_lives(running):
         ("/api/orders", {**NEW, "type": "STOP"}),
         ("/api/orders", {**NEW, "price": 130000.123}),
         ("/api/orders", {**NEW, "price": -5}),
+        *(
+            (f"/api/{path}", {**body, name: value})
+            for path, body in (("v1/execute", BODY), ("orders", NEW))
+            for name in ("price", "stopPrice")
+            for value in ("NaN", "sNaN", "Infinity", 1e30, 0)
+        ),
         ("/api/orders", {**NEW, "stopPrice": 130000}),
         ("/api/orders/flatten", {"everything": True}),
         ("/api/risk/kill-switch", {}),
@@ -227,6 +236,33 @@ def test_what_lowers_risk_is_never_kept_waiting_by_other_requests(running):
 
     assert counted == [400, 429]
     assert all(answer.status_code in (200, 202) for answer in free)
+
+
+def test_a_cancellation_is_followed_although_nobody_waits_for_it_any_more(running, monkeypatch):
+    name = running.post("/api/orders", NEW).json()["data"]["orderId"]
+    running.until(lambda: running.order(name)["status"] == "SUBMITTED")
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)
+    let_go = threading.Event()
+    running.broker.wait = lambda _: let_go.wait(10)
+    running.broker.wake()
+    impatient = running.client.delete(f"/api/orders/{name}", headers=HOLDER)
+    let_go.set()
+
+    assert impatient.status_code == 503
+    running.until(lambda: running.order(name)["status"] == "CANCELED")
+
+
+def test_a_drill_refuses_live_brokers_and_a_switch_that_is_on(running):
+    with pytest.raises(Refusal, match="found scripted"):
+        check(running.client)
+    running.loop.rules = structs.replace(running.loop.rules, broker="paper")
+    check(running.client)
+    running.post("/api/v1/risk/kill-switch", {"reason": "the market is odd"})
+    with pytest.raises(Refusal, match="on already") as refused:
+        check(running.client)
+
+    assert refused.value.exit_code == 2
+    assert running.loop.switch.latch is not None
 
 
 def test_the_list_is_filtered_and_paged(running):

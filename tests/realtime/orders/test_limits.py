@@ -82,6 +82,8 @@ def test_a_change_knows_what_it_replaces():
         (Change(hours=Hours(start="18:00", end="09:00")), "tradingHours"),
         (Change(hours=Hours(timezone="Mars/Base")), "tradingHours.timezone"),
         (Change(stricter=(Stricter(scope=Scope(), quantity=-1),)), "stricter"),
+        (Change(stricter=(Stricter(scope=Scope(), notional=Decimal("NaN")),)), "stricter"),
+        (Change(daily_loss=Decimal("sNaN")), "dailyLossLimit"),
     ],
 )
 def test_what_no_limit_may_be_is_refused_by_its_name(change, field):
