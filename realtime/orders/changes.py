@@ -8,7 +8,7 @@ import structlog
 from msgspec import structs
 
 from realtime.orders import records
-from realtime.orders.broker import AccountId, NotReadyError, NotSentError, UnclearError
+from realtime.orders.broker import AccountId, NotReadyError, NotSentError, UnclearError, UnknownOrderError
 from realtime.orders.commands import Alter, Cancel, CommandError, Done
 from realtime.orders.decisions import intent_of, known_of
 from realtime.orders.entries import Entry
@@ -103,7 +103,6 @@ class Changes:
             self._chronicle.record_durably(asked)
         except JournalError as error:
             self._answer(order.id, "change", refused=f"the request could not be kept: {error}")
-            self._chronicle.ledger.forget(asked.caller)
             raise CommandError(503, f"order {order.id} was not changed: {error}") from error
         try:
             self._ground.switch.check()
@@ -153,6 +152,9 @@ class Changes:
         try:
             sent = self._broker.cancel(AccountId.of(order.account), key)
         except NotReadyError:
+            return
+        except UnknownOrderError:  # right after a send the broker may not know it yet: the list tells
+            self._ground.agreement.soon()
             return
         except NotSentError as error:
             self._answer(order.id, "cancel", refused=str(error))

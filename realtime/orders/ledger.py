@@ -224,6 +224,8 @@ class Ledger:
             found.order = after(found.order, asked).order
             found.updated_at = entry.at
         elif entry.what == "change":
+            if found.change is not None:
+                self.forget(found.change.caller)  # nothing was sent: the key may be tried again
             found.change = None
         if entry.what == "cancel":
             found.cancel_wanted = None

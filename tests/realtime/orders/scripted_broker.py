@@ -117,6 +117,7 @@ class ScriptedBroker:
         self.up = True
         self.loads = True  # lists arrive as soon as they are asked for
         self.cancels = True  # cancellations succeed
+        self.knows = True  # what was sent; not yet, right after a send
         self.waits: Callable[[], object] = lambda: None  # before an order or a change leaves
         self._queue = NewsQueue()
         self._locals = itertools.count(1)
@@ -278,6 +279,8 @@ class ScriptedBroker:
     def _found(self, key: OrderKey) -> Report:
         if not self.up:
             raise NotReadyError("no link")
+        if not self.knows:
+            raise UnknownOrderError(str(key))
         name = key.exchange_id or self._by_local.get(key.local_id or 0)
         if name is None or name not in self.exchange.orders:
             raise UnknownOrderError(f"no order {key}")

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from realtime.orders.broker import OrderKey
+from realtime.orders.broker import NotSentError, OrderKey
 from realtime.orders.chronicle import opened
-from realtime.orders.commands import CancelAll, CommandError, Flatten, Release, Rule, SetLimits
+from realtime.orders.commands import Alter, CancelAll, CommandError, Flatten, Release, Rule, SetLimits
 from realtime.orders.journal import records as journal_records
 from realtime.orders.journal import verify
 from realtime.orders.ledger import positions_again
@@ -16,7 +16,7 @@ from realtime.orders.limits import Change
 from realtime.orders.records import Caller, entry_of
 from realtime.orders.service import probe_of
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import ANA, BASE, KEY, NOON, SYMBOL, base, place, rules, scene
+from tests.realtime.orders.scenes import ANA, BASE, KEY, NOON, SYMBOL, answers, base, place, rules, scene
 
 
 def test_an_order_leaves_is_confirmed_and_filled(tmp_path):
@@ -453,6 +453,42 @@ def test_a_cancellation_of_what_nobody_knows_waits_for_its_name(tmp_path):
         s.settle(8)
 
         assert entry.order.status is Status.CANCELED
+
+
+def test_a_cancellation_of_what_the_broker_does_not_know_yet_stays_wanted(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place()
+        s.broker.knows = False
+        s.cancel(entry)
+        s.settle(1)
+        assert entry.cancel_wanted
+        s.broker.knows = True
+        s.settle(1)
+
+        assert entry.order.status is Status.CANCELED
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_change_that_was_not_sent_leaves_its_key_free(tmp_path, again):
+    with scene(tmp_path) as s:
+        entry = s.place(3)
+        keyed = Caller(user="ana", key="k1", body_hash="2")
+        command = Alter(caller=keyed, answers=answers(), order=entry.order.id, quantity=2)
+
+        def refused() -> None:
+            raise NotSentError("not now")
+
+        s.broker.waits = refused
+        with pytest.raises(CommandError) as error:
+            s.ask(command)
+        assert error.value.status == 409
+        s.broker.waits = lambda: None
+        if again:
+            s.restart()
+
+        assert s.ask(command).status == 202
+        s.loop.step()
+        assert s.order(entry.order.id).quantity == 2
 
 
 def test_a_cancellation_that_could_not_be_told_is_told_when_the_link_is_back(tmp_path):
