@@ -59,12 +59,13 @@ def exhausted(warm: WarmStore, window: Window, why: str, now: dt.datetime) -> No
     _change(warm, window, now, "exhausted = true", told=("exhausted", why))
 
 
-def watched(warm: WarmStore, times: Iterable[tuple[int, dt.datetime, dt.datetime]]) -> None:
-    """Market data was up: run, since, until. What was kept is only made longer."""
+def watched(warm: WarmStore, times: Iterable[tuple[int, dt.datetime, dt.datetime, bool]]) -> None:
+    """Market data was up: run, since, until, and whether it ended then. Only so what was kept is made shorter."""
     with warm.connect() as connection:
         connection.cursor().executemany(
             "INSERT INTO tape_watched AS kept (run, since, until) VALUES (%s, %s, %s) ON CONFLICT (run, since) "
-            "DO UPDATE SET until = excluded.until WHERE kept.until < excluded.until",
+            "DO UPDATE SET until = excluded.until WHERE kept.until < excluded.until "
+            "OR (%s AND kept.until <> excluded.until)",
             list(times),
         )
 

@@ -49,6 +49,7 @@ class Absences:
             mark: Mark = frame.said(Mark)
             if mark.reason not in (HISTORY_ASKED, HISTORY_ANSWERED):  # no reason for anything to be missing
                 self._tell(frame, "mark", 0, reason=mark.reason, **mark.detail)
+        state.wall = frame.wall
 
     def _ring(self, frame: Frame) -> None:
         """Numbers that the ring gave and nobody saw."""
@@ -75,6 +76,8 @@ class Absences:
             self._state.missing["ring"] = self._state.missing.get("ring", 0) + ring
 
     def _tell(self, frame: Frame, kind: str, records: int, part: str = "", **detail: Any) -> None:
+        if kind != "mark" and self._state.wall:  # what is missing came between the frame before and this one
+            detail["after"] = instant(self._state.wall).isoformat()
         note = Note(kind, instant(frame.wall), frame.run, detail)
         told = self._state.note(f"{frame.segment}:{frame.offset}{part}", note, records)
         if told and kind != "mark":

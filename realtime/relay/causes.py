@@ -15,6 +15,8 @@ from sql.session_look import Where
 
 AROUND = dt.timedelta(seconds=2)
 MOST = 4  # words of one gap
+UNHEARD = ("ring", "loss", "hole")  # something was told and is not in the spool
+MARGIN = dt.timedelta(seconds=30)  # what capture noted a moment ago may not have been read yet
 UP, LOST, START, STOP = "market data up", "market data lost", "start", "stop"
 
 
@@ -45,22 +47,43 @@ def cause_of(where: Where, notes: Iterable[Note]) -> str:
 
 
 def listened(notes: Iterable[Note]) -> list[Listened]:
-    """The times in which market data was up, by the marks of capture, in order."""
+    """The times in which market data was up and nothing of it was lost, by the notes of capture, in order.
+
+    A loss ends such a time at the frame before it, where all was there, and begins a new one.
+    """
     found: list[Listened] = []
-    open_since: tuple[int, dt.datetime] | None = None
-    marks = [note for note in notes if note.kind == "mark"]
-    for note in sorted(marks, key=lambda note: (note.run, note.at)):
-        reason = note.detail.get("reason")
-        if open_since and (note.run != open_since[0] or reason in (LOST, STOP, START)):
-            torn = note.run != open_since[0] or reason == START
-            run, since = open_since
-            found.append(Listened(run=run, since=since, until=None if torn else note.at, torn=torn))
-            open_since = None
-        if reason == UP:
-            open_since = (note.run, note.at)
-    if open_since:
-        found.append(Listened(run=open_since[0], since=open_since[1], until=None))
+    since: tuple[int, dt.datetime] | None = None
+    told = [note for note in notes if note.kind in ("mark", *UNHEARD)]
+    for note in sorted(told, key=lambda note: (note.run, note.at)):
+        reason, lost = note.detail.get("reason"), note.kind in UNHEARD
+        begins = reason == UP and not lost
+        if since and (lost or note.run != since[0] or reason in (LOST, STOP, START)):
+            found.append(_ended(*since, note))
+            begins = begins or (lost and note.run == since[0])
+            since = None
+        if begins:
+            since = (note.run, note.at)
+    if since:
+        found.append(Listened(run=since[0], since=since[1], until=None))
     return found
+
+
+def heard_until(each: Listened, now: dt.datetime, *, live: bool, behind: dt.datetime | None) -> dt.datetime:
+    """Until when market data certainly was up. `live`: it is now; `behind`: what came from then on was not read yet."""
+    if each.until is not None:
+        return each.until
+    if each.torn or not live:
+        return each.since
+    return max(each.since, min(now - MARGIN, behind or now))
+
+
+def _ended(run: int, since: dt.datetime, note: Note) -> Listened:
+    if note.kind in UNHEARD:
+        after = note.detail.get("after")
+        until = dt.datetime.fromisoformat(after) if after else since
+        return Listened(run=run, since=since, until=max(since, until))
+    torn = note.run != run or note.detail.get("reason") == START
+    return Listened(run=run, since=since, until=None if torn else note.at, torn=torn)
 
 
 def _words(note: Note) -> str:

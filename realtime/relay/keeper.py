@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from realtime.relay.answers import Answer
 from realtime.relay.asking import Asked, Broker, Later, Refused
-from realtime.relay.causes import cause_of, listened
+from realtime.relay.causes import cause_of, heard_until, listened
 from realtime.relay.kept import Kept
 from realtime.relay.sender import Sender
 from sql import completeness, tape_asks, tape_ledger
@@ -154,16 +154,16 @@ class Keeper:
 
     def _watch(self) -> None:
         """Keep when market data was up: what was not told in there was not traded."""
-        found = listened(self._sender.state.notes.values())
+        behind = self._sender.unread_since()  # before the notes: what is read meanwhile is in them
+        found = listened(list(self._sender.state.notes.values()))
         standing, requests = self._broker.standing(), self._broker.requests()
         live = standing is not None and standing.link == "Active"
         run = requests.run if requests else None
+        now = self._now()
         times = []
         for each in found:
-            until = each.until
-            if until is None:
-                until = self._now() if live and not each.torn and each.run == run else each.since
-            times.append((each.run, each.since, until))
+            until = heard_until(each, now, live=live and each.run == run, behind=behind)
+            times.append((each.run, each.since, until, each.until is not None))
         tape_asks.watched(self._warm, times)
 
     # --- asking ---

@@ -163,6 +163,13 @@ class Sender:
         self._evidence.keep(self.state.position)
         self.progress.missing = dict(self.state.missing)
 
+    def unread_since(self) -> dt.datetime | None:
+        """From when on what capture wrote may not have been read; None: all of it was."""
+        progress = self.progress
+        if progress.oldest_wall is not None:
+            return instant(progress.oldest_wall)
+        return instant(progress.stored_until or 0) if self._reader.unread_bytes() else None
+
     def _take(self, found: Found) -> None:
         before = self.state.position
         frames = [frame for frame in found.frames if frame.kind == FrameKind.RECORDS]
@@ -360,6 +367,7 @@ class Sender:
         self.state.note(f"{to.segment}:0 {now.isoformat()}", Note("rewind", now, 0, {"why": why}))
         self.state.position = to
         self.state.seq = self.state.following = self.state.half = None
+        self.state.wall = 0
         self._identities.forget()
         self._reader = Reader(self._folders, to)
         self._dirty = True

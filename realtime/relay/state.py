@@ -54,6 +54,7 @@ class State(Struct):
     run: int = 0
     seq: int | None = None
     following: int | None = None
+    wall: int = 0  # of the frame that was read last, nanoseconds; 0: none since a rewind
     boot: str = ""
     incarnation: str = ""  # of the hot table
     taken: int = 0  # transactions of it

@@ -1,6 +1,8 @@
 import datetime as dt
 
-from realtime.relay.causes import Listened, cause_of, listened
+import pytest
+
+from realtime.relay.causes import MARGIN, Listened, cause_of, heard_until, listened
 from realtime.relay.state import Note
 from sql.session_look import Where
 
@@ -91,3 +93,34 @@ def test_the_feed_was_listened_to_from_up_to_lost_stop_or_a_next_run():
         Listened(run=2, since=at(81), until=at(99)),
         Listened(run=3, since=at(101), until=None),
     ]
+
+
+@pytest.mark.parametrize("kind", ["ring", "loss", "hole"])
+def test_what_was_lost_ends_what_was_listened_to_at_the_frame_before(kind):
+    def lost(seconds, after, run=1):
+        detail = {} if after is None else {"after": at(after).isoformat()}
+        return Note(kind, at(seconds), run, {"reason": "market data up", **detail})
+
+    up = mark(1, "market data up")
+
+    assert listened([up, lost(50, 40), mark(90, "stop")]) == [
+        Listened(run=1, since=at(1), until=at(40)),
+        Listened(run=1, since=at(50), until=at(90)),
+    ]
+    assert listened([up, lost(50, None)]) == [  # noted by an older version: nobody knows when it began
+        Listened(run=1, since=at(1), until=at(1)),
+        Listened(run=1, since=at(50), until=None),
+    ]
+    assert listened([up, lost(50, 40, run=2)]) == [Listened(run=1, since=at(1), until=at(40))]
+    assert listened([lost(50, 40)]) == []
+
+
+def test_the_feed_is_heard_until_what_was_surely_read():
+    so_far = Listened(run=1, since=at(0), until=None)
+
+    assert heard_until(so_far, at(100), live=True, behind=None) == at(100) - MARGIN
+    assert heard_until(so_far, at(100), live=True, behind=at(20)) == at(20)
+    assert heard_until(so_far, at(5), live=True, behind=None) == at(0)
+    assert heard_until(so_far, at(100), live=False, behind=None) == at(0)
+    assert heard_until(Listened(run=1, since=at(0), until=at(9)), at(100), live=True, behind=at(3)) == at(9)
+    assert heard_until(Listened(run=1, since=at(0), until=None, torn=True), at(100), live=True, behind=None) == at(0)

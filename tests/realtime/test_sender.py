@@ -10,11 +10,12 @@ import pytest
 from realtime.records import Kind
 from realtime.relay import sender as sending
 from realtime.relay import state as memory
+from realtime.relay.absences import Absences
 from realtime.relay.rows import EDIT
 from realtime.relay.sender import STATE, Sender
 from realtime.spool import segments
 from realtime.spool.files import Limits
-from realtime.spool.frames import Asset
+from realtime.spool.frames import Asset, Frame, FrameKind
 from realtime.spool.segments import OPEN, SEALED
 from realtime.spool.writer import Spool
 from sql import stores, ticks
@@ -223,7 +224,39 @@ def test_what_the_ring_dropped_is_noted_with_its_numbers(scene):
 
     holes = [(hole["first_seq"], hole["last_seq"]) for hole in scene.notes("ring")]
     assert holes == [(11, 20), (34, 36)]
+    assert all("after" in ring for ring in scene.notes("ring"))
     assert scene.sender.state.missing == {"ring": 13}
+
+
+def test_a_loss_tells_when_the_frame_before_it_was_written():
+    def frame(first: int, wall: int) -> Frame:
+        made = records(10, first)
+        return Frame(
+            FrameKind.RECORDS, 1, first, 10, wall * 10**9, 0, np.frombuffer(made.tobytes(), np.uint8), 1, first
+        )
+
+    state = memory.State()
+    absences = Absences(state)
+    for first, wall in [(1, 100), (11, 107), (31, 130)]:
+        absences.read(frame(first, wall))
+
+    (hole,) = state.notes.values()
+    assert (hole.kind, hole.at.timestamp(), dt.datetime.fromisoformat(hole.detail["after"]).timestamp()) == (
+        "hole",
+        130,
+        107,
+    )
+
+
+def test_what_was_not_read_yet_is_known_by_when_it_was_written(scene):
+    scene.put(records(10))
+    before = scene.sender.unread_since()
+    scene.send()
+    read = scene.sender.unread_since()
+    scene.put(records(10, 11))
+
+    assert (before.timestamp(), read) == (0, None)
+    assert scene.sender.unread_since().timestamp() == pytest.approx(scene.sender.progress.stored_until / 1e9)
 
 
 def test_what_the_spool_dropped_is_noted_and_not_taken_for_the_rings(scene):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sql import daily, tape_ledger
+from sql import daily, tape_asks, tape_ledger
 from sql.completeness import judge, judge_session
 from sql.tables import DAILY, TICKS, Flag
+from sql.tape_survey import Survey
 from tests.tape import DAY, SECOND
 
 numbers = itertools.count()
@@ -149,6 +150,46 @@ def test_without_the_exchanges_sums_nothing_is_proven(scene):
     assert states(found) == [("tail", "missing", 0)]
 
 
+def test_what_may_follow_is_settled_when_the_exchanges_sums_come(scene):
+    scene.store(scene.every)
+    scene.judge()
+    scene.say()
+    found = scene.judge()
+
+    assert (found.proof.state, states(found)) == ("proven", [("tail", "vacant", 0)])
+    assert found.gaps[0].note == "nothing was traded there"
+
+
+def test_who_is_overtaken_by_another_judge_surveys_anew(scene, monkeypatch):
+    scene.store(scene.every[:-1])
+    scene.say(scene.every[:-1])
+    references = Survey.references
+
+    def overtaken(survey, symbols):
+        seen = references(survey, symbols)
+        monkeypatch.undo()
+        scene.store(scene.every[-1:])
+        scene.say(received=NEXT_MORNING + SECOND)
+        assert scene.judge().proof.state == "proven"
+        return seen
+
+    monkeypatch.setattr(Survey, "references", overtaken)
+    found = scene.judge()
+
+    assert (found.proof.state, found.held.told.trades) == ("proven", 100)
+
+
+def test_who_judges_holds_the_gaps_in_the_order_in_which_others_take_them(scene):
+    scene.store([n for n in scene.every if n not in (300, 700)])
+    scene.judge()
+    with scene.warm.connect() as connection:
+        gaps = tape_ledger.gaps_of(connection.cursor(), scene.symbol, DAY)
+        free = scene.warm.rows("SELECT id FROM tape_gaps WHERE symbol = %s FOR UPDATE SKIP LOCKED", (scene.symbol,))
+
+    assert len(gaps) == 3
+    assert free == []
+
+
 def test_numbers_that_two_answers_do_not_have_are_vacant_and_the_session_is_proven(scene):
     used = [n for n in scene.every if n not in (500, 510)]
     scene.store(used)
@@ -177,6 +218,22 @@ def test_what_history_leaves_out_for_ever_stays_unfillable_until_a_file_brings_i
 
     assert (filled.proof.state, states(filled)) == ("proven", [("inner", "filled", 0)])
     assert filled.gaps[0].filled_by == "b3:day.zip"
+
+
+def test_numbers_that_were_never_used_hide_no_trades_that_are_lost_at_the_end(scene):
+    scene.every = [n for n in scene.every if n not in range(400, 500)]
+    scene.store(scene.every[:-5])
+    scene.say()
+    first = scene.judge()
+    scene.answer(first, exhausted=True)
+    found = scene.judge()
+
+    assert states(first) == [("inner", "missing", 10)]
+    assert states(found) == [("inner", "unfillable", 10), ("tail", "missing", 5)]
+
+    scene.store(scene.every[-5:])
+    assert states(scene.judge()) == [("inner", "vacant", 10), ("tail", "filled", 0)]
+    assert scene.judge().proof.state == "proven"
 
 
 def test_trades_that_no_number_shows_to_be_missing_are_asked_for_everywhere(scene):
@@ -213,6 +270,24 @@ def test_a_daily_that_was_told_before_the_close_proves_nothing_unless_the_feed_w
     finally:
         with scene.warm.connect() as connection:
             connection.execute("DELETE FROM tape_watched")
+
+
+def test_how_the_feed_ended_is_right_and_not_what_was_thought_before(warm):
+    run = next(numbers)
+
+    def kept(until, *, ended):
+        tape_asks.watched(warm, [(run, OPENS, OPENS + until * SECOND, ended)])
+        (row,) = warm.rows("SELECT until FROM tape_watched WHERE run = %s", (run,))
+        return (row["until"] - OPENS) // SECOND
+
+    try:
+        assert kept(50, ended=False) == 50
+        assert kept(0, ended=False) == 50  # a run that was killed: nobody knows more
+        assert kept(40, ended=True) == 40
+        assert kept(60, ended=False) == 60
+    finally:
+        with warm.connect() as connection:
+            connection.execute("DELETE FROM tape_watched WHERE run = %s", (run,))
 
 
 def test_an_open_session_shows_its_gaps_and_no_verdict(scene):
