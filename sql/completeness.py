@@ -7,12 +7,22 @@ again: after an import (`filled_by="b3:FILE"`), each night, before a proof. Only
 import datetime as dt
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from sql import tape_ledger
 from sql.hot import HotStore
 from sql.session_look import Cause, Judged, Look
-from sql.session_proof import Held
+from sql.session_proof import Held, Reference
 from sql.tape_survey import Survey
 from sql.warm import WarmStore
+
+
+class _Seen(Struct, frozen=True):
+    """A survey and what it found, by symbol."""
+
+    survey: Survey
+    held: dict[str, Held]
+    references: dict[str, list[Reference]]
 
 
 def judge(
@@ -43,20 +53,22 @@ def judge_session(
 
     A symbol that is named is judged though nothing of it is there. `filled_by`: who brought the rows that came since.
     """
-    began = now or dt.datetime.now(dt.UTC)
+    stood = tape_ledger.judged_at(warm, session)
     survey = Survey(hot, warm, session)
-    held = survey.held(symbols)
-    references = survey.references(symbols)
-    wanted = symbols if symbols is not None else sorted({*held, *references})
+    seen = _Seen(survey, survey.held(symbols), survey.references(symbols))
+    wanted = symbols if symbols is not None else sorted({*seen.held, *seen.references})
     found = {}
     with warm.connect() as connection:
         cursor = connection.cursor()
         for symbol in dict.fromkeys(wanted):
             tape_ledger.lock(cursor, symbol, session)
-            if tape_ledger.judged_since(cursor, symbol, session, began):  # by somebody who saw more than we did
-                held |= survey.held([symbol])
-            look = Look(survey, cursor, filled_by=filled_by, cause=cause, now=now or dt.datetime.now(dt.UTC))
-            mine = held.get(symbol) or Held(symbol=symbol, session=session)
-            found[symbol] = look.judged(mine, references.get(symbol, []))
+            before = tape_ledger.session_of(cursor, symbol, session)
+            mine = seen
+            if (before.judged_at if before else None) != stood.get(symbol):  # by somebody who saw more than we did
+                anew = Survey(hot, warm, session)
+                mine = _Seen(anew, anew.held([symbol]), anew.references([symbol]))
+            look = Look(mine.survey, cursor, filled_by=filled_by, cause=cause, now=now or dt.datetime.now(dt.UTC))
+            held = mine.held.get(symbol) or Held(symbol=symbol, session=session)
+            found[symbol] = look.judged(held, mine.references.get(symbol, []))
             connection.commit()
     return found

@@ -143,6 +143,21 @@ def settled(
     )
 
 
+def unexplained_of(deficit: int | None, gaps: Iterable[Gap]) -> int | None:
+    """How many of the trades that the exchange counts beyond ours lie in no gap of known numbers.
+
+    Where those have more numbers than trades are missing, some were never used: ours are then what history was not
+    asked for to the end. One request in vain is better than none.
+    """
+    if deficit is None:
+        return None
+    numbered = [gap for gap in gaps if gap.first_id is not None and gap.last_id is not None]
+    sure = sum(gap.ids_left for gap in numbered)
+    if sure > deficit:
+        sure = sum(gap.ids_left for gap in numbered if not gap.exhausted)
+    return max(0, deficit - sure)
+
+
 def missing_in(gaps: Iterable[Gap]) -> int:
     """Numbers that are missing from the session."""
     return sum(gap.ids_left for gap in gaps if gap.unsettled)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sql import tape_ledger
-from sql.gaps import Finding, Gap, Kind, left_of, missing_in, settled, unknown_of
+from sql.gaps import Finding, Gap, Kind, left_of, missing_in, settled, unexplained_of, unknown_of
 from sql.numbering import Numbering, gaps_of, head_of, numbering_of, whole
 from sql.session_proof import LIVE, Held, Proof, Reference, captured, is_over, proof_of
 from sql.tape_ledger import SessionRow
@@ -132,9 +132,8 @@ class Look:
     def _settled(self, gap: Gap, left: int, held: Held, proof: Proof) -> Gap:
         came = not gap.ids and _came(gap, held)
         by = self._who(gap) if gap.state != "filled" and (came or not left or gap.exhausted) else ""
-        after = settled(
-            gap, left=left, deficit=proof.deficit, shown=proof.by_file, came=came, filled_by=by, now=self._now
-        )
+        shown = proof.by_file or (not gap.ids and proof.state == "proven")  # equal sums: nothing was traded there
+        after = settled(gap, left=left, deficit=proof.deficit, shown=shown, came=came, filled_by=by, now=self._now)
         after = _renumbered(gap, after, held, proof)
         tape_ledger.save_gap(self._cursor, gap, after)
         if after.state != gap.state and gap.id is not None:
@@ -144,9 +143,7 @@ class Look:
 
     def _open_ends(self, held: Held, gaps: list[Gap], proof: Proof) -> list[Gap]:
         """A session that is over: what may be missing where no number shows it."""
-        unexplained = None
-        if proof.deficit is not None:
-            unexplained = max(0, proof.deficit - sum(gap.ids_left for gap in gaps if gap.first_id and gap.last_id))
+        unexplained = unexplained_of(proof.deficit, gaps)
         equal = proof.state == "proven"
         live = not held.sources or LIVE.intersection(held.sources)
         ends = [gap for gap in gaps if gap.last_id is None]

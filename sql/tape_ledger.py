@@ -63,16 +63,19 @@ def session_of(cursor: Cursor, symbol: str, session: dt.date) -> SessionRow | No
     return SessionRow(**row) if row else None
 
 
-def judged_since(cursor: Cursor, symbol: str, session: dt.date, at: dt.datetime) -> bool:
-    """Whether somebody judged the session at that instant or after."""
-    statement = "SELECT 1 FROM tape_sessions WHERE symbol = %s AND session = %s AND judged_at >= %s"
-    return cursor.execute(statement, (symbol, session, at)).fetchone() is not None
+def judged_at(warm: WarmStore, session: dt.date) -> dict[str, dt.datetime]:
+    """When each symbol of a session was judged last."""
+    rows = warm.rows("SELECT symbol, judged_at FROM tape_sessions WHERE session = %s", (session,))
+    return {row["symbol"]: row["judged_at"] for row in rows}
 
 
 def gaps_of(cursor: Cursor, symbol: str, session: dt.date) -> list[Gap]:
-    """The gaps of a session, in the order in which they were found."""
-    found = cursor.execute("SELECT * FROM tape_gaps WHERE symbol = %s AND session = %s ORDER BY id", (symbol, session))
-    return [Gap(**row) for row in found.fetchall()]
+    """The gaps of a session to be changed, in the order in which they were found.
+
+    Locked in that order, as `tape_asks` does: two that change the same gaps wait for each other and never in a circle.
+    """
+    statement = "SELECT * FROM tape_gaps WHERE symbol = %s AND session = %s ORDER BY id FOR UPDATE"
+    return [Gap(**row) for row in cursor.execute(statement, (symbol, session)).fetchall()]
 
 
 def is_first(cursor: Cursor, symbol: str, session: dt.date) -> bool:
