@@ -37,7 +37,7 @@ def script(data_dir: Path, own: Path | None) -> Path:
     path = data_dir / "run" / "simulator.txt"
     state = data_dir / "orders" / "simulator"  # its broker remembers orders and positions, as a true one does
     state.parent.mkdir(parents=True, exist_ok=True)
-    durable.replace(path, f"{SCRIPT}order broker-state {state}\n".encode())
+    durable.replace(path, f'{SCRIPT}order broker-state "{state}"\n'.encode())
     return path
 
 

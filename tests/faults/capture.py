@@ -34,6 +34,7 @@ seed {seed}
 handshake 50
 start {day} 09:00:00
 anchor {anchor}
+hours 09:00-18:25
 symbol WINX99 F price 131250 tick 5 lot 1 rate {rate}
 symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate {rate}
 symbol DEMO4 B price 38.42 tick 0.01 lot 100 rate {rate}
@@ -47,7 +48,9 @@ UNFILLED = ("absent", "gaps_open", "sessions_unproven")
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
 PROVEN_SECONDS = 300.0
+KEY = "a-key-of-the-scene"
 OPENS = dt.timedelta(hours=9)
+CLOSING = dt.timedelta(seconds=15)  # a start takes its time
 Fault = Callable[["Scene"], None]
 
 
@@ -101,6 +104,7 @@ class Scene:
             "TRADINGSYSTEM_SIMULATOR_SCRIPT": str(self.script),
             "LOG_LEVEL": "warning",
             "TRADINGSYSTEM_SYMBOLS": " ".join(SYMBOLS),
+            "TRADINGSYSTEM_API_KEY": KEY,
             # Without the ledger at work, what capture itself loses is counted.
             "TRADINGSYSTEM_FILL_GAPS": "true" if self.filling else "false",
         }
@@ -164,27 +168,36 @@ class Scene:
         self.hot.wait_applied(TICKS)
 
     def close_market(self) -> None:
-        """The session closes within the next two minutes of its clock, and everything that captures it runs."""
+        """The session ends within seconds of its clock, while everything that captures it runs."""
         self.stop("realtime")
-        closes = OPENS + dt.timedelta(minutes=2 + (dt.datetime.now(dt.UTC) - self._anchor) // dt.timedelta(minutes=1))
-        self.also(f"hours 09:00-{dt.datetime.combine(self.day, dt.time()) + closes:%H:%M}")
+        ends = OPENS + (dt.datetime.now(dt.UTC) - self._anchor) + CLOSING
+        self.also(f"stop {dt.datetime.combine(self.day, dt.time()) + ends:%Y-%m-%d %H:%M:%S}")
         self.start("relay")
         self.start("realtime")
 
-    def await_proof(self) -> None:
+    def await_proof(self, seconds: float = PROVEN_SECONDS) -> None:
         """Until the ledger calls the session of every symbol proven; then both processes end.
 
-        Raises AssertionError with what the ledger says after five minutes.
+        Raises AssertionError with what the ledger says.
         """
-        deadline = time.monotonic() + PROVEN_SECONDS
+        deadline = time.monotonic() + seconds
         while (found := self.sessions()) != dict.fromkeys(SYMBOLS, "proven"):
-            assert time.monotonic() < deadline, f"{found} after {PROVEN_SECONDS:g} s; relay: {self._tail('relay')}"
+            assert time.monotonic() < deadline, (
+                f"{found} after {seconds:g} s; {self._unsettled()}; {self._tail('relay')}"
+            )
             self.start("realtime")
             self.start("relay")
             time.sleep(0.5)
         self.stop("realtime")
         self.stop("relay")
         self.hot.wait_applied(TICKS)
+
+    def _unsettled(self) -> str:
+        rows = self.warm.rows("SELECT symbol, reason FROM tape_sessions WHERE state <> 'proven'")
+        gaps = self.warm.rows(
+            "SELECT symbol, kind, state, ids_left, asked, note FROM tape_gaps WHERE state IN ('missing', 'unfillable')"
+        )
+        return f"{rows} {gaps}"
 
     def sessions(self) -> dict[str, str]:
         """What the ledger says of the session, by symbol."""
