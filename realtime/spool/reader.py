@@ -155,7 +155,8 @@ class Reader:
             self._run, self.assets = frame.run, {}
         table: Table = frame.said(Table)
         self.source = table.source
-        self.assets.update({asset.number: asset for asset in table.assets})
+        # a new one: others hold what they were given, in other threads
+        self.assets = {**self.assets, **{asset.number: asset for asset in table.assets}}
 
 
 def _bytes(path: Path, offset: int, limit: int | None) -> Bytes:

@@ -179,6 +179,24 @@ def test_assets_are_known_in_the_middle_of_a_segment(tmp_path):
     spool.close()
 
 
+def test_the_names_that_were_given_away_stay_as_they_are(tmp_path):
+    """Another thread walks through them while reading goes on."""
+    folder = tmp_path / "spool"
+    spool = opened(folder, Limits())
+    spool.assets(ASSETS[:2])
+    spool.append(records(10))
+    spool.commit()
+    reader = Reader([folder], Position())
+    reader.read()
+    given = reader.assets
+    spool.assets(ASSETS[2:])
+    spool.commit()
+    reader.read()
+    spool.close()
+
+    assert (set(given), set(reader.assets)) == ({1, 2}, {1, 2, 3})
+
+
 def test_runs_are_numbered_and_begin_with_a_mark(tmp_path):
     for run in (1, 2):
         spool = opened(tmp_path)
