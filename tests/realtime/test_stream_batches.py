@@ -92,6 +92,31 @@ def test_the_same_frames_are_shared():
     assert made.frames(TRADES, EVERYTHING, Form()) is made.frames(TRADES, frozenset({"*"}), Form())
 
 
+def test_frames_of_many_lists_are_not_kept(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_LISTS", 4)
+    made = batch(0, 10)
+    lists = [frozenset({"WINZ26", f"X{n}"}) for n in range(20)]
+    told = [made.frames(TRADES, symbols, Form()) for symbols in lists]
+    first, last = lists[0], lists[-1]
+
+    assert set(told) == {told[0]} != {b""}
+    assert made.frames(TRADES, first, Form()) is told[0]
+    assert made.frames(TRADES, last, Form()) is not told[-1]
+    assert len(made._made) == 4
+
+
+def test_what_is_remembered_are_trades_without_frames_and_states():
+    made, recent = batch(0, 10), Recent()
+    made.books = {"WINZ26": (1, b"x")}
+    recent.add(made)
+    told = made.frames(TRADES, EVERYTHING, Form())
+    for _ in range(2):
+        (kept,) = recent.since(0)
+        assert (kept._made, kept.books) == ({}, {})
+        assert kept.texts("short") is made.texts("short")
+        assert kept.frames(TRADES, EVERYTHING, Form()) == told
+
+
 @given(st.lists(st.binary(max_size=70_000), max_size=5))
 def test_frames_are_read_back_as_they_were(texts):
     found = [(first, text) for first, text, _ in raw_socket.frames(framed(texts))]

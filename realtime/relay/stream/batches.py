@@ -14,6 +14,7 @@ from sql.messages import BOOK, QUOTES, TRADES, Channel, Gap, Quote
 
 RECENT_BYTES = 8 << 20
 RECENT_BATCHES = 256
+MOST_LISTS = 32  # whose frames are shared, of one batch: each list's are as large as its texts
 
 
 class Form(Struct, frozen=True):
@@ -45,10 +46,13 @@ class Batch(Struct):
     def frames(self, channel: Channel, symbols: Symbols, form: Form) -> bytes:
         """What a channel tells of these symbols; empty when that is nothing."""
         key = (channel, symbols, form)
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
             make = {TRADES: self._trade_frames, QUOTES: self._quote_frames, BOOK: self._book_frames}[channel]
-            self._made[key] = make(symbols, form)
-        return self._made[key]
+            made = make(symbols, form)
+            if symbols == EVERYTHING or len(self._made) < MOST_LISTS:
+                self._made[key] = made
+        return made
 
     def quote_texts(self) -> list[bytes]:
         """The text of each quote."""
@@ -75,11 +79,15 @@ class Batch(Struct):
         }
 
     def later(self, than: int) -> "Batch":
-        """What of it has numbers above `than`."""
+        """Its trades and gaps with numbers above `than`."""
         if than <= self.after:
-            return self
+            return self.trades()
         gaps = [gap for gap in self.gaps if gap.sequence > than]
         return Batch(than, self.sequence, self.rows.where(self.rows.sequence > than), gaps)
+
+    def trades(self) -> "Batch":
+        """It without states and frames; texts are shared."""
+        return Batch(self.after, self.sequence, self.rows, self.gaps, _texts=self._texts)
 
     def _chosen(self, symbols: Symbols, shape: Shape) -> list[bytes]:
         texts = self.texts(shape)
@@ -132,8 +140,8 @@ class Recent:
         self._bytes = 0
 
     def add(self, batch: Batch) -> None:
-        """The newest."""
-        self._batches.append(batch)
+        """The newest. Frames are made again for who comes late: there may be many, and he is one."""
+        self._batches.append(batch.trades())
         self._bytes += batch.rows.records.nbytes
         while len(self._batches) > 1 and (self._bytes > RECENT_BYTES or len(self._batches) > RECENT_BATCHES):
             self._bytes -= self._batches.popleft().rows.records.nbytes
