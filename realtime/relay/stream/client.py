@@ -123,16 +123,31 @@ class Client:
         if self._skipped or waiting > self.bound // 64:
             return
         if self.resuming:  # it may go on from the number it hears
-            beat = Heartbeat(min(self.resuming.values()), int(time.time() * 1000))
+            told = min(self.resuming.values())
+            if told < 0:
+                return  # the oldest that is kept is asked for, and not known yet
+            beat = Heartbeat(told, int(time.time() * 1000))
             frame = framed([msgspec.json.encode(beat)])
         self.write(frame)
+
+    def takes_answers(self) -> bool:
+        """Whether it may ask more; one that asks and does not read is cut."""
+        if self.wire.waiting_bytes() > self.bound:
+            self.cut(TRY_AGAIN, "answers are not taken")
+        return not self.wire.gone
+
+    def cut(self, code: int, why: str) -> None:
+        """End it, saying from where to come back: nothing below was left out."""
+        if not self.wire.gone:
+            self._counts.cut += 1
+            told = min(self.sequence, *self.resuming.values()) if self.resuming else self.sequence
+            self.wire.cut(code, f"{why}; resume with from_sequence={told + 1}")
 
     def _behind(self, batch: Batch, symbols: Symbols) -> None:
         if self._slow == "conflate":
             self._skip(batch, symbols)
-        elif not self.wire.gone:
-            self._counts.cut += 1
-            self.wire.cut(TRY_AGAIN, f"too slow; resume with from_sequence={self.sequence + 1}")
+        else:
+            self.cut(TRY_AGAIN, "too slow")
 
     def _skip(self, batch: Batch, symbols: Symbols) -> None:
         rows = batch.rows.of(symbols)

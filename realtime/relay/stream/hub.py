@@ -5,15 +5,18 @@ import time
 from collections.abc import Callable, Iterable
 
 import msgspec
+import structlog
 
 from realtime.relay.stream.batches import Batch, Recent
 from realtime.relay.stream.client import Client, Counts
 from realtime.relay.stream.seen import Seen
 from realtime.relay.stream.trades import Shape
-from realtime.relay.stream.wire import TRY_AGAIN, framed
+from realtime.relay.stream.wire import BROKEN, TRY_AGAIN, framed
 from sql.messages import BOOK, HEALTH, QUOTES, TRADES, Channel, Health, Heartbeat
 
 HEALTH_BEATS = 5
+
+log = structlog.get_logger("realtime.stream")
 
 
 class Hub:
@@ -76,11 +79,18 @@ class Hub:
             self.told = batch.sequence
             self._recent.add(batch)
         for client in tuple(self.clients):
-            client.tell(batch, self.states)
+            self._tell(client, batch)
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    def _tell(self, client: Client, batch: Batch) -> None:
+        try:
+            client.tell(batch, self.states)
+        except Exception:  # the others must hear it; this one comes back for it
+            log.exception("stream_client_broke", sequence=batch.sequence)
+            client.cut(BROKEN, "cannot be told")
 
     def beat(self) -> None:
         """A sign of life for those who take what they are told."""

@@ -12,7 +12,7 @@ from realtime.relay.stream.client import Client
 from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.seen import Seen
 from realtime.relay.stream.tail import Gaps
-from realtime.relay.stream.trades import Symbols, rows_of
+from realtime.relay.stream.trades import EVERYTHING, Symbols, rows_of
 from realtime.spool import segments
 from realtime.spool.reader import Position, Reader
 from realtime.spool.segments import OPEN, SEALED
@@ -65,10 +65,10 @@ class Resume:
     readers = anyio.CapacityLimiter(AT_ONCE)
 
     def __init__(self, hub: Hub, folders: Sequence[Path], client: Client, symbols: Symbols, sequence: int) -> None:
+        self.symbols = symbols
         self._hub = hub
         self._folders = folders
         self._client = client
-        self._symbols = symbols
         self._cursor = sequence - 1  # of the last record that was told or passed over
         self._reader: Reader | None = None
         self._seen = Seen()
@@ -83,11 +83,16 @@ class Resume:
                 await self._hub.reached(self._cursor)
                 if self._joined():
                     return
-                data = await anyio.to_thread.run_sync(self._read, limiter=self.readers)
-                self._client.write(data)
+                batch = await anyio.to_thread.run_sync(self._read, limiter=self.readers)
+                self._client.write(batch.frames(TRADES, self.symbols, self._client.form))
                 await self._client.wire.drained()
         finally:
             self._client.resuming.pop(self, None)
+
+    def forget(self, symbols: Symbols) -> bool:
+        """Tell these no more, from the next piece on; whether any are left."""
+        self.symbols = frozenset() if symbols >= EVERYTHING else self.symbols - symbols
+        return bool(self.symbols)
 
     def _joined(self) -> bool:
         """Tell what is left from memory and go live, if it is little. Nothing comes in between: this is one turn."""
@@ -95,15 +100,15 @@ class Resume:
         client = self._client
         if left is None or sum(len(batch.rows) for batch in left) * TEXT_BYTES > client.bound // 2:
             return False
-        client.write(b"".join(batch.frames(TRADES, self._symbols, client.form) for batch in left))
-        client.want(TRADES, self._symbols)
+        client.write(b"".join(batch.frames(TRADES, self.symbols, client.form) for batch in left))
+        client.want(TRADES, self.symbols)
         client.sequence = self._hub.told
-        client.say(Live(TRADES, sorted(self._symbols), self._hub.told))
+        client.say(Live(TRADES, sorted(self.symbols), self._hub.told))
         self._hub.changed()
         return True
 
-    def _read(self) -> bytes:
-        """The frames of what the disk has next."""
+    def _read(self) -> Batch:
+        """What the disk has next, its frames made: they need not be made in the loop."""
         if self._reader is None:
             place = kept(self._folders, self._cursor + 1)
             self._reader = Reader(self._folders, Position(place.segment if place else 0))
@@ -112,8 +117,10 @@ class Resume:
         gaps = self._gaps.read(found.frames)
         after, self._cursor = self._cursor, max(self._cursor, self._gaps.sequence)
         fresh = (rows.sequence > after) & ~member(rows.sequence, self._hub.seen.repeats)
-        batch = Batch(after, self._cursor, rows.where(fresh).of(self._symbols), _after(gaps, after))
-        return batch.frames(TRADES, self._symbols, self._client.form)
+        symbols = self.symbols
+        batch = Batch(after, self._cursor, rows.where(fresh).of(symbols), _after(gaps, after))
+        batch.frames(TRADES, symbols, self._client.form)
+        return batch
 
 
 def _after(gaps: list[Gap], sequence: int) -> list[Gap]:

@@ -16,12 +16,13 @@ from realtime.relay.stream.client import Client
 from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.resume import Resume, kept
 from realtime.relay.stream.trades import EVERYTHING, Symbols
-from realtime.relay.stream.wire import POLICY, Wire, framed
+from realtime.relay.stream.wire import BROKEN, POLICY, Wire, framed
 from sql.messages import HEALTH, TRADES, Ask, Channel, Options, Refused, Subscribed, Unsubscribed
 
 Receive = Callable[[], Awaitable[Any]]  # of ASGI
 SOON_SECONDS = 1.0
 MOST_RESUMES = 4  # of one client at a time
+MOST_SYMBOLS = 10_000  # of one client and channel; more is `*`
 
 log = structlog.get_logger("realtime.stream")
 
@@ -44,7 +45,7 @@ class Session:
         self._channel = channel or options.channel
         form = Form(options.shape, options.batch)
         self._client = Client(wire, form, options.slow, stream.client_bytes, stream.hub.counts)
-        self._resumes: dict[asyncio.Task[None], Symbols] = {}
+        self._resumes: dict[asyncio.Task[None], Resume] = {}
 
     async def run(self, receive: Receive) -> None:
         """Until the client is gone."""
@@ -55,7 +56,7 @@ class Session:
             if self._options.symbols:
                 symbols = self._options.symbols.replace(",", " ").split()
                 await self._do(Ask(action="subscribe", symbols=symbols, from_sequence=self._options.from_sequence))
-            while (event := await receive())["type"] == "websocket.receive":
+            while (event := await receive())["type"] == "websocket.receive" and self._client.takes_answers():
                 await self._heard(event.get("text") or event.get("bytes") or b"")
         finally:
             self._hub.leave(self._client)
@@ -80,6 +81,8 @@ class Session:
             )
         elif ask.action == "unsubscribe":
             self._forget(channel, symbols)
+        elif len(self._taken(channel) | symbols) > MOST_SYMBOLS:
+            self._refuse("TOO_MANY", f"{channel}: at most {MOST_SYMBOLS:,} symbols are listed; subscribe to *")
         elif ask.from_sequence is None:
             self._client.want(channel, symbols)
             self._client.sequence = self._hub.told
@@ -98,8 +101,8 @@ class Session:
             self._client.tell_newest(channel, self._hub.states[channel])
 
     def _forget(self, channel: Channel, symbols: Symbols) -> None:
-        for task, resumed in self._resumes.items():
-            if channel == TRADES and (resumed & symbols or symbols >= EVERYTHING):
+        for task, resume in self._resumes.items():
+            if channel == TRADES and not resume.forget(symbols):
                 task.cancel()
         self._client.forget(channel, symbols)
         self._hub.changed()
@@ -112,6 +115,14 @@ class Session:
         if len(self._resumes) >= MOST_RESUMES:
             self._refuse("TOO_MANY", f"{MOST_RESUMES} resumed subscriptions are not live yet; wait for one")
             return
+        waiting = object()
+        self._client.resuming[waiting] = min(sequence - 1, self._hub.told)  # no heartbeat may run ahead of it
+        try:
+            await self._resume_from(symbols, sequence)
+        finally:
+            del self._client.resuming[waiting]
+
+    async def _resume_from(self, symbols: Symbols, sequence: int) -> None:
         with contextlib.suppress(TimeoutError):  # it may be on the disk for a moment only
             await asyncio.wait_for(self._hub.reached(sequence - 1), SOON_SECONDS)
         newest = self._hub.told
@@ -128,19 +139,24 @@ class Session:
         sequence = max(sequence, oldest)
         self._client.say(Subscribed(TRADES, sorted(symbols), sequence - 1))
         resume = Resume(self._hub, self._stream.folders, self._client, symbols, sequence)
+        self._client.resuming[resume] = sequence - 1
         task = asyncio.create_task(resume.run())
-        self._resumes[task] = symbols
+        self._resumes[task] = resume
         task.add_done_callback(self._resumed)
 
     def _resumed(self, task: asyncio.Task[None]) -> None:
-        self._resumes.pop(task, None)
+        self._client.resuming.pop(self._resumes.pop(task), None)  # cancelled before its first step, it is there still
         if not task.cancelled() and (error := task.exception()):
             log.error("resume_broke", exc_info=error)
-            self._client.wire.cut(1011, "cannot read the spool; try again")
+            self._client.wire.cut(BROKEN, "cannot read the spool; try again")
 
     def _has(self, symbols: Symbols) -> bool:
-        taken = self._client.wanted[TRADES].union(*self._resumes.values())
+        taken = self._taken(TRADES)
         return bool(taken & symbols) or (bool(taken) and symbols >= EVERYTHING) or taken >= EVERYTHING
+
+    def _taken(self, channel: Channel) -> Symbols:
+        resumed = (resume.symbols for resume in self._resumes.values() if channel == TRADES)
+        return self._client.wanted[channel].union(*resumed)
 
     def _refuse(self, code: Any, message: str) -> None:
         self._client.say(Refused(code, message))

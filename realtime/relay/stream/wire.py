@@ -7,7 +7,7 @@ TEXT = b"\x81"  # a whole message of text; servers do not mask
 SHORT, MEDIUM = 126, 1 << 16
 HEADS = [TEXT + bytes([size]) for size in range(SHORT)]
 HEADS += [TEXT + b"\x7e" + size.to_bytes(2, "big") for size in range(SHORT, 1024)]
-TRY_AGAIN, POLICY = 1013, 1008  # codes of a close
+TRY_AGAIN, BROKEN, POLICY = 1013, 1011, 1008  # codes of a close
 
 
 class Wire(Protocol):
