@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 PATIENCE_SECONDS = 300.0  # PostgreSQL may be started anew meanwhile
+HANGING_SECONDS = 900.0  # one look at many long sessions takes minutes
 
 
 class Kept(Struct):
@@ -20,11 +21,13 @@ class Kept(Struct):
     last_error: str | None = None  # why it cannot go on; None while it can
     failing_since: float | None = None  # monotonic
     waits_for: str | None = None  # why nothing is asked though something is due
-    alive_at: float = 0.0
+    alive_at: float | None = None  # monotonic: the last look began; None: no keeper runs here
 
 
 def trouble_of(kept: Kept, now: float) -> str | None:
     """Why gaps are not looked after, when that has lasted; None while they are."""
+    if kept.alive_at is not None and now - kept.alive_at >= HANGING_SECONDS:
+        return f"gaps are not looked after: the last look began {now - kept.alive_at:.0f} s ago and does not end"
     if kept.failing_since is None or now - kept.failing_since < PATIENCE_SECONDS:
         return None
     return f"gaps are not looked after: {kept.last_error}"
