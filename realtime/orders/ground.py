@@ -15,6 +15,7 @@ from realtime.orders.entries import Entry
 from realtime.orders.records import Caller, Reply
 from realtime.orders.states import Event
 from realtime.orders.switch import Switch
+from sql.exchange import SAO_PAULO
 
 SENT_MESSAGES = 10_000  # numbers of requests that are remembered
 
@@ -52,12 +53,17 @@ class Ground:
         latch = self.switch.latch
         return Standing(
             now=self.now(),
-            orders_ready=self.broker.ready and self.agreement.agreed(account),
+            orders_ready=self.broker.ready and self.agreement.agreed(account) and self.day_begun,
             journal_ready=self.chronicle.trouble is None,
             switched_off=latch.reason if latch else None,
             always_open=self.ways.always_open,
             twin_seconds=self.ways.twin_seconds,
         )
+
+    @property
+    def day_begun(self) -> bool:
+        """Whether positions count from this session's start; an invented market takes any price for it."""
+        return self.ways.always_open or self.chronicle.ledger.session == session_of(self.now())
 
     def entry(self, order: str) -> Entry:
         """The order of that name. Raises CommandError."""
@@ -94,6 +100,11 @@ class Ground:
         if before.body_hash != caller.body_hash:
             raise CommandError(422, "this Idempotency-Key was used for another request within the last day")
         return structs.replace(before.reply, status=200) if before.reply.status == 201 else before.reply
+
+
+def session_of(now: dt.datetime) -> dt.date:
+    """The day of an instant, in São Paulo."""
+    return now.astimezone(SAO_PAULO).date()
 
 
 def key_of(entry: Entry) -> OrderKey:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from decimal import Decimal
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -39,6 +38,7 @@ from realtime.orders.commands import (
     Rule,
     SetLimits,
 )
+from realtime.orders.day import Day
 from realtime.orders.decisions import Market, loss_of
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground, Ways
@@ -51,7 +51,6 @@ from realtime.orders.rights import Rights
 from realtime.orders.states import Overdue, SendUnclear, Status
 from realtime.orders.switch import Latch, Switch
 from realtime.orders.winding import Winding
-from sql.exchange import SAO_PAULO
 
 log = structlog.get_logger("orders")
 
@@ -99,6 +98,7 @@ class OrderLoop:
         self._requests = Requests(ground)
         self._changes = Changes(ground)
         self._hearing = Hearing(ground, self.agreement, self._changes, self.rules.costs)
+        self.day = Day(ground)
         self.winding = Winding(ground, self._requests, self._changes)
         self._commands: queue.SimpleQueue[tuple[Command, Future[Any]]] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -259,7 +259,7 @@ class OrderLoop:
         self._safely(self.winding.turn)
         self._safely(self._look_at_orders)
         self._safely(self._look_at_losses)
-        self._safely(self._look_at_the_day)
+        self._safely(self.day.turn)
 
     def _look_at_orders(self) -> None:
         now = self.chronicle.now()
@@ -278,7 +278,7 @@ class OrderLoop:
                 self._changes.ask_cancel(entry, PROCESS, f"partially filled for {self.rules.partial_seconds:g} s")
 
     def _look_at_losses(self) -> None:
-        if self.switch.latch is not None:
+        if self.switch.latch is not None or not self._ground.day_begun:
             return
         ledger, now = self.chronicle.ledger, self.chronicle.now()
         for account in {account for account, _ in ledger.positions}:
@@ -291,20 +291,6 @@ class OrderLoop:
                 self.switch.pull(latch)
                 self.winding.turn()
                 return
-
-    def _look_at_the_day(self) -> None:
-        ledger, now = self.chronicle.ledger, self.chronicle.now()
-        session = now.astimezone(SAO_PAULO).date()
-        if ledger.session == session:
-            return
-        symbols = {symbol for _, symbol in ledger.positions}
-        known = {symbol: self._settlement(symbol) for symbol in symbols}
-        settlements = {symbol: price for symbol, price in known.items() if price is not None}
-        self.chronicle.record(records.DayBegun(at=now, session=session, settlements=settlements))
-
-    def _settlement(self, symbol: str) -> Decimal | None:
-        last = self.market.last(symbol)
-        return self.market.settlement(symbol) or (last.price if last else None)
 
     # --- commands ---
 

@@ -223,6 +223,7 @@ async def standing(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
         {
             "broker": orders.rules.broker,
             "accounts": orders.agreement.standing,
+            "settlementsMissing": list(orders.day.missing),
             "journal": orders.chronicle.trouble or "ok",
             "killSwitchActive": orders.switch.latch is not None,
             "working": len(ledger.working),

@@ -129,6 +129,8 @@ def probe_of(orders: OrderLoop) -> Callable[[], bool | str]:
         apart = [account for account, agreed in standing.items() if not agreed]
         if not standing or apart:
             return "not reconciled with the broker yet" + (f": {', '.join(apart)}" if apart else "")
+        if orders.day.missing:
+            return f"the day has not begun: no settlement yet of {', '.join(orders.day.missing)}"
         return True
 
     return found

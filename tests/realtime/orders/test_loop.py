@@ -9,10 +9,12 @@ from msgspec import structs
 from realtime.orders.broker import NotSentError, OrderKey
 from realtime.orders.chronicle import opened
 from realtime.orders.commands import Alter, CancelAll, CommandError, Flatten, Release, Rule, SetLimits
+from realtime.orders.ground import Ways
 from realtime.orders.journal import records as journal_records
 from realtime.orders.journal import verify
 from realtime.orders.ledger import positions_again
 from realtime.orders.limits import Change
+from realtime.orders.prices import Prices
 from realtime.orders.records import Caller, entry_of
 from realtime.orders.service import probe_of
 from realtime.orders.states import Status
@@ -734,6 +736,49 @@ def test_a_new_day_counts_from_its_settlement(tmp_path):
         (position,) = s.ledger.positions.values()
 
         assert (position.opened, position.basis, position.average) == (2, 130_500, 130_000)
+
+
+def test_a_morning_start_waits_for_the_settlement_of_what_is_held(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways), base=base(daily_loss=Decimal(500))) as s:
+        s.place(20)
+        s.broker.fill("EX1", 20)
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("129700")  # a loss of BRL 1200 from the entry, of 400 from the settlement
+        s.restart()
+
+        assert s.ledger.session == NOON.date()
+        assert s.switch.latch is None
+        assert s.refusal(1, "129700") == "CONNECTION"
+        assert "settlement yet of WINZ26" in str(probe_of(s.loop)())
+        s.prices._settlements[SYMBOL] = Decimal(129_800)
+        s.settle(1)
+        (position,) = s.ledger.positions.values()
+        assert (s.ledger.session, position.basis) == (s.clock().date(), 129_800)
+        assert s.switch.latch is None
+        s.place(1, "129700")
+        s.tick("129500")
+        s.settle(1)
+
+        assert s.switch.latch is not None
+
+
+def test_shares_have_no_settlement_to_wait_for(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways)) as s:
+        s.tick("38", "PETR4")
+        s.place(100, "38", symbol="PETR4")
+        s.broker.fill("EX1", 100, "38")
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("37", "PETR4")  # of today: no price to begin the day from
+        s.restart()
+        (position,) = s.ledger.positions.values()
+
+        assert (s.ledger.session, position.basis, position.opened) == (s.clock().date(), 38, 100)
 
 
 def test_what_breaks_in_the_loop_takes_the_right_to_trade_until_it_is_reconciled(tmp_path, monkeypatch):

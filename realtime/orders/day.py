@@ -1,0 +1,53 @@
+"""When a session begins for positions: once the settlement of everything that is held is known.
+
+A process that starts in the morning knows no settlement before the tape has told it. Until then no order leaves and
+the loss of the day pulls no switch: it would count from a wrong price.
+"""
+
+import datetime as dt
+from decimal import Decimal
+
+import structlog
+
+from realtime.orders import records
+from realtime.orders.ground import Ground, session_of
+from sql.exchange import market_of
+
+log = structlog.get_logger("orders")
+
+
+class Day:
+    """The session that positions count from, for the thread of the loop."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.missing: tuple[str, ...] = ()  # held symbols whose settlement the day waits for
+
+    def turn(self) -> None:
+        """Begin the session of the clock, if it can begin."""
+        ledger, now = self._ground.chronicle.ledger, self._ground.now()
+        session = session_of(now)
+        if ledger.session == session:
+            self.missing = ()
+            return
+        held = sorted({position.symbol for position in ledger.positions.values() if position.net})
+        known = {symbol: self._settlement(symbol, session) for symbol in held}
+        missing = tuple(symbol for symbol, price in known.items() if price is None and self._needed(symbol))
+        if missing and missing != self.missing:
+            log.warning("day_waits_for_settlements", session=str(session), symbols=" ".join(missing))
+        self.missing = missing
+        if not missing:
+            settlements = {symbol: price for symbol, price in known.items() if price is not None}
+            self._ground.chronicle.record(records.DayBegun(at=now, session=session, settlements=settlements))
+
+    def _needed(self, symbol: str) -> bool:
+        """Shares have no settlement: without a close they go on from where they stood."""
+        return not self._ground.ways.always_open and market_of(symbol) != "B"
+
+    def _settlement(self, symbol: str, session: dt.date) -> Decimal | None:
+        market = self._ground.market
+        if (price := market.settlement(symbol)) is not None or self._needed(symbol):
+            return price
+        last = market.last(symbol)
+        before = last is not None and (self._ground.ways.always_open or session_of(last.at) < session)
+        return last.price if last is not None and before else None
