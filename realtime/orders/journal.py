@@ -2,7 +2,8 @@
 
 A line is one record as JSON; its last field is a keyed hash over the record and the hash before it, so that an edited,
 deleted, inserted or moved byte shows, and without the key nobody can mend the chain. How far the chain went stands in a
-second file (the head), so that a cut tail shows as well. The key lies outside the data directory.
+second file (the head, sealed with the key and there before the first record), so that a cut tail shows as well, but for
+the last second. The key lies outside the data directory.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,7 +28,8 @@ MAC_FIELD = b',"mac":"'
 MAC_HEX = 64
 TAIL = MAC_HEX + 2  # the hash, the quote, the brace
 SEED = b"tradingsystem journal 1"
-HEAD_SECONDS = 0.05
+HEAD_SECONDS = 0.05  # of silence, after which the head is synced
+HEAD_LAG_SECONDS = 1.0  # how long it may lag behind under load
 BATCH = 256
 
 
@@ -53,10 +56,14 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Head(Struct, frozen=True):
-    """How far the chain went when the head was last synced: it may lag behind the file, never lead it."""
+    """How far the chain went when the head was last synced: it may lag behind the file, never lead it.
+
+    The hashes of the journal can be read by anybody; `seal` says that its writer put this one here.
+    """
 
     number: int
     mac: str
+    seal: str
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -88,6 +95,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
             self._number, self._mac = self._recover()
+            self._put_head()  # before the first record: a journal without one was tampered with
             self._file: BinaryIO = self.path.open("ab", buffering=0)
             durable.sync_folder(folder)
         except Timeout as error:
@@ -98,7 +106,6 @@ class Journal:
         except JournalError:
             self._lock.release()
             raise
-        self._headed = self._number
         self._waiting: queue.SimpleQueue[tuple[str, dict[str, Any], Future[Record]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -139,7 +146,8 @@ class Journal:
             batch, ends = self._taken()
             if batch:
                 self._commit(batch)
-            if self._headed < self._number and (not batch or ends) and not self.failed:
+            lags = time.monotonic() - self._headed_at >= HEAD_LAG_SECONDS
+            if self._headed < self._number and (not batch or ends or lags) and not self.failed:
                 self._sync_head()
             if ends:
                 return
@@ -180,10 +188,14 @@ class Journal:
 
     def _sync_head(self) -> None:
         try:
-            durable.replace(self._head_path, msgspec.json.encode(Head(self._number, self._mac)))
-            self._headed = self._number
+            self._put_head()
         except OSError as error:
             self.failed = f"{self._head_path} cannot be written: {error}"
+
+    def _put_head(self) -> None:
+        head = Head(self._number, self._mac, _seal(self._number, self._mac, self._key))
+        durable.replace(self._head_path, msgspec.json.encode(head))
+        self._headed, self._headed_at = self._number, time.monotonic()
 
 
 def sealed(record: Record, before: str, key: bytes) -> tuple[bytes, str]:
@@ -207,9 +219,10 @@ def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
 
     Raises JournalError when the head cannot be read.
     """
-    head = _head(head_path)
-    number, mac, torn = 0, SEED.hex(), 0
-    reached = head.number == 0
+    head, number, mac, torn = _head(head_path), 0, SEED.hex(), 0
+    if (wrong := _wrong_head(head, path, head_path, key)) is not None:
+        return Verdict(holds=False, records=0, mac=mac, wrong=wrong)
+    reached = head is None or head.number == 0
     if path.is_file():
         with path.open("rb") as file:
             for line in file:
@@ -220,8 +233,8 @@ def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
                 if wrong:
                     return Verdict(holds=False, records=number, mac=mac, wrong=f"{path} line {number + 1}: {wrong}")
                 number += 1
-                reached = reached or (number == head.number and hmac.compare_digest(mac, head.mac))
-    if not reached:
+                reached = reached or (head is not None and number == head.number and hmac.compare_digest(mac, head.mac))
+    if head is not None and not reached:
         wrong = (
             f"{path}: {number} records, and the head has seen {head.number}: the tail was cut or another was put there"
         )
@@ -248,13 +261,25 @@ def _proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | No
     return (None if found == number else f"number {number} expected, found {found}"), mac
 
 
-def _head(path: Path) -> Head:
+def _wrong_head(head: Head | None, path: Path, head_path: Path, key: bytes) -> str | None:
+    if head is None:
+        written = path.is_file() and path.stat().st_size > 0
+        return f"{head_path} is missing beside {path}: it was removed, and the tail may be cut" if written else None
+    holds = hmac.compare_digest(head.seal.encode(), _seal(head.number, head.mac, key).encode())
+    return None if holds else f"{head_path}: its seal does not fit: it was edited, or written with another key"
+
+
+def _head(path: Path) -> Head | None:
     if not path.is_file():
-        return Head(0, SEED.hex())
+        return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=Head)
     except (OSError, msgspec.MsgspecError) as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
+
+
+def _seal(number: int, mac: str, key: bytes) -> str:
+    return hmac.new(key, f"head {number} {mac}".encode(), hashlib.sha256).hexdigest()
 
 
 def _mac(body: bytes, before: str, key: bytes) -> str:

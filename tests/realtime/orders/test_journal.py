@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.orders import journal as module
 from realtime.orders.journal import Journal, JournalError, records, verify
 
 KEY = b"a key of the tests"
@@ -152,7 +153,52 @@ def test_a_broken_journal_is_not_written_to(tmp_path):
     assert path.read_bytes() == damaged
 
 
-def test_a_lost_head_shows_nothing_cut_and_a_lost_journal_shows(tmp_path):
+def cut(folder: Path) -> str:
+    """Leave three records; the hash of the last of them."""
+    path, _ = paths(folder)
+    lines = path.read_bytes().splitlines(keepends=True)[:3]
+    path.write_bytes(b"".join(lines))
+    return str(json.loads(lines[-1])["mac"])
+
+
+def test_a_cut_tail_shows_without_the_head_and_with_one_that_was_typed(tmp_path):
+    _, head = paths(written(tmp_path))
+    sealed = json.loads(head.read_bytes())
+    mac = cut(tmp_path)
+    head.write_text(json.dumps({**sealed, "number": 3, "mac": mac}), encoding="utf-8")
+    assert not holds(tmp_path)
+    head.write_text(json.dumps({"number": 3, "mac": mac}), encoding="utf-8")
+    assert not holds(tmp_path)
+    head.unlink()
+    assert not holds(tmp_path)
+
+    with pytest.raises(JournalError, match="is missing"):
+        Journal(tmp_path, KEY)
+
+
+def test_a_new_journal_has_its_head_before_the_first_record(tmp_path):
+    journal = Journal(tmp_path, KEY)
+    found = json.loads(paths(tmp_path)[1].read_bytes())
+    journal.close()
+
+    assert found["number"] == 0
+    assert holds(tmp_path)
+
+
+def test_the_head_is_synced_under_load_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "HEAD_SECONDS", 60.0)
+    monkeypatch.setattr(module, "HEAD_LAG_SECONDS", 0.0, raising=False)
+    journal = Journal(tmp_path, KEY)
+    for n in range(5):
+        journal.append("intent", {"n": n}).result(10)
+    head = paths(tmp_path)[1]
+    number = json.loads(head.read_bytes())["number"] if head.is_file() else 0
+    journal.close()
+
+    assert number >= 4  # the fifth is acknowledged first
+
+
+def test_a_lost_journal_shows(tmp_path):
     path, head = paths(written(tmp_path))
     path.unlink()
 
