@@ -135,7 +135,7 @@ class _Replay:
         said, _ = strategy.communicate()
         if why := self._broken(strategy):
             raise ReplayError(why)
-        told = msgspec.json.decode(said)
+        told = msgspec.json.decode(said.splitlines()[-1])  # the strategy's own words may stand above
         if told["ticks"] != records:
             raise ReplayError(f"the strategy heard {told['ticks']} of {records} trades and cancellations")
         lines = (self._folder / SIGNALS).read_bytes()

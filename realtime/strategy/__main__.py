@@ -53,7 +53,7 @@ def main() -> int:
     told = {"ticks": following.ticks, "repeats": following.repeats, "lost": following.lost, "signals": running.signals}
     log.info("strategy_ended", strategy=running.name, **told)
     if options.output:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.write("\n" + msgspec.json.encode(told).decode() + "\n")  # the strategy may have written before it
     return 1 if following.lost else 0
 
 

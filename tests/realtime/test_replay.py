@@ -123,6 +123,21 @@ def test_a_slow_strategy_loses_nothing_at_full_speed(tmp_path):
 
 
 @linux
+def test_a_strategy_may_print(tmp_path):
+    (tmp_path / "loud.py").write_text(
+        "class Loud:\n"
+        "    def on_tick(self, tick):\n"
+        "        print('{', end='')\n"
+        "        return ()\n"
+        "    def on_bar(self, bar): return ()\n",
+        encoding="utf-8",
+    )
+    answer = replayed(tmp_path, day(100), wish=Wish(strategy=f"{tmp_path}/loud.py:Loud", output=tmp_path / "out.jsonl"))
+
+    assert (answer.holds, answer.strategy.ticks) == (True, 101)
+
+
+@linux
 def test_a_strategy_that_breaks_is_named_with_its_words_and_writes_nothing(tmp_path):
     (tmp_path / "broken.py").write_text(
         "class Broken:\n"
