@@ -19,6 +19,7 @@ from sql.warm import Cursor
 
 GRACE = dt.timedelta(seconds=3)  # numbers beside the newest trade may still be under way
 NOT_OURS = "from before the first day of its capture: a repeat of its last trade is all that is known of it"
+AFTER_ONLY = "only its after-market is there, which the next session's file brought: its own file was not read"
 WORDS = {
     "filled": "all of it is there",
     "vacant": "these numbers were never used",
@@ -68,9 +69,9 @@ class Look:
 
     def judged(self, held: Held, references: list[Reference]) -> Judged:
         before = tape_ledger.session_of(self._cursor, held.symbol, held.session)
-        ours = captured(held, first_of_symbol=tape_ledger.is_first(self._cursor, held.symbol, held.session))
-        if not ours:
-            proof = Proof(state="unproven", reason=NOT_OURS, reference=None, deficit=None)
+        foreign = self._foreign(held, references)
+        if foreign:
+            proof = Proof(state="unproven", reason=foreign, reference=None, deficit=None)
             return self._kept(Judged(held=held, proof=proof, captured=False, step=None, gaps=()))
         over = is_over(held, self._now)
         known = tape_ledger.gaps_of(self._cursor, held.symbol, held.session)
@@ -84,6 +85,14 @@ class Look:
             gaps = self._open_ends(held, gaps, first)
         proof = proof_of(held, references, missing=missing_in(gaps), over=over)
         return self._kept(Judged(held=held, proof=proof, captured=True, step=step, gaps=tuple(gaps)))
+
+    def _foreign(self, held: Held, references: list[Reference]) -> str:
+        """Why the session is not ours to prove; empty when it is."""
+        if not captured(held, first_of_symbol=tape_ledger.is_first(self._cursor, held.symbol, held.session)):
+            return NOT_OURS
+        if held.sources != ("b3",) or references or tape_ledger.was_live(self._cursor, held.symbol, held.session):
+            return ""
+        return AFTER_ONLY if self._survey.only_after_market(held.symbol) else ""
 
     def _unchanged(self, held: Held, before: SessionRow, known: Sequence[Gap]) -> bool:
         """Whether the numbers need not be read: they are those of the last look, or none is left out."""
@@ -105,7 +114,9 @@ class Look:
         )
         head = head_of(numbers) if LIVE.intersection(held.sources) else None
         holes = [*numbers.holes, *([head] if head else [])]
-        for gap, left in zip(known, left_of(known, holes), strict=True):
+        # Numbers that follow no step (any more) have no holes that could be seen: nothing came back for that.
+        lefts = left_of(known, holes) if numbers.step is not None else [gap.ids_left for gap in known]
+        for gap, left in zip(known, lefts, strict=True):
             self._count(gap, left)
         findings = unknown_of(known, gaps_of(numbers.holes, ids) if ids is not None else [], head)
         beside = self._survey.neighbours(held.symbol, _beside(findings)) if findings else {}

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from sql.gaps import Gap
-from sql.session_proof import Held, Proof, State
+from sql.session_proof import LIVE, Held, Proof, State
 from sql.warm import Cursor, WarmStore
 
 LOCK_CLASS = 7742
@@ -82,6 +82,15 @@ def is_first(cursor: Cursor, symbol: str, session: dt.date) -> bool:
     """Whether no earlier session of the symbol is known that was captured."""
     statement = "SELECT 1 FROM tape_sessions WHERE symbol = %s AND session < %s AND captured LIMIT 1"
     return cursor.execute(statement, (symbol, session)).fetchone() is None
+
+
+def was_live(cursor: Cursor, symbol: str, session: dt.date) -> bool:
+    """Whether an earlier session of the symbol is known that came from the feed, or should have."""
+    statement = (
+        "SELECT 1 FROM tape_sessions WHERE symbol = %s AND session < %s AND captured "
+        "AND (sources = '' OR string_to_array(sources, ' ') && %s) LIMIT 1"
+    )
+    return cursor.execute(statement, (symbol, session, sorted(LIVE))).fetchone() is not None
 
 
 def save_session(

@@ -121,8 +121,7 @@ class Survey:
 
     def _dailies(self, symbols: Sequence[str] | None) -> Iterator[tuple[str, Reference]]:
         """The sums with most trades: none told later can have fewer, and those of a day change start again at none."""
-        chosen = f"session = '{self.session}'" + ("" if symbols is None else f" AND symbol IN ({_texts(symbols)})")
-        text = statement(self.tier, "select_daily_sums").replace("{where}", chosen)
+        text = statement(self.tier, "select_daily_sums").replace("{where}", self._where(symbols))
         latest: dict[str, dict[str, Any]] = {}
         for row in _or_none(self._store, text):
             before = latest.get(row["symbol"])
@@ -151,6 +150,11 @@ class Survey:
     @cached_property
     def _watched(self) -> list[tuple[dt.datetime, dt.datetime]]:
         return [(row["since"], row["until"]) for row in self._warm.rows("SELECT since, until FROM tape_watched")]
+
+    def only_after_market(self, symbol: str) -> bool:
+        """Whether all that files tell of the session is its after-market: that comes with the next session's file."""
+        text = "SELECT DISTINCT source FROM tape_references WHERE session = %s AND symbol = %s"
+        return [row["source"] for row in self._warm.rows(text, (self.session, symbol))] == ["b3-after"]
 
     def _files(self, symbols: Sequence[str] | None) -> Iterator[tuple[str, Reference]]:
         """A session's file, and the after-market trades of it that the next session's file brings."""

@@ -15,6 +15,7 @@ from sql.session_proof import over_at
 from sql.tape_survey import sessions_of_day, tier_of
 from sql.warm import WarmStore
 
+MOST_SYMBOLS = 100_000  # of a session
 MOST_GAPS = 20  # that a report names; the ledger has all
 
 
@@ -74,18 +75,23 @@ def sessions_of(tiers: Tiers, days: Iterable[dt.date], *, whole: bool) -> Sessio
 
 def _one(hot: HotStore, warm: WarmStore, session: dt.date, *, known: bool) -> Sessions:
     if tier_of(warm, session) == "hot" or not known:
-        lost = [row.symbol for row in tape_ledger.sessions(warm, since=session, until=session) if not row.rows]
-        judged = list(judge_session(hot, warm, session).values())
-        judged += list(judge_session(hot, warm, session, lost).values()) if lost else []
-        ours = {each.held.symbol: each for each in judged if each.captured}
+        judged = judge_session(hot, warm, session)
+        lost = sorted({row.symbol for row in _kept_of(warm, session)} - set(judged))
+        judged |= judge_session(hot, warm, session, lost) if lost else {}
+        ours = {symbol: each for symbol, each in judged.items() if each.captured}
         states = [each.proof.state for each in ours.values()]
         bad = [_report(each) for each in ours.values() if each.proof.state == "unproven" or _arriving(each)]
     else:
-        rows = [row for row in tape_ledger.sessions(warm, since=session, until=session, limit=100_000) if row.captured]
+        rows = [row for row in _kept_of(warm, session) if row.captured]
         states = [row.state for row in rows]
         bad = [_kept(warm, row) for row in rows if row.state == "unproven"]
     proven = states.count("proven")
     return Sessions(proven=proven, open=len(states) - proven - len(bad), unproven=bad)
+
+
+def _kept_of(warm: WarmStore, session: dt.date) -> list[tape_ledger.SessionRow]:
+    """All that the ledger has of a session."""
+    return tape_ledger.sessions(warm, since=session, until=session, limit=MOST_SYMBOLS)
 
 
 def _arriving(judged: Judged) -> bool:

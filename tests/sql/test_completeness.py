@@ -68,14 +68,24 @@ class Scene:
         daily.store(self.hot, pl.DataFrame(made).select(pl.col(c.name).cast(c.kind.polars) for c in DAILY.columns))
         self.hot.wait_applied(DAILY)
 
-    def file(self, ids=None, name="day.zip", final=True) -> None:
+    def file(self, ids=None, name="day.zip", final=True, source="b3") -> None:
         rows = self.rows(self.every if ids is None else ids)
         turnover = sum(round(p * 10_000) * q for p, q in rows.select("price", "quantity").iter_rows()) / 10_000
         with self.warm.connect() as connection:
             connection.execute(
                 "INSERT INTO tape_references (symbol, session, source, trades, quantity, turnover, final, as_of, file) "
-                "VALUES (%s, %s, 'b3', %s, %s, %s, %s, %s, %s)",
-                (self.symbol, DAY, rows.height, int(rows["quantity"].sum()), str(turnover), final, NEXT_MORNING, name),
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    self.symbol,
+                    DAY,
+                    source,
+                    rows.height,
+                    int(rows["quantity"].sum()),
+                    str(turnover),
+                    final,
+                    NEXT_MORNING,
+                    name,
+                ),
             )
 
     def judge(self, now=NEXT_MORNING, session=DAY, **options):
@@ -236,6 +246,35 @@ def test_numbers_that_were_never_used_hide_no_trades_that_are_lost_at_the_end(sc
     assert scene.judge().proof.state == "proven"
 
 
+def test_numbers_that_follow_no_step_any_more_fill_no_gap(scene):
+    held = [n for n in scene.every if n not in (500, 510)]
+    scene.store(held)
+    first = scene.judge(now=OPENS + 2000 * SECOND)
+    scene.store([n + more for n in held for more in (1, 3, 7)])
+    found = scene.judge(now=OPENS + 2000 * SECOND)
+
+    assert (first.step, found.step) == (10, None)
+    assert states(first) == states(found) == [("inner", "missing", 2)]
+
+
+def test_the_after_market_in_the_next_sessions_file_makes_no_session_of_ours(scene):
+    scene.store([5000], source="b3")
+    scene.file([5000], source="b3-after")
+    found = scene.judge()
+
+    assert (found.captured, found.gaps) == (False, ())
+    assert "only its after-market is there" in found.proof.reason
+
+    scene.store(scene.every, session=DAY - dt.timedelta(days=1), base=OPENS - dt.timedelta(days=1))
+    scene.judge(session=DAY - dt.timedelta(days=1))
+    lost = scene.judge()
+    assert (lost.captured, lost.proof.state) == (True, "unproven")  # the feed was ours by then
+
+    scene.store(scene.every, source="b3")
+    scene.file()
+    assert scene.judge().proof.state == "proven"
+
+
 def test_trades_that_no_number_shows_to_be_missing_are_asked_for_everywhere(scene):
     irregular = sorted({(n * n) % 10_007 for n in range(3, 120)})
     scene.every = irregular
@@ -288,6 +327,21 @@ def test_how_the_feed_ended_is_right_and_not_what_was_thought_before(warm):
     finally:
         with warm.connect() as connection:
             connection.execute("DELETE FROM tape_watched WHERE run = %s", (run,))
+
+
+def test_the_exchanges_sums_are_looked_for_in_the_sessions_days_only(scene, monkeypatch):
+    asked = []
+    rows = type(scene.hot).rows
+
+    def listening(store, text, *more):
+        asked.append(text)
+        return rows(store, text, *more)
+
+    monkeypatch.setattr(type(scene.hot), "rows", listening)
+    Survey(scene.hot, scene.warm, DAY).references([scene.symbol])
+    (text,) = [each for each in asked if "FROM daily" in each]
+
+    assert text.count("ts >= '2026-11-17T00:00:00") == text.count("ts < '2026-11-22T00:00:00") == 2
 
 
 def test_an_open_session_shows_its_gaps_and_no_verdict(scene):
