@@ -193,6 +193,31 @@ def test_killed_before_the_receipts_the_file_is_written_again(scene, monkeypatch
     assert scene.verify(strict=True).holds
 
 
+@pytest.mark.parametrize("harm", ["", "shorter", "torn"])
+def test_killed_before_the_receipts_of_late_rows_the_next_pass_ends_it(scene, monkeypatch, harm):
+    scene.put(changes(10))
+    scene.archive()
+    scene.retain()
+    scene.put(changes(3, since=NOON + HOUR, first=500))
+    monkeypatch.setattr(receipts, "store", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        scene.archive()
+    monkeypatch.undo()
+    path = scene.cold.path(scene.table, DAY)
+    if harm == "shorter":
+        pq.write_table(pq.read_table(path, partitioning=None).slice(4), path)
+    elif harm == "torn":
+        path.write_bytes(path.read_bytes()[:-100])
+
+    if harm:
+        with pytest.raises(AlteredError, match="is not the file that was written"):
+            scene.archive()
+        return
+    assert scene.archive().rows == 13
+    assert scene.in_hot() == {}
+    assert scene.verify(today=LATER, strict=True).holds
+
+
 def test_rows_that_come_while_a_day_is_dropped_keep_it(scene, hot):
     scene.put(changes(10))
     read = hot.wait_applied(scene.table)
