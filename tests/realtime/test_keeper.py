@@ -93,7 +93,8 @@ class Exchange:
 class Scene:
     def __init__(self, folder, hot, warm) -> None:
         self.folder, self.hot, self.warm = folder, hot, warm
-        self.symbol = f"K{next(names)}X99"
+        tens, ones = divmod(next(names), 10)
+        self.symbol = f"{chr(ord('K') + tens)}{ones}X99"  # a contract whose point value is known
         self.session = dt.datetime.now(SAO_PAULO).date() - dt.timedelta(days=1)
         noon = dt.datetime.combine(self.session, dt.time(12))
         self.shift_ms = int((noon - dt.datetime(2026, 11, 19, 12)).total_seconds() * 1000)
