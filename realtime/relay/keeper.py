@@ -115,7 +115,8 @@ class Keeper:
         self._marks = len(self._sender.state.notes)
         self._watch()
         rows = {
-            _pair(key): sum(seen.rows for seen in runs.values()) for key, runs in list(self._sender.state.tape.items())
+            _pair(key): sum(seen.rows for seen in list(runs.values()))
+            for key, runs in list(self._sender.state.tape.items())
         }
         for session, symbols in sorted(self._due(rows).items(), reverse=True):
             self._judge(session, symbols)

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import threading
+import types
 
 import numpy as np
 import polars as pl
@@ -338,6 +339,38 @@ def test_a_store_that_is_away_fails_a_look_and_not_the_thread(scene, monkeypatch
     assert not thread.is_alive()
     assert scene.keeper.progress.failures >= 1
     assert scene.keeper.progress.last_error == "PostgreSQL does not answer"
+
+
+def test_it_looks_while_the_sender_adds(monkeypatch):
+    """What is walked through is a copy: reading one adds another, as the sender's thread may."""
+
+    class Adding:
+        run, at, detail = 1, dt.datetime(2026, 11, 19, tzinfo=dt.UTC), {}
+
+        def __init__(self, place: dict) -> None:
+            self._place = place
+
+        def _added(self, what):
+            self._place[len(self._place) + 1] = types.SimpleNamespace(kind="ring", rows=5)
+            return what
+
+        kind = property(lambda self: self._added("mark"))
+        rows = property(lambda self: self._added(5))
+
+    notes: dict = {}
+    runs: dict = {}
+    notes[0], runs[0] = Adding(notes), Adding(runs)
+    state = types.SimpleNamespace(notes=notes, tape={"WINZ26 2026-11-19": runs})
+    broker = types.SimpleNamespace(standing=lambda: None, requests=lambda: None)
+    sender = types.SimpleNamespace(state=state, unread_since=lambda: None)
+    keeper = Keeper(sender, None, None, broker, threading.Event())
+    seen = []
+    monkeypatch.setattr(keeper, "_due", lambda rows: seen.append(rows) or {})
+    monkeypatch.setattr(keeping.tape_asks, "watched", lambda *_: None)
+    monkeypatch.setattr(keeping.tape_ledger, "counts", lambda _: ({}, {}))
+    keeper.judge_all()
+
+    assert seen == [{("WINZ26", dt.date(2026, 11, 19)): 5}]
 
 
 @pytest.mark.slow
