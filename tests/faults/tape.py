@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import httpx
-import numpy as np
 
 from config.settings import Settings
 from launcher import engines, instance, migrations
@@ -121,21 +120,6 @@ class Day:
                 f"no {what} after {seconds:g} s: {said} {gaps} {self._tail('relay')} {self._tail('realtime')}"
             )
             time.sleep(0.2)
-
-    def doubled(self) -> int:
-        """Trades that are stored more than once."""
-        self.hot.wait_applied(TICKS)
-        found = self.hot.execute(f"SELECT symbol, trade_id FROM ticks WHERE session = '{self.session}' LIMIT 10000000")
-        rows = [tuple(row) for row in found["dataset"]]
-        return len(rows) - len(set(rows))
-
-    def holes(self, symbol: str) -> int:
-        """Numbers of the simulator, which go from 10 in tens, that are not stored."""
-        found = self.hot.execute(
-            f"SELECT trade_id FROM ticks WHERE symbol = '{symbol}' AND session = '{self.session}' LIMIT 10000000"
-        )
-        ids = np.array([row[0] for row in found["dataset"]], np.int64)
-        return int(ids.max() // 10 - len(np.unique(ids)))
 
     def proof(self) -> Verdict:
         """What the next morning's `verify --strict` says, after the night's sync and archive."""

@@ -160,6 +160,10 @@ def test_the_ledger_tells_the_story_of_each_gap(plugged, day):
     assert [gap for gap in back if gap["state"] not in ("filled", "vacant")] == []
     assert all(gap["cause"] and gap["found_at"] and gap["filled_at"] for gap in back if gap["state"] == "filled")
     assert {gap["filled_by"] for gap in back if gap["state"] == "filled"} == {"history"}
+    for gap in back:
+        events = [word["event"] for word in gap["story"]]
+        assert events[0] == "found"
+        assert gap["state"] == "vacant" or {"asked", "answered", "filled"} <= set(events)
     assert any(gap["state"] in ("missing", "unfillable") for gap in gaps if gap["symbol"] == "DEMO4")
 
 
