@@ -1,4 +1,4 @@
-"""The day is over, its plug was pulled, and history does not give all of it back: that is said. The rest is a journey."""
+"""A day whose plug was pulled, when history does not give all of it back: that is said. The rest is a journey."""
 
 import pytest
 
