@@ -233,7 +233,10 @@ class Keeper:
         return next((each for each in list(answers) if (each.run, each.number) == wanted), None)
 
     def _lost(self, flight: Flight) -> bool:
-        """Whether no answer will come: the process that asked is another one by now, or does not know of it."""
+        """Whether no answer will come: the process that asked is another one by now, or does not know of it.
+
+        What was spooled by then is awaited while it waits for hot: the answer may be there.
+        """
         if self._clock() - flight.looked < AGAIN_SECONDS:
             return False
         flight.looked = self._clock()
@@ -245,7 +248,9 @@ class Keeper:
             return False
         if flight.ended_since is None:
             flight.ended_since = self._clock()
-        return self._clock() - flight.ended_since >= OVERDUE_SECONDS
+        over, behind = self._clock() - flight.ended_since, self._sender.unread_since()
+        stored = behind is None or (self._now() - behind).total_seconds() < over
+        return over >= OVERDUE_SECONDS and stored
 
     def _judge_around(self, window: Window) -> None:
         begin, end = (at.astimezone(SAO_PAULO).date() for at in (window.since, window.until))

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import threading
+import time
 import types
 
 import numpy as np
@@ -297,6 +298,26 @@ def test_a_process_that_dies_with_the_request_is_not_waited_for_for_ever(scene):
     (gap,) = scene.gaps()
     events = [each.event for each in tape_ledger.story_of(scene.warm, [gap.id])[gap.id]]
     assert events[:3] == ["found", "asked", "unanswered"]
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_an_answer_that_waits_for_hot_is_not_lost(scene, busy):
+    scene.live(scene.numbers - {2000})
+    scene.say()
+    scene.keeper.step()
+    if busy:
+        scene.sender.progress.oldest_wall = time.time_ns() - 3600 * 10**9
+    for _ in range(5):
+        scene.now += 40
+        scene.later += dt.timedelta(seconds=40)
+        scene.keeper.step()
+    scene.keep()
+
+    assert scene.row().state == "proven"
+    (gap,) = scene.gaps()
+    events = [each.event for each in tape_ledger.story_of(scene.warm, [gap.id])[gap.id]]
+    assert "unanswered" not in events
+    assert len(scene.exchange.asked) == 1
 
 
 def test_a_keeper_that_forgot_everything_goes_on(scene):
