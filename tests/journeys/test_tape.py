@@ -106,7 +106,7 @@ def told(platform: Platform, what: str, day: dt.date) -> list[dict[str, Any]]:
     status = platform.json("status", code=None)
     base = next(each["url"] for each in status["services"] if each["name"] == "api-gateway")
     try:
-        answer = httpx.get(f"{base}/api/v1/tape/{what}", params={"session": str(day)}, timeout=30)
+        answer = httpx.get(f"{base}/api/v1/tape/{what}", params={"from": str(day), "to": str(day)}, timeout=30)
     except httpx.TransportError:
         return []
     assert answer.status_code == 200, answer.text

@@ -2,11 +2,13 @@
 
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from realtime.orders.chronicle import opened
@@ -78,6 +80,14 @@ class Scene:
     def close(self) -> None:
         self.loop.chronicle.close()
         self.switch.close()
+
+    def headed(self) -> None:
+        """Until the journal's head names the last record: it is another file, written by another thread."""
+        lines = (self.folder / "journal.jsonl").read_bytes().count(b"\n")
+        deadline = time.monotonic() + 10
+        while msgspec.json.decode((self.folder / "head.json").read_bytes())["number"] < lines:
+            assert time.monotonic() < deadline, f"the head does not reach record {lines}"
+            time.sleep(0.005)
 
     def tick(self, price: str = "130000", symbol: str = SYMBOL) -> None:
         self.prices.note(symbol, Decimal(price))

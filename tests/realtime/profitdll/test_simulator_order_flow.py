@@ -285,7 +285,7 @@ def test_a_cancel_sent_with_its_order_waits_for_it(simulated):
 def test_a_partly_filled_order_is_partly_filled_canceled(simulated):
     client = simulated("latency 20", "order partial next 1 split 50")
     order = client.send(price=150000, quantity=4)
-    client.until(order, PARTIALLY_FILLED)
+    client.until(order, PARTIALLY_FILLED, FILLED)  # who reads late finds it filled
     client.cancel(order)
 
     closed = client.until(order, FILLED, PARTIALLY_CANCELED)
