@@ -28,7 +28,7 @@ def test_every_delivered_trade_is_stored_once_or_known_to_be_missing(settings_in
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_every_trade_that_the_market_made_is_back_after_its_close(settings_in, tmp_path):
     asked = capture.faults(FILLED_KILLS, 1.0)
     random.Random(SEED).shuffle(asked)
@@ -36,7 +36,7 @@ def test_every_trade_that_the_market_made_is_back_after_its_close(settings_in, t
         for fault in asked:
             fault(scene)
         scene.close_market()
-        scene.await_proof(120)
+        scene.await_proof(200)
         figures = scene.judge_whole()
 
     assert figures["gaps_found"] >= FILLED_KILLS
