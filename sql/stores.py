@@ -64,7 +64,7 @@ def hot(settings: Places, *, reader: bool = False) -> "HotStore":
     from sql.hot import HotStore
 
     if not structlog.is_configured():  # a retry that is logged must not stand between a command and its JSON
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # the stderr of then
     quest = settings.questdb
     return HotStore(
         quest.url,

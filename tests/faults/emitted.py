@@ -106,5 +106,8 @@ def _span(entry: np.void, faults: npt.NDArray[np.void]) -> Span:
 def trades(path: Path) -> int:
     """Trade callbacks of all runs so far: cheap enough to be asked all the time."""
     with path.open("rb") as file:
-        header = np.frombuffer(file.read(HEADER.itemsize), HEADER, 1)[0]
+        begun = file.read(HEADER.itemsize)
+        if len(begun) < HEADER.itemsize:
+            return 0  # the simulator makes it just now
+        header = np.frombuffer(begun, HEADER, 1)[0]
         return int(np.frombuffer(file.read(RUN.itemsize * int(header["used"][0])), RUN)["trades"].sum())
