@@ -24,7 +24,7 @@ class Scene:
 
     def __init__(self, hot, warm) -> None:
         self.hot, self.warm = hot, warm
-        self.symbol = f"LEDG{next(numbers)}"  # of no other test
+        self.symbol = f"LEDR{next(numbers)}"  # of no other test, and no contract: R is no month
         self.every = list(range(10, 1010, 10))
 
     def rows(self, ids, *, session=DAY, received=None, source="simulator", flags=0, base=OPENS) -> pl.DataFrame:
