@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
 from config import settings as configuration
 from config.settings import ROOT, Settings
@@ -64,6 +65,14 @@ def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempP
 def process_environment() -> Callable[[Settings], dict[str, str]]:
     """Makes the environment in which `python -m ROOM` finds the engines of these settings."""
     return lambda settings: {**instance.child_environment(settings), **elsewhere()}
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """How a test sets up its logs ends with it: a logger that keeps another test's stream can write no more."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 LEFT_OUT = pytest.StashKey[list[str]]()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,13 @@ WRITE_SECONDS = 60.0
 
 
 def place(jar: Path) -> Path:
-    """Where the cache of this very jar is: Java refuses the cache of a jar with another time."""
-    return jar.with_name(f"{jar.stem}-{jar.stat().st_mtime_ns}.aot")
+    """Where the cache of this very jar is.
+
+    Java refuses the cache of a jar with another time, but takes that of a jar that was moved: QuestDB then looks for
+    its functions where the jar was, and does not start. So the place is part of the name.
+    """
+    jar = jar.resolve()
+    return jar.with_name(f"{jar.stem}-{jar.stat().st_mtime_ns}-{zlib.crc32(str(jar).encode()):08x}.aot")
 
 
 def flags(jar: Path, java_version: int) -> list[str]:

@@ -189,7 +189,7 @@ def command(jar: Path, root: Path, heap: str, extra: Sequence[str] | None = None
     if version >= UNSAFE_FLAG_SINCE:
         flags += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
     flags += head_start.flags(jar, version) if extra is None else extra
-    return [str(executable), *flags, "-jar", str(jar), "-d", str(root), "-n"]
+    return [str(executable), *flags, "-jar", str(jar.resolve()), "-d", str(root), "-n"]
 
 
 def _environment(settings: Settings, root: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ import sys
 import uuid
 
 import pytest
-import structlog
 
 from api.kernel.logs import Redaction, configure
 from tests.api.service import client
@@ -71,7 +70,6 @@ def log_lines(settings):
     configure(settings, "api-gateway", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def test_a_request_is_one_json_line_with_its_correlation_id(settings, log_lines):

@@ -56,3 +56,14 @@ def test_an_older_java_and_another_jar_do_without(own_jar):
     assert not head_start.wanted(jar, 24)
     jar.touch()
     assert head_start.flags(jar, 25) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_jar_that_was_moved_with_its_cache_starts(own_jar, settings_in, tmp_path):
+    questdb.quicken(own_jar, Silent())
+    moved = tmp_path / "moved"
+    own_jar.downloads_dir.rename(moved)  # times stay
+
+    with embedded.running(settings_in(tmp_path / "data", TRADINGSYSTEM_DOWNLOADS_DIR=str(moved))) as settings:
+        embedded.ask(settings, "questdb")

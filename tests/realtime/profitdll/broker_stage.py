@@ -142,10 +142,18 @@ class ProfitStage(Stage):
         elif power == "foreign":
             self.sent_by_hand()
         elif power == "hang":
+            self.settle()
             self.broker.call_seconds = 0.5
             self.command(f"hang {figures[0]}")
         elif power != "close":  # the script closes the market by itself
             self.command(words[power].format(*figures))
+
+    def settle(self) -> None:
+        """Until neither the desk nor the broker has a call left to make: the next one is the test's own."""
+        assert self.capture._desk.ask("nothing", lambda: None).wait(10)
+        idle = threading.Event()
+        self.broker._worker.soon(idle.set)
+        assert idle.wait(10)
 
     def sent_by_hand(self) -> None:
         """An order of the account that did not go through our broker."""
