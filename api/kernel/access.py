@@ -1,154 +1,82 @@
-"""Who may call: loopback without a key may read; foreign web pages, foreign names and other machines may not.
+"""The words of access: what a handler asks of its caller, who the caller is, and the name that goes into an audit.
 
-Without a key we believe that a caller is on this machine, so two doors are kept shut: a web page whose host name was
-rebound to 127.0.0.1 (Host check) and a foreign page that sends requests through the user's browser (Origin check).
+A scope is `<service>:<action>`, the action one of read, write, delete, admin. It stands beside its route:
+`@get("/api/items", opt=scoped("workspace:read"))`. On this machine a caller without a key may do what is not marked
+`always`; a caller with a key may do what the key's scopes cover, wherever it comes from.
 """
 
-import base64
-import binascii
-import hmac
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+import re
+from typing import Any, Literal
 
-from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
-from litestar.datastructures import Headers
-from litestar.enums import ScopeType
-from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
+from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
-
-from api.kernel import sessions
-from config.settings import Access, Settings, SettingsError
+from msgspec import Struct
 
 OPEN = {"access": "open"}  # handler `opt`: answers anybody, for what holds no data (health, pages, scripts)
+# The port behind decides, under the caller's own key: here a key is only checked to be one.
+FORWARDED = {"access": "forwarded"}
 # Pages of others that browsers load without a header of ours: HTTP Basic with the key as password, then a session.
 BROWSER = {"access": "browser"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+ACTIONS = ("read", "write", "delete", "admin")
+EVERYTHING = "*:*"
+SCOPE = re.compile(rf"^([a-z][a-z0-9-]*|\*):({'|'.join(ACTIONS)}|\*)$")
+
+Kind = Literal["installation", "key", "person"]
 
 
-class Gate(ASGIMiddleware):
-    """Lets a request through or raises 401 or 403; tells handlers who came in `scope["auth"]` ("admin" or None)."""
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who came in with a key or a token. `source` binds a key: it never speaks as anything with more rights."""
 
-    scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
+    name: str
+    kind: Kind = "key"
+    id: str = ""
+    scopes: frozenset[str] = frozenset()
+    source: str | None = None
 
-    def __init__(self, access: Access) -> None:
-        if access.key_needed and not access.api_key:
-            raise SettingsError(
-                f"TRADINGSYSTEM_BIND={access.bind}, TRADINGSYSTEM_ACCESS={access.mode}: every caller needs a key then, "
-                "but TRADINGSYSTEM_API_KEY is not set; `tradingsystem up` makes one"
-            )
-        self._access = access
-        self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
+    def may(self, scope: str) -> bool:
+        """Whether the scopes cover `scope`; `*` stands for every service, or for every action."""
+        service, _, action = scope.partition(":")
+        return not self.scopes.isdisjoint({scope, f"{service}:*", f"*:{action}", EVERYTHING})
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Check, then pass on."""
-        try:
-            scope["auth"] = self._caller(scope, Headers.from_scope(scope))
-        except (NotAuthorizedException, PermissionDeniedException) as error:
-            if scope["type"] == ScopeType.WEBSOCKET:
-                raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
-            raise
-        await next_app(scope, receive, send)
 
-    def _caller(self, scope: Scope, headers: Headers) -> str | None:
-        if not self._access.key_needed:
-            self._check_host(headers.get("host", ""))
-        writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
-        foreign = self._foreign(headers)
-        if foreign and writes:
-            raise PermissionDeniedException(
-                f"pages of {headers['origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
-            )
-        access = scope["route_handler"].opt.get("access")
-        browser = access == "browser"
-        key = _key(headers, browser=browser)
-        if key is not None:
-            return self._holder(key, browser=browser)
-        own_key = self._access.api_key
-        if browser and own_key and sessions.holds(headers.get("cookie", ""), own_key):
-            return "admin"
-        if access == "open" or not (self._access.key_needed or foreign):
-            return None
-        raise _unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`", browser=browser)
+INSTALLATION = Caller(name="admin", kind="installation", scopes=frozenset({EVERYTHING}))
 
-    def _check_host(self, host: str) -> None:
-        if name_of(host) not in LOOPBACK:
-            raise PermissionDeniedException(
-                f"this service answers to 127.0.0.1 and localhost, not to {host or 'a request without Host'!r}; "
-                "for other names set TRADINGSYSTEM_ACCESS=required"
-            )
 
-    def _foreign(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        if origin is None or origin.rstrip("/") in self._origins:
-            return False
-        parts = urlsplit(origin)
-        own = parts.netloc.lower() == headers.get("host", "").lower()
-        return not own and name_of(parts.netloc) not in LOOPBACK
+def scoped(scope: str, *, always: bool = False) -> dict[str, Any]:
+    """Handler `opt`: callers with a key need `scope`; with `always` nobody comes in without one, not even from here.
 
-    def _holder(self, key: str, *, browser: bool) -> str:
-        expected = self._access.api_key
-        if expected is None or not hmac.compare_digest(key.encode(), expected.encode()):
-            raise _unauthorized("this key is not known here", browser=browser)
-        return "admin"
+    Raises ValueError for a scope of another form, when the handler is declared.
+    """
+    if not SCOPE.match(scope) or "*" in scope:
+        raise ValueError(f"expected <service>:<{'|'.join(ACTIONS)}>, found {scope!r}")
+    return {"scope": scope, "always": always}
+
+
+def caller_in(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
+    """The caller whom the gate let in; None for one without a key."""
+    found: Caller | None = connection.scope.get("auth")
+    return found
+
+
+def actor(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The name for an audit: the key's or the person's, else what `x-user-id` says on this machine, else `anonymous`.
+
+    The installation's own key names nobody, so on this machine `x-user-id` says who used it.
+    """
+    caller = caller_in(connection)
+    if caller is not None and caller.kind != "installation":
+        return caller.name
+    here = connection.client is not None and connection.client.host in LOOPBACK
+    told = (connection.headers.get("x-user-id") or "").strip()[:64] if here else ""
+    return told or (caller.name if caller is not None else "anonymous")
 
 
 def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard for what always needs a key, loopback or not: orders, limits, the switch, keys, audit-relevant deletes."""
-    if connection.scope.get("auth") is None:
-        raise _unauthorized("this always needs a key: send it as `X-API-Key` or `Authorization: Bearer`")
-
-
-def cors(settings: Settings) -> CORSConfig | None:
-    """Any origin in development, the list of CORS_ORIGIN in production.
-
-    Any origin comes without credentials: a page from anywhere may show what its user has a key for, but never rides
-    on a session of another page.
-    """
-    if settings.access.disable_cors:
-        return None
-    exposed = ["x-correlation-id", "x-tier", "x-next-cursor", "ratelimit-limit", "ratelimit-remaining", "retry-after"]
-    methods: list[Any] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    if settings.environment == "development":
-        return CORSConfig(allow_origins=["*"], allow_methods=methods, allow_headers=["*"], expose_headers=exposed)
-    return CORSConfig(
-        allow_origins=[origin.strip().rstrip("/") for origin in settings.access.cors_origin.split(",")],
-        allow_methods=methods,
-        allow_headers=["Content-Type", "Authorization", "X-API-Key", "Idempotency-Key", "x-correlation-id"],
-        allow_credentials=True,
-        expose_headers=exposed,
-    )
-
-
-def name_of(netloc: str) -> str:
-    """The host name in `name:port`, lower case, without the brackets of IPv6; empty when there is none."""
-    try:
-        return (urlsplit(f"//{netloc}").hostname or "").lower()
-    except ValueError:
-        return ""
-
-
-def _key(headers: Mapping[str, str], *, browser: bool) -> str | None:
-    if key := headers.get("x-api-key"):
-        return key
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if browser and scheme.lower() == "basic":
-        return _password(token)
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-
-def _password(token: str) -> str:
-    try:
-        return base64.b64decode(token, validate=True).decode().partition(":")[2]  # whatever the user's name is
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
-def _unauthorized(detail: str, *, browser: bool = False) -> NotAuthorizedException:
-    challenge = 'Basic realm="tradingsystem: the key as password", charset="UTF-8"'
-    headers = {"WWW-Authenticate": challenge if browser else 'Bearer realm="tradingsystem"'}
-    return NotAuthorizedException(detail, headers=headers)
+    """Guard for what always needs a key, loopback or not, and has no scope yet; `scoped(…, always=True)` says both."""
+    if caller_in(connection) is None:
+        raise NotAuthorizedException(
+            "this always needs a key: send it as `X-API-Key` or `Authorization: Bearer`",
+            headers={"WWW-Authenticate": 'Bearer realm="tradingsystem"'},
+        )

@@ -9,8 +9,8 @@ from litestar.di import Provide
 from msgspec import Struct
 
 from api.kernel import errors
-from api.kernel.access import Gate, cors
 from api.kernel.documentation import openapi
+from api.kernel.gate import Gate, cors
 from api.kernel.health import Probe, health_handlers
 from api.kernel.limits import RateLimit
 from api.kernel.telemetry import Metrics, Telemetry

@@ -19,7 +19,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from msgspec import Struct
 
-from api.kernel.access import needs_key
+from api.kernel.access import actor, needs_key
 from api.kernel.errors import InvalidRequestError, Problem, invalid, responses
 from api.kernel.limits import FREE
 from realtime.orders import shapes
@@ -312,10 +312,8 @@ def caller_of(
     if source is not None and source not in SOURCES:
         raise invalid("X-Source", f"expected one of {', '.join(SOURCES)}, found {source!r}")
     known: Source = next((each for each in SOURCES if each == source), "api")
-    named = request.headers.get("x-user-id") if _on_this_machine(request) else None
-    user = named or str(request.scope.get("auth") or "anonymous")
     return Caller(
-        user=user[:64],
+        user=actor(request)[:64],
         source=known,
         correlation_id=request.scope.get("state", {}).get("correlation_id"),
         key=key,
@@ -343,11 +341,6 @@ async def asked(orders: OrderLoop, command: Any) -> Any:
 def envelope(data: Any) -> dict[str, Any]:
     """The order manager's form of an answer."""
     return {"success": True, "data": data}
-
-
-def _on_this_machine(request: Request[Any, Any, Any]) -> bool:
-    """Names are believed here alone: from elsewhere the key says who it is."""
-    return request.client is not None and request.client.host in ("127.0.0.1", "::1")
 
 
 def _entry(orders: OrderLoop, order: str) -> Entry:

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import get, post, websocket
+from litestar import Request, get, post, websocket
 from litestar.connection import WebSocket
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import TestClient
 
-from api.kernel.access import needs_key
+from api.kernel.access import actor, scoped
 from api.kernel.application import Service, create_app
 from api.kernel.limits import FREE
 from config.settings import Settings
@@ -23,19 +23,19 @@ ERRORS = {
 }
 
 
-@get("/api/items/{number:int}")
+@get("/api/items/{number:int}", opt=scoped("items:read"))
 async def item(number: FromPath[int], times: FromQuery[int] = 1) -> dict[str, int]:
     return {"number": number * times}
 
 
-@post("/api/items")
-async def create(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
-    return data
+@post("/api/items", opt=scoped("items:write"))
+async def create(request: Request[Any, Any, Any], data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
+    return data | {"by": actor(request)}
 
 
-@post("/api/orders", guards=[needs_key])
-async def order() -> dict[str, bool]:
-    return {"sent": True}
+@post("/api/orders", opt=scoped("orders:write", always=True))
+async def order(request: Request[Any, Any, Any]) -> dict[str, str]:
+    return {"by": actor(request)}
 
 
 @get("/api/errors/{name:str}")

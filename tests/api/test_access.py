@@ -1,6 +1,8 @@
 import pytest
+from litestar.connection import ASGIConnection
 from litestar.exceptions import WebSocketDisconnect
 
+from api.kernel.access import INSTALLATION, Caller, actor, scoped
 from config.settings import SettingsError
 from tests.api.service import client
 
@@ -67,6 +69,50 @@ def test_a_key_is_needed_everywhere_but_where_no_data_is(with_access, path, head
         answer = caller.get(path, headers=headers)
 
     assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("scopes", "wanted", "holds"),
+    [
+        ({"workspace:read"}, "workspace:read", True),
+        ({"workspace:read"}, "workspace:write", False),
+        ({"workspace:*"}, "workspace:admin", True),
+        ({"workspace:*"}, "workspaces:read", False),
+        ({"*:read"}, "orders:read", True),
+        ({"*:read"}, "orders:write", False),
+        ({"*:*"}, "orders:admin", True),
+        (set(), "orders:read", False),
+    ],
+)
+def test_scopes_cover_what_they_name(scopes, wanted, holds):
+    assert Caller(name="k", scopes=frozenset(scopes)).may(wanted) is holds
+
+
+@pytest.mark.parametrize("wrong", ["workspace", "workspace:", "workspace:look", "Workspace:read", "*:read", "a:*", ""])
+def test_a_scope_of_another_form_is_refused_where_it_is_declared(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        scoped(wrong)
+
+
+@pytest.mark.parametrize(
+    ("client", "caller", "told", "name"),
+    [
+        ("127.0.0.1", None, None, "anonymous"),
+        ("127.0.0.1", None, " ", "anonymous"),
+        ("127.0.0.1", None, "maria", "maria"),
+        ("::1", None, "m" * 99, "m" * 64),
+        ("10.0.0.9", None, "maria", "anonymous"),
+        ("127.0.0.1", INSTALLATION, None, "admin"),
+        ("127.0.0.1", INSTALLATION, "maria", "maria"),
+        ("10.0.0.9", INSTALLATION, "maria", "admin"),
+        ("127.0.0.1", Caller(name="joao", kind="person"), "maria", "joao"),
+    ],
+)
+def test_a_name_that_is_told_is_believed_on_this_machine_and_beside_no_other(client, caller, told, name):
+    headers = [(b"x-user-id", told.encode())] if told else []
+    connection = ASGIConnection({"type": "http", "headers": headers, "client": (client, 5), "auth": caller})
+
+    assert actor(connection) == name
 
 
 def test_another_bind_implies_that_a_key_is_needed(with_access):

@@ -1,0 +1,161 @@
+"""Who may call: loopback without a key may read; foreign web pages, foreign names and other machines may not.
+
+Without a key we believe that a caller is on this machine, so two doors are kept shut: a web page whose host name was
+rebound to 127.0.0.1 (Host check) and a foreign page that sends requests through the user's browser (Origin check).
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import Headers
+from litestar.enums import ScopeType
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from api.kernel import sessions
+from api.kernel.access import INSTALLATION, LOOPBACK, Caller
+from config.settings import Access, Settings, SettingsError
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Gate(ASGIMiddleware):
+    """Lets a request through or raises 401 or 403; tells handlers who came in `scope["auth"]` (a Caller, or None)."""
+
+    scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
+
+    def __init__(self, access: Access) -> None:
+        if access.key_needed and not access.api_key:
+            raise SettingsError(
+                f"TRADINGSYSTEM_BIND={access.bind}, TRADINGSYSTEM_ACCESS={access.mode}: every caller needs a key then, "
+                "but TRADINGSYSTEM_API_KEY is not set; `tradingsystem up` makes one"
+            )
+        self._access = access
+        self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Check, then pass on."""
+        try:
+            scope["auth"] = self._caller(scope, Headers.from_scope(scope))
+        except (NotAuthorizedException, PermissionDeniedException) as error:
+            if scope["type"] == ScopeType.WEBSOCKET:
+                raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
+            raise
+        await next_app(scope, receive, send)
+
+    def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
+        if not self._access.key_needed:
+            self._check_host(headers.get("host", ""))
+        writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
+        foreign = self._foreign(headers)
+        if foreign and writes:
+            raise PermissionDeniedException(
+                f"pages of {headers['origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
+            )
+        opt = scope["route_handler"].opt
+        browser = opt.get("access") == "browser"
+        caller = self._named(headers, browser=browser)
+        if caller is not None:
+            _check_scope(caller, opt)
+            return caller
+        if opt.get("always"):
+            raise _unauthorized("this always needs a key: send it as `X-API-Key` or `Authorization: Bearer`")
+        if opt.get("access") == "open" or not (self._access.key_needed or foreign):
+            return None
+        raise _unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`", browser=browser)
+
+    def _named(self, headers: Headers, *, browser: bool) -> Caller | None:
+        key = _key(headers, browser=browser)
+        if key is not None:
+            return self._holder(key, browser=browser)
+        own_key = self._access.api_key
+        if browser and own_key and sessions.holds(headers.get("cookie", ""), own_key):
+            return INSTALLATION
+        return None
+
+    def _check_host(self, host: str) -> None:
+        if name_of(host) not in LOOPBACK:
+            raise PermissionDeniedException(
+                f"this service answers to 127.0.0.1 and localhost, not to {host or 'a request without Host'!r}; "
+                "for other names set TRADINGSYSTEM_ACCESS=required"
+            )
+
+    def _foreign(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is None or origin.rstrip("/") in self._origins:
+            return False
+        parts = urlsplit(origin)
+        own = parts.netloc.lower() == headers.get("host", "").lower()
+        return not own and name_of(parts.netloc) not in LOOPBACK
+
+    def _holder(self, key: str, *, browser: bool) -> Caller:
+        expected = self._access.api_key
+        if expected is None or not hmac.compare_digest(key.encode(), expected.encode()):
+            raise _unauthorized("this key is not known here", browser=browser)
+        return INSTALLATION
+
+
+def cors(settings: Settings) -> CORSConfig | None:
+    """Any origin in development, the list of CORS_ORIGIN in production.
+
+    Any origin comes without credentials: a page from anywhere may show what its user has a key for, but never rides
+    on a session of another page.
+    """
+    if settings.access.disable_cors:
+        return None
+    exposed = ["x-correlation-id", "x-tier", "x-next-cursor", "ratelimit-limit", "ratelimit-remaining", "retry-after"]
+    methods: list[Any] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    if settings.environment == "development":
+        return CORSConfig(allow_origins=["*"], allow_methods=methods, allow_headers=["*"], expose_headers=exposed)
+    return CORSConfig(
+        allow_origins=[origin.strip().rstrip("/") for origin in settings.access.cors_origin.split(",")],
+        allow_methods=methods,
+        allow_headers=["Content-Type", "Authorization", "X-API-Key", "Idempotency-Key", "x-correlation-id"],
+        allow_credentials=True,
+        expose_headers=exposed,
+    )
+
+
+def _check_scope(caller: Caller, opt: Mapping[str, Any]) -> None:
+    """A handler without a scope answers only holders of everything: what is forgotten stays shut."""
+    if opt.get("access") in ("open", "forwarded"):
+        return
+    wanted = opt.get("scope", "undeclared:admin")
+    if not caller.may(wanted):
+        raise PermissionDeniedException(f"{caller.name} may not do this: it needs the scope {wanted}")
+
+
+def name_of(netloc: str) -> str:
+    """The host name in `name:port`, lower case, without the brackets of IPv6; empty when there is none."""
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _key(headers: Mapping[str, str], *, browser: bool) -> str | None:
+    if key := headers.get("x-api-key"):
+        return key
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if browser and scheme.lower() == "basic":
+        return _password(token)
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _password(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]  # whatever the user's name is
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _unauthorized(detail: str, *, browser: bool = False) -> NotAuthorizedException:
+    challenge = 'Basic realm="tradingsystem: the key as password", charset="UTF-8"'
+    headers = {"WWW-Authenticate": challenge if browser else 'Bearer realm="tradingsystem"'}
+    return NotAuthorizedException(detail, headers=headers)
