@@ -3,6 +3,8 @@
 StoreError
 ├── StoreUnavailableError   nobody answers; try again later
 ├── StatementError          the store refused a statement
+├── ConflictError           a constraint of the store forbids the rows
+├── UnfitValueError         a value that the store cannot hold: too long, out of range, a NUL
 ├── SuspendedError          a QuestDB table takes writes and applies none
 ├── DriftError              a stored table differs from its contract
 ├── AlteredError            a tier holds other rows than its receipt says
@@ -20,6 +22,18 @@ class StoreUnavailableError(StoreError):
 
 class StatementError(StoreError):
     """The store refused a statement."""
+
+
+class ConflictError(StoreError):
+    """A constraint forbids the rows; `constraint` is its name where the store tells it."""
+
+    def __init__(self, message: str, constraint: str | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class UnfitValueError(StoreError):
+    """A value that the store cannot hold: text too long or with a NUL, a number out of range."""
 
 
 class SuspendedError(StoreError):

@@ -1,7 +1,8 @@
 """The one place where an exception becomes a status. Bodies carry `success: false`, `error` and RFC 9457's members.
 
 InvalidRequestError   400, the caller's values; `errors` names each of them
-sql.errors            503 for a store that is away, 500 for the rest: their words go to the log, not to the caller
+sql.errors            503 for a store that is away, 409 for a constraint, 400 for a value that it cannot hold, 500
+                      for the rest: their words go to the log, not to the caller
 """
 
 import re
@@ -15,7 +16,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType, to_builtins
 
-from sql.errors import StoreUnavailableError, SuspendedError
+from sql.errors import ConflictError, StoreUnavailableError, SuspendedError, UnfitValueError
 
 RETRY_AFTER_SECONDS = 5
 PROBLEM = "application/problem+json"
@@ -91,18 +92,23 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
 
 HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {Exception: problem_of}
 
+STORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
+    StoreUnavailableError: (503, "a data store does not answer; try again shortly"),
+    SuspendedError: (503, "a data store takes rows but does not show them; see the log of this service"),
+    ConflictError: (409, "this clashes with what is stored already"),
+    UnfitValueError: (400, "a value cannot be stored: it is too long, out of range, or holds a NUL"),
+}
+
 Verdict = tuple[int, str, list[FieldError], dict[str, str]]
 
 
 def _verdict(request: Request[Any, Any, Any], error: Exception) -> Verdict:
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    for kind, (status, words) in STORE_ERRORS.items():
+        if isinstance(error, kind):
+            return status, words, [], {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
     match error:
         case InvalidRequestError():
             return 400, str(error), error.errors, {}
-        case StoreUnavailableError():
-            return 503, "a data store does not answer; try again shortly", [], retry
-        case SuspendedError():
-            return 503, "a data store takes rows but does not show them; see the log of this service", [], retry
         case ValidationException():
             errors = _fields(request, error)
             return 400, "; ".join(f"{e.field}: {e.message}" for e in errors) or error.detail, errors, {}

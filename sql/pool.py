@@ -1,0 +1,200 @@
+"""Connections of one role to PostgreSQL, shared by the requests of a process; statements are prepared as they recur.
+
+Nothing is opened before the first statement, and nothing has to be opened again by hand: a server that is away fails
+every caller at once, and the first statement after its return finds it. Sessions run in UTC, rows are dicts.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
+
+from sql.errors import ConflictError, StatementError, StoreUnavailableError, UnfitValueError
+
+SIZE = 10
+CONNECT_SECONDS = 3  # libpq counts whole seconds, at least two
+WAIT_SECONDS = 5.0  # for a connection that another request holds
+STATEMENT_SECONDS = 15
+AWAY_SECONDS = 0.5  # after a connection failed, nobody tries for so long: a flood of callers must not wait one by one
+PREPARED_AFTER = 2  # times a statement was seen
+VERBS = frozenset({"select", "insert", "update", "delete", "with"})
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
+Cursor = psycopg.AsyncCursor[Row]
+Params = Sequence[Any] | Mapping[str, Any] | None
+Observer = Callable[[str, str, float], None]  # operation, status, seconds
+
+
+class Pool:
+    """At most `size` connections to `dsn`; `name` tells people which pool an error or a metric speaks of.
+
+    One event loop uses it. Errors: StoreUnavailableError (away, busy or too slow: nothing is known about the last
+    statement), ConflictError (a constraint), UnfitValueError (a value that PostgreSQL cannot hold), StatementError.
+    """
+
+    def __init__(self, dsn: str, name: str, *, size: int = SIZE, observe: Observer | None = None) -> None:
+        self.name = name
+        self.observe = observe
+        self._dsn = dsn
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._away_until = 0.0
+        self._generation = 0  # raised when a connection broke: those opened before are closed when they come back
+
+    async def rows(self, statement: str, params: Params = None) -> list[Row]:
+        """The rows of one statement, in a transaction of its own."""
+        return await self._answer(statement, params, _all)
+
+    async def one(self, statement: str, params: Params = None) -> Row | None:
+        """The first row of one statement, or None."""
+        return await self._answer(statement, params, _first)
+
+    async def run(self, statement: str, params: Params = None) -> int:
+        """Run one statement; how many rows it changed."""
+        return await self._answer(statement, params, _changed)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        began, status = time.perf_counter(), "error"
+        connection, generation = await self._taken()
+        try:
+            async with connection.transaction():
+                yield connection
+            status = "success"
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise self._translated(error, "a transaction") from error
+        finally:
+            await self._put_back(connection, generation)
+            self._tell("transaction", status, began)
+
+    async def ready(self) -> bool | str:
+        """Whether the server answers this role now; in words, why not."""
+        try:
+            await self.one("SELECT 1 AS one")
+        except StoreUnavailableError as error:
+            return type(error.__cause__ or error).__name__
+        return True
+
+    async def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        self._generation += 1
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _answer(self, statement: str, params: Params, fetch: Callable[[Cursor], Awaitable[T]]) -> T:
+        began, status = time.perf_counter(), "error"
+        try:
+            connection, generation = await self._taken()
+            try:
+                found = await fetch(await connection.execute(statement, params))
+            finally:
+                await self._put_back(connection, generation)
+            status = "success"
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise self._translated(error, statement) from error
+        finally:
+            self._tell(operation_of(statement), status, began)
+        return found
+
+    async def _taken(self) -> tuple[Connection, int]:
+        await self._turn()
+        try:
+            return self._idle_one() or await self._new_one(), self._generation
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def _turn(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        try:
+            await asyncio.wait_for(self._free.acquire(), WAIT_SECONDS)
+        except TimeoutError as error:
+            raise StoreUnavailableError(f"{self.name}: every connection was busy for {WAIT_SECONDS:g} s") from error
+
+    def _idle_one(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _new_one(self) -> Connection:
+        if time.monotonic() < self._away_until:
+            raise StoreUnavailableError(f"{self.name}: PostgreSQL did not answer a moment ago")
+        try:
+            connection = await asyncio.wait_for(self._opened(), CONNECT_SECONDS + 1)
+        except (psycopg.OperationalError, TimeoutError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise StoreUnavailableError(f"{self.name}: PostgreSQL does not answer: {error}") from error
+        connection.prepare_threshold = PREPARED_AFTER
+        return connection
+
+    async def _opened(self) -> Connection:
+        connection = await psycopg.AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=self.name,
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+        )
+        if connection.info.parameter_status("TimeZone") != "UTC":  # PGTZ of the operator's shell wins over options
+            await connection.execute("SET TIME ZONE 'UTC'")
+        return connection
+
+    async def _put_back(self, connection: Connection, generation: int) -> None:
+        self._free.release()
+        if connection.closed:
+            if generation == self._generation:  # the server went: the others are dead as well, and do not know it
+                await self.close()
+        elif generation != self._generation or connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _tell(self, operation: str, status: str, began: float) -> None:
+        if self.observe is not None:
+            self.observe(operation, status, time.perf_counter() - began)
+
+    def _translated(self, error: Exception, statement: str) -> Exception:
+        where = f"(statement: {statement[:200]})"
+        match error:
+            case psycopg.errors.QueryCanceled():
+                return StoreUnavailableError(f"{self.name}: no answer within {STATEMENT_SECONDS} s {where}")
+            case psycopg.IntegrityError():
+                return ConflictError(f"{self.name}: {error} {where}", error.diag.constraint_name)
+            case psycopg.DataError() | UnicodeEncodeError():
+                return UnfitValueError(f"{self.name}: {error} {where}")
+            case psycopg.OperationalError() | psycopg.InterfaceError():
+                return StoreUnavailableError(f"{self.name}: PostgreSQL broke off: {error} {where}")
+        return StatementError(f"{self.name}: PostgreSQL refused: {error} {where}")
+
+
+@lru_cache(maxsize=1024)
+def operation_of(statement: str) -> str:
+    """The verb of a statement in lower case, for a metric's label; `other` when it is none that we use."""
+    verb = statement[:80].split(None, 1)[0].lower() if statement.strip() else ""
+    return verb if verb in VERBS else "other"
+
+
+async def _all(cursor: Cursor) -> list[Row]:
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def _first(cursor: Cursor) -> Row | None:
+    return await cursor.fetchone() if cursor.description else None
+
+
+async def _changed(cursor: Cursor) -> int:
+    return cursor.rowcount

@@ -1,0 +1,150 @@
+"""The pool: errors in our words, connections that come back, a server that goes and returns."""
+
+import asyncio
+import time
+
+import pytest
+
+from sql import pool as pools
+from sql.errors import ConflictError, StatementError, StoreUnavailableError, UnfitValueError
+from sql.pool import Pool, operation_of
+
+
+def run(engines, body, dsn=None, **values):
+    """`body(pool)` in a loop of its own, with a pool of the role `app_workspace`, or of another `dsn`."""
+
+    async def bounded():
+        pool = Pool(dsn or engines.postgres.dsn("app_workspace", "frontend_apps"), "test", **values)
+        try:
+            return await asyncio.wait_for(body(pool), 60)
+        finally:
+            await pool.close()
+
+    return asyncio.run(bounded())
+
+
+def test_rows_are_dicts_in_utc_and_statements_become_prepared(engines):
+    async def body(pool):
+        for _ in range(5):
+            rows = await pool.rows("SELECT %s::int AS n, current_setting('TimeZone') AS zone", (7,))
+        prepared = await pool.one("SELECT count(*) AS n FROM pg_prepared_statements")
+        return rows, prepared
+
+    rows, prepared = run(engines, body)
+
+    assert rows == [{"n": 7, "zone": "UTC"}]
+    assert prepared["n"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "params", "error"),
+    [
+        ("SELECT nothing FROM nowhere", None, StatementError),
+        ("SELECT %s::text AS a", ("a\0b",), UnfitValueError),
+        ("SELECT %s::text AS a", ("\ud800",), UnfitValueError),
+        ("SELECT %s::int2 AS a", (70_000,), UnfitValueError),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", None, StoreUnavailableError),
+    ],
+)
+def test_what_goes_wrong_is_told_in_our_words_and_the_next_statement_is_well(engines, statement, params, error):
+    async def body(pool):
+        with pytest.raises(error):
+            await pool.rows(statement, params)
+        return await pool.one("SELECT 1 AS one")
+
+    assert run(engines, body, size=1) == {"one": 1}
+
+
+def test_a_constraint_is_named_and_its_transaction_leaves_nothing(engines):
+    async def twice(pool):
+        async with pool.transaction() as connection:
+            await connection.execute("INSERT INTO once VALUES (1)")
+            await connection.execute("INSERT INTO once VALUES (1)")
+
+    async def body(pool):
+        await pool.run("CREATE TEMPORARY TABLE once (id int CONSTRAINT only_once PRIMARY KEY)")
+        with pytest.raises(ConflictError) as raised:
+            await twice(pool)
+        return raised.value.constraint, await pool.rows("SELECT * FROM once")
+
+    found = run(engines, body, dsn=engines.postgres.admin_dsn("frontend_apps"), size=1)
+
+    assert found == ("only_once", [])
+
+
+def test_the_role_cannot_read_what_belongs_to_another(engines):
+    async def body(pool):
+        with pytest.raises(StatementError, match="permission denied"):
+            await pool.rows("CREATE TABLE documentation.mine (id int)")
+
+    run(engines, body)
+
+
+def test_connections_that_were_cut_while_idle_fail_one_statement_only(engines):
+    async def body(pool):
+        await asyncio.gather(*(pool.rows("SELECT pg_sleep(0.05)") for _ in range(4)))
+        other = Pool(engines.postgres.admin_dsn("frontend_apps"), "other")
+        await other.rows(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = 'test' AND pid <> pg_backend_pid()"
+        )
+        await other.close()
+        failed = 0
+        for _ in range(8):
+            try:
+                await pool.one("SELECT 1 AS one")
+            except StoreUnavailableError:
+                failed += 1
+        return failed
+
+    assert run(engines, body) == 1
+
+
+def test_a_server_that_is_away_fails_a_flood_of_callers_at_once():
+    async def body():
+        pool = Pool("postgresql://nobody:x@127.0.0.1:1/none", "away", size=2)
+        found = await asyncio.gather(*(pool.one("SELECT 1") for _ in range(200)), return_exceptions=True)
+        return found, await pool.ready()
+
+    began = time.monotonic()
+    found, ready = asyncio.run(body())
+
+    assert {type(error) for error in found} == {StoreUnavailableError}
+    assert ready is not True
+    assert time.monotonic() - began < 3
+
+
+def test_a_caller_waits_a_bounded_time_for_a_connection(engines, monkeypatch):
+    monkeypatch.setattr(pools, "WAIT_SECONDS", 0.1)
+
+    async def body(pool):
+        async with pool.transaction():
+            with pytest.raises(StoreUnavailableError, match="busy"):
+                await pool.one("SELECT 1")
+        return await pool.one("SELECT 1 AS one")
+
+    assert run(engines, body, size=1) == {"one": 1}
+
+
+def test_a_cancelled_statement_does_not_come_back_into_the_pool(engines):
+    async def body(pool):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.rows("SELECT pg_sleep(20)"), 0.2)
+        return await pool.one("SELECT 1 AS one")
+
+    assert run(engines, body, size=1) == {"one": 1}
+
+
+def test_statements_are_observed_by_their_verb(engines):
+    seen = []
+
+    async def body(pool):
+        await pool.rows("SELECT 1")
+        with pytest.raises(StatementError):
+            await pool.run("DELETE FROM nowhere")
+
+    run(engines, body, observe=lambda *what: seen.append(what[:2]))
+
+    assert seen == [("select", "success"), ("delete", "error")]
+    assert operation_of("  WITH x AS (SELECT 1) SELECT") == "with"
+    assert operation_of("") == "other"
