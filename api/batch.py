@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 
 from api.bridge import MESSAGE_BYTES, bridge
 from api.kernel import sessions
-from api.kernel.access import BROWSER
+from api.kernel.access import BROWSER, scoped
 from config.settings import Settings
 
 ID = "dagster"
@@ -115,7 +115,7 @@ def moved(page: str) -> str:
     [PREFIX, f"{PREFIX}/graphql", f"{PREFIX}/{{rest:path}}"],
     http_method=["GET", "POST"],
     status_code=200,
-    opt=BROWSER,
+    opt={**scoped("batch:admin"), **BROWSER},
     include_in_schema=False,
 )
 async def pages(request: Request[Any, Any, Any], webserver: NamedDependency[Webserver]) -> Response[Any]:
@@ -125,7 +125,7 @@ async def pages(request: Request[Any, Any, Any], webserver: NamedDependency[Webs
     return await webserver.answer(request)
 
 
-@websocket(f"{PREFIX}/graphql", opt=BROWSER)
+@websocket(f"{PREFIX}/graphql", opt={**scoped("batch:admin"), **BROWSER})
 async def events(socket: WebSocket[Any, Any, Any], webserver: NamedDependency[Webserver]) -> None:
     """What the pages subscribe to: events of runs."""
     async with webserver.events() as upstream:

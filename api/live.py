@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from api.catalog import TierEntry, tiers_of
+from api.kernel.access import scoped
 from api.kernel.errors import responses
 from api.kernel.limits import FREE
 from api.sessions import GapEntry, Session, gaps_of, session_of
@@ -203,7 +204,13 @@ class Watch:
         return _up(service, "answers")
 
 
-@get("/api/v1/live", tags=["tape"], summary="The pulse of the platform", opt=FREE, responses=responses(401, 403))
+@get(
+    "/api/v1/live",
+    tags=["tape"],
+    summary="The pulse of the platform",
+    opt={**scoped("tape:read"), **FREE},
+    responses=responses(401, 403),
+)
 async def live(watch: NamedDependency[Watch]) -> Response[PulseAnswer]:
     """What the live page shows; made at most once a second. What a store that is away would tell is null."""
     return Response(PulseAnswer(data=await watch.pulse()), headers={"Cache-Control": "no-store"})

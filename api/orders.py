@@ -17,11 +17,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from api.bridge import MESSAGE_BYTES, bridge
+from api.kernel.access import FORWARDED, scoped
 from config.settings import Settings
 
 ID = "order-manager"
 TIMEOUT = httpx.Timeout(20, connect=2)
-FORWARDED = (
+SENT = (
     "x-api-key",
     "authorization",
     "content-type",
@@ -50,7 +51,7 @@ class OrderManager:
         """What the realtime process answers. Raises ServiceUnavailableException when it does not."""
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
-        headers = {name: value for name in FORWARDED if (value := request.headers.get(name))}
+        headers = {name: value for name in SENT if (value := request.headers.get(name))}
         if request.client is None or request.client.host not in ("127.0.0.1", "::1"):
             headers.pop("x-user-id", None)  # believed on this machine alone, and the next one sees us
         headers["x-correlation-id"] = request.scope.get("state", {}).get("correlation_id") or ""
@@ -101,14 +102,14 @@ def never_kept_waiting(scope: Scope) -> bool:
     http_method=["GET", "POST", "PUT", "PATCH", "DELETE"],
     status_code=200,
     include_in_schema=False,
-    opt={"free_when": never_kept_waiting},
+    opt={**FORWARDED, "free_when": never_kept_waiting},
 )
 async def orders(request: Request[Any, Any, Any], order_manager: NamedDependency[OrderManager]) -> Response[bytes]:
     """As port 3205 answers; its `/docs` describes them."""
     return await order_manager.answer(request)
 
 
-@websocket(EVENTS)
+@websocket(EVENTS, opt=scoped("orders:read"))
 async def order_events(socket: WebSocket[Any, Any, Any], order_manager: NamedDependency[OrderManager]) -> None:
     """Events of orders and positions."""
     async with order_manager.events() as upstream:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Struct
 
+from api.kernel.access import scoped
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from sql import tape_ledger
@@ -107,7 +108,7 @@ class GapList(Struct, frozen=True, kw_only=True):
     "/api/v1/tape/sessions",
     tags=["tape"],
     summary="Which sessions are whole",
-    opt=FREE,
+    opt={**scoped("tape:read"), **FREE},
     responses=ERRORS,
     sync_to_thread=True,
 )
@@ -133,7 +134,7 @@ def tape_sessions(
     "/api/v1/tape/gaps",
     tags=["tape"],
     summary="What is missing, and what became of it",
-    opt=FREE,
+    opt={**scoped("tape:read"), **FREE},
     responses=ERRORS,
     sync_to_thread=True,
 )

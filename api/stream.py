@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from api.bridge import MESSAGE_BYTES, bridge
+from api.kernel.access import scoped
 from config.settings import Settings
 from sql.messages import PATHS
 
@@ -41,7 +42,7 @@ class Relay:
             yield connection
 
 
-@websocket(list(PATHS))
+@websocket(list(PATHS), opt=scoped("tape:read"))
 async def stream(socket: WebSocket[Any, Any, Any], relay: NamedDependency[Relay]) -> None:
     """Market data as it comes; see `/docs/stream`."""
     async with relay.stream(socket.scope["path"], socket.scope["query_string"]) as upstream:

@@ -30,6 +30,7 @@ from api.asked import (
     text_of,
 )
 from api.catalog import Catalog, CatalogKeeper
+from api.kernel.access import scoped
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from api.ranges import begins, file_response
@@ -117,7 +118,7 @@ class InThreeForms(Operation):
     "/api/v1/ticks",
     tags=["tape"],
     summary="Trades in exact order",
-    opt={"free_when": continues},
+    opt={**scoped("tape:read"), "free_when": continues},
     responses=FILE_ERRORS,
     operation_class=InThreeForms,
     sync_to_thread=True,
@@ -146,6 +147,7 @@ def ticks(
 
 @get(
     "/api/v1/candles",
+    opt=scoped("tape:read"),
     tags=["tape"],
     summary="Candles of one symbol",
     responses=FILE_ERRORS,
@@ -175,7 +177,14 @@ def candles(
     return _rows(CandleList(data=found.rows), found.rows, CANDLE_SCHEMA, form, found.tiers)
 
 
-@get("/api/v1/catalog", tags=["tape"], summary="What there is", opt=FREE, responses=ERRORS, sync_to_thread=True)
+@get(
+    "/api/v1/catalog",
+    tags=["tape"],
+    summary="What there is",
+    opt={**scoped("tape:read"), **FREE},
+    responses=ERRORS,
+    sync_to_thread=True,
+)
 def catalog(keeper: NamedDependency[CatalogKeeper]) -> CatalogAnswer:
     """Contracts with their columns, what each tier holds and how far it lags, and the symbols in hot."""
     return CatalogAnswer(data=keeper.current())

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
-from api.kernel.access import needs_key
+from api.kernel.access import scoped
 from api.kernel.application import Service, create_app
 from api.kernel.errors import invalid, responses
 from api.kernel.health import Probe
@@ -100,7 +100,7 @@ Symbol = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{3,20}$", descriptio
 
 @get(
     "/api/v1/capture",
-    opt=FREE,
+    opt={**scoped("capture:read"), **FREE},
     tags=["capture"],
     summary="How the link to the broker stands",
     responses=responses(401),
@@ -110,7 +110,13 @@ async def standing(capture: NamedDependency[Capture]) -> Standing:
     return capture.standing()
 
 
-@get("/api/v1/capture/subscriptions", tags=["capture"], summary="What is wanted", responses=responses(401, 429))
+@get(
+    "/api/v1/capture/subscriptions",
+    tags=["capture"],
+    summary="What is wanted",
+    responses=responses(401, 429),
+    opt=scoped("capture:read"),
+)
 async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
     """Configured symbols and those added at run time. A series stands for the contract of the session."""
     return list(subscriptions.all())
@@ -118,8 +124,8 @@ async def wanted(subscriptions: NamedDependency[Subscriptions]) -> list[Wanted]:
 
 @put(
     "/api/v1/capture/subscriptions/{symbol:str}",
+    opt=scoped("capture:write", always=True),
     tags=["capture"],
-    guards=[needs_key],
     summary="Want a symbol",
     sync_to_thread=True,
     responses=responses(401, 429),
@@ -140,8 +146,8 @@ def want(
 
 @delete(
     "/api/v1/capture/subscriptions/{symbol:str}",
+    opt=scoped("capture:delete", always=True),
     tags=["capture"],
-    guards=[needs_key],
     summary="Want a symbol no more",
     sync_to_thread=True,
     responses=responses(401, 404, 429),
@@ -172,8 +178,8 @@ class Requests(Struct, frozen=True, kw_only=True):
 @post(
     "/api/v1/capture/history",
     status_code=202,
+    opt=scoped("capture:write", always=True),
     tags=["capture"],
-    guards=[needs_key],
     summary="Ask the broker for past trades",
     sync_to_thread=True,
     responses=responses(400, 401, 409, 429, 503),
@@ -193,7 +199,7 @@ def ask_history(data: Window, capture: NamedDependency[Capture]) -> Asking:
 
 @get(
     "/api/v1/capture/history",
-    opt=FREE,
+    opt={**scoped("capture:read"), **FREE},
     tags=["capture"],
     summary="What was asked of the broker's history",
     responses=responses(401),

@@ -9,8 +9,6 @@ import re
 from typing import Any, Literal
 
 from litestar.connection import ASGIConnection
-from litestar.exceptions import NotAuthorizedException
-from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 OPEN = {"access": "open"}  # handler `opt`: answers anybody, for what holds no data (health, pages, scripts)
@@ -71,12 +69,3 @@ def actor(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     here = connection.client is not None and connection.client.host in LOOPBACK
     told = (connection.headers.get("x-user-id") or "").strip()[:64] if here else ""
     return told or (caller.name if caller is not None else "anonymous")
-
-
-def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard for what always needs a key, loopback or not, and has no scope yet; `scoped(…, always=True)` says both."""
-    if caller_in(connection) is None:
-        raise NotAuthorizedException(
-            "this always needs a key: send it as `X-API-Key` or `Authorization: Bearer`",
-            headers={"WWW-Authenticate": 'Bearer realm="tradingsystem"'},
-        )

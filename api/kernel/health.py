@@ -15,7 +15,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.kernel.access import OPEN
+from api.kernel.access import OPEN, scoped
 from api.kernel.telemetry import Metrics
 
 Probe = Callable[[], bool | str]  # blocking; True when the thing is well, otherwise False or, in words, why it is not
@@ -100,7 +100,14 @@ def health_handlers(service: str, probes: Mapping[str, Probe], metrics: Metrics)
         )
         return Response(body, status_code=200 if ok else 503, headers={"Cache-Control": "no-store"})
 
-    @get("/metrics", tags=["health"], media_type="text/plain", summary="Prometheus metrics", sync_to_thread=True)
+    @get(
+        "/metrics",
+        opt=scoped("platform:read"),
+        tags=["health"],
+        media_type="text/plain",
+        summary="Prometheus metrics",
+        sync_to_thread=True,
+    )
     def exposition() -> Response[bytes]:
         """Metrics of this process in Prometheus' text format."""
         return Response(generate_latest(metrics.registry), media_type=EXPOSITION)

@@ -19,7 +19,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from msgspec import Struct
 
-from api.kernel.access import actor, needs_key
+from api.kernel.access import actor, scoped
 from api.kernel.errors import InvalidRequestError, Problem, invalid, responses
 from api.kernel.limits import FREE
 from realtime.orders import shapes
@@ -59,7 +59,7 @@ REFUSED = {
 @post(
     "/api/v1/execute",
     status_code=202,
-    guards=[needs_key],
+    opt=scoped("orders:write", always=True),
     tags=["orders"],
     summary="Send an order",
     responses={**responses(400, 401, 429, 503), **REFUSED},
@@ -97,7 +97,7 @@ async def execute(
 
 @post(
     ["/api/orders", "/api/v1/orders"],
-    guards=[needs_key],
+    opt=scoped("orders:write", always=True),
     tags=["orders"],
     summary="Place an order",
     responses={**responses(400, 401, 429, 503), **REFUSED},
@@ -130,7 +130,13 @@ async def create(
     return said(await asked(orders, place))
 
 
-@get(["/api/orders", "/api/v1/orders"], tags=["orders"], summary="Orders, newest first", responses=responses(400, 401))
+@get(
+    ["/api/orders", "/api/v1/orders"],
+    tags=["orders"],
+    summary="Orders, newest first",
+    responses=responses(400, 401),
+    opt=scoped("orders:read"),
+)
 async def listed(
     *,
     orders: NamedDependency[OrderLoop],
@@ -155,6 +161,7 @@ async def listed(
 
 @get(
     ["/api/orders/{order:str}", "/api/v1/orders/{order:str}"],
+    opt=scoped("orders:read"),
     tags=["orders"],
     summary="One order with its fills and its story",
     responses=responses(400, 401, 404),
@@ -166,8 +173,7 @@ async def one(order: OrderId, orders: NamedDependency[OrderLoop]) -> dict[str, A
 
 @delete(
     ["/api/orders/{order:str}", "/api/v1/orders/{order:str}"],
-    guards=[needs_key],
-    opt=FREE,
+    opt={**scoped("orders:delete", always=True), **FREE},
     status_code=200,
     tags=["orders"],
     summary="Cancel an order",
@@ -195,8 +201,8 @@ async def cancel(
 
 @patch(
     ["/api/orders/{order:str}", "/api/v1/orders/{order:str}"],
-    guards=[needs_key],
     status_code=202,
+    opt=scoped("orders:write", always=True),
     tags=["orders"],
     summary="Change price or quantity",
     responses={**responses(400, 401, 404, 409, 429, 503), **REFUSED},
@@ -228,8 +234,7 @@ async def change(
 
 @post(
     ["/api/orders/cancel-all", "/api/v1/orders/cancel-all"],
-    guards=[needs_key],
-    opt=FREE,
+    opt={**scoped("orders:delete", always=True), **FREE},
     status_code=202,
     tags=["orders"],
     summary="Cancel all working orders",
@@ -249,8 +254,7 @@ async def cancel_all(
 
 @post(
     ["/api/orders/flatten", "/api/v1/orders/flatten"],
-    guards=[needs_key],
-    opt=FREE,
+    opt={**scoped("orders:write", always=True), **FREE},
     status_code=202,
     tags=["orders"],
     summary="Cancel, then close positions at the market",
@@ -270,8 +274,8 @@ async def flatten(
 
 @post(
     ["/api/orders/{order:str}/ruling", "/api/v1/orders/{order:str}/ruling"],
-    guards=[needs_key],
     status_code=200,
+    opt=scoped("orders:admin", always=True),
     tags=["orders"],
     summary="Say what became of an order that nobody else can tell",
     responses=responses(400, 401, 403, 404, 409, 429, 503),
@@ -289,7 +293,13 @@ async def rule(
     return envelope(shapes.order_of(_entry(orders, order)))
 
 
-@get("/api/v1/fills", tags=["orders"], summary="Own fills, newest first", responses=responses(400, 401))
+@get(
+    "/api/v1/fills",
+    tags=["orders"],
+    summary="Own fills, newest first",
+    responses=responses(400, 401),
+    opt=scoped("orders:read"),
+)
 async def fills(
     orders: NamedDependency[OrderLoop],
     symbol: FromQuery[str | None] = None,

@@ -12,7 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 from msgspec import structs
 
-from api.kernel.access import needs_key
+from api.kernel.access import scoped
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from realtime.orders import shapes
@@ -28,6 +28,7 @@ ACTIVATED = "activated"
 
 @get(
     ["/api/risk/limits", "/api/v1/risk/limits"],
+    opt=scoped("risk:read"),
     tags=["risk"],
     summary="Limits with their usage",
     responses=responses(401),
@@ -39,7 +40,7 @@ async def limits(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 
 @put(
     ["/api/risk/limits", "/api/v1/risk/limits"],
-    guards=[needs_key],
+    opt=scoped("risk:admin", always=True),
     tags=["risk"],
     summary="Change limits",
     responses=responses(400, 401, 403, 409, 429, 503),
@@ -71,7 +72,7 @@ async def set_limits(
 
 @get(
     ["/api/risk/kill-switch", "/api/v1/risk/kill-switch"],
-    opt=FREE,
+    opt={**scoped("risk:read"), **FREE},
     tags=["risk"],
     summary="How the kill switch stands",
     responses=responses(401),
@@ -83,8 +84,7 @@ async def switch(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 
 @post(
     ["/api/risk/kill-switch", "/api/v1/risk/kill-switch"],
-    guards=[needs_key],
-    opt=FREE,
+    opt={**scoped("risk:write", always=True), **FREE},
     status_code=200,
     tags=["risk"],
     summary="Pull the kill switch",
@@ -117,8 +117,8 @@ async def pull(
 
 @post(
     ["/api/risk/kill-switch/release", "/api/v1/risk/kill-switch/release"],
-    guards=[needs_key],
     status_code=200,
+    opt=scoped("risk:admin", always=True),
     tags=["risk"],
     summary="Release the kill switch",
     responses=responses(400, 401, 403, 429, 503),
@@ -135,14 +135,20 @@ async def release(
     return envelope(_switch(orders))
 
 
-@get("/api/v1/positions", tags=["risk"], summary="Positions", responses=responses(401))
+@get("/api/v1/positions", tags=["risk"], summary="Positions", responses=responses(401), opt=scoped("orders:read"))
 async def positions(orders: NamedDependency[OrderLoop]) -> list[dict[str, Any]]:
     """Closed ones too. What needs a mark is null without one."""
     found = list(orders.chronicle.ledger.positions.values())
     return [shapes.position_of(position, orders.market.last(position.symbol)) for position in found]
 
 
-@get("/api/v1/positions/{symbol:str}", tags=["risk"], summary="The position in a symbol", responses=responses(401, 404))
+@get(
+    "/api/v1/positions/{symbol:str}",
+    tags=["risk"],
+    summary="The position in a symbol",
+    responses=responses(401, 404),
+    opt=scoped("orders:read"),
+)
 async def position(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) -> Response[dict[str, Any]]:
     """Of the account that has it; the first one, where there are several."""
     for found in list(orders.chronicle.ledger.positions.values()):
@@ -151,7 +157,13 @@ async def position(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) ->
     raise NotFoundException(f"there is no position in {symbol.upper()}")
 
 
-@get("/api/risk/positions", tags=["risk"], summary="Positions with their sums", responses=responses(401))
+@get(
+    "/api/risk/positions",
+    tags=["risk"],
+    summary="Positions with their sums",
+    responses=responses(401),
+    opt=scoped("orders:read"),
+)
 async def exposure(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     """Open ones at their marks."""
     found = [p for p in list(orders.chronicle.ledger.positions.values()) if p.net]
@@ -172,7 +184,7 @@ async def exposure(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 
 @get(
     "/api/v1/prices/{symbol:str}",
-    opt=FREE,
+    opt={**scoped("orders:read"), **FREE},
     tags=["risk"],
     summary="What orders of a symbol are checked against",
     responses=responses(401, 404),
@@ -194,7 +206,13 @@ async def price(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) -> di
     )
 
 
-@get("/api/v1/risk/refusals", tags=["risk"], summary="What checks refused last", responses=responses(401))
+@get(
+    "/api/v1/risk/refusals",
+    tags=["risk"],
+    summary="What checks refused last",
+    responses=responses(401),
+    opt=scoped("risk:read"),
+)
 async def refusals(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     """The newest first, a hundred at most; the journal keeps all."""
     found = list(orders.chronicle.ledger.refusals)[:-101:-1]
@@ -215,7 +233,13 @@ async def refusals(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     )
 
 
-@get("/api/v1/orders-standing", tags=["orders"], summary="Whether orders may leave", responses=responses(401))
+@get(
+    "/api/v1/orders-standing",
+    tags=["orders"],
+    summary="Whether orders may leave",
+    responses=responses(401),
+    opt=scoped("orders:read"),
+)
 async def standing(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     """Journal, switch, and on which accounts we agree with the broker; the last differences with it."""
     ledger = orders.chronicle.ledger

@@ -14,6 +14,7 @@ from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 
+from api.kernel.access import scoped
 from realtime.orders import records, shapes
 from realtime.orders.entries import Change
 from realtime.orders.loop import OrderLoop
@@ -133,7 +134,7 @@ def _of_risk(change: Change, number: int | None, stamp: str) -> Iterable[dict[st
             yield {**told, "event": "risk-limits.updated", "by": entry.caller.user}
 
 
-@websocket("/ws/orders")
+@websocket("/ws/orders", opt=scoped("orders:read"))
 async def stream(socket: WebSocket[Any, Any, Any], listeners: NamedDependency[Listeners]) -> None:
     """All channels; what a client sends is not read, except for its end."""
     await socket.accept()

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from api.kernel import logs, server
+from api.kernel.access import scoped
 from api.kernel.application import Service, create_app
 from api.kernel.asyncapi import document, stream_documentation
 from api.kernel.health import Probe
@@ -145,7 +146,7 @@ def _streaming(settings: Settings, stream: Stream) -> dict[str, Any]:
     return {"handlers": [told, *described], "parts": {"stream": stream}, "lifespans": [streaming]}
 
 
-@websocket(list(PATHS))
+@websocket(list(PATHS), opt=scoped("tape:read"))
 async def told(socket: WebSocket[Any, Any, Any], stream: NamedDependency[Stream]) -> None:
     """Market data as it comes; see `/docs/stream`."""
     await socket.accept()
