@@ -46,6 +46,7 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=F
     instance: str
     correlation_id: str | None
     errors: list[FieldError] | UnsetType = UNSET
+    retry_after: int | UnsetType = UNSET  # seconds, beside the header
 
 
 class InvalidRequestError(Exception):
@@ -54,6 +55,16 @@ class InvalidRequestError(Exception):
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
         self.errors = list(errors)
+
+
+class UpstreamError(Exception):
+    """A service behind us did not do what was asked of it: its status, or 502, 503, 504 of our own, with words for the
+    caller. Nothing of our own inside may stand in the words."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
 
 
 def invalid(field: str, message: str) -> InvalidRequestError:
@@ -77,6 +88,7 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[An
         instance=request.url.path,
         correlation_id=request.scope.get("state", {}).get("correlation_id"),
         errors=errors or UNSET,
+        retry_after=int(headers["Retry-After"]) if "Retry-After" in headers else UNSET,
     )
     media_type = PROBLEM if PROBLEM in request.headers.get("accept", "") else "application/json"
     return Response(to_builtins(body), status_code=status, media_type=media_type, headers=headers)
@@ -109,6 +121,9 @@ def _verdict(request: Request[Any, Any, Any], error: Exception) -> Verdict:
     match error:
         case InvalidRequestError():
             return 400, str(error), error.errors, {}
+        case UpstreamError():
+            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else {}
+            return error.status, error.detail, [], retry
         case ValidationException():
             errors = _fields(request, error)
             return 400, "; ".join(f"{e.field}: {e.message}" for e in errors) or error.detail, errors, {}
