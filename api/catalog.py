@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from sql import tape_ledger
+from sql.contract import Table
 from sql.coverage import Coverage
 from sql.errors import StoreError
 from sql.queries import statement
-from sql.tables import TABLES, Table
+from sql.tables import TABLES
 from sql.tape import Tape
 
 FRESH_SECONDS = 5.0

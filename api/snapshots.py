@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from sql.tables import Tier
+from sql.contract import Tier
 from sql.tape import Source
 
 PAUSE_SECONDS = 2.0  # without a request for that long, a reading is over

@@ -35,8 +35,9 @@ from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from api.ranges import begins, file_response
 from api.snapshots import Answer, Snapshot, Snapshots
+from sql.contract import Tier
 from sql.coverage import DAY
-from sql.tables import TICKS, Tick, Tier
+from sql.tables import TICKS, Tick
 from sql.tape import SYMBOL, Candle, Interval, Source, Span, Tape, seconds_of
 
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000

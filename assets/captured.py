@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from assets.contract import key_of, spec_of
 from assets.sessions import has_partition
+from sql.contract import Table
 from sql.exchange import rows_expected
-from sql.tables import MOVING, Table
+from sql.tables import MOVING
 
 if TYPE_CHECKING:
     from sql.hot import HotStore

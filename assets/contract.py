@@ -10,7 +10,7 @@ import dagster as dg
 from assets.sessions import day_of, trading_day
 from assets.stores import Warm
 from sql.columns import Column
-from sql.tables import Table, Tier
+from sql.contract import Table, Tier
 
 if TYPE_CHECKING:
     from sql.agreement import Agreement

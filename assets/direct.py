@@ -19,7 +19,8 @@ from assets.contract import (
 from assets.pictures import seen
 from assets.sessions import open_day
 from assets.stores import Cold, Hot, Warm
-from sql.tables import DIRECT, Table
+from sql.contract import Table
+from sql.tables import DIRECT
 
 
 def archived(table: Table) -> dg.AssetsDefinition:

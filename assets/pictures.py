@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from sql.contract import Table, Tier
 from sql.day_facts import DayFacts
 from sql.exchange import is_session
-from sql.tables import Table, Tier
 
 WIDTH, HEIGHT, LABEL = 576, 96, 14  # two pixels for five minutes
 BAR_MINUTES = 5

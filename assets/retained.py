@@ -12,7 +12,8 @@ import dagster as dg
 from assets.contract import DAYS_A_RUN, OWNERS, RETRIES, days_of, key_of, pool_of
 from assets.sessions import open_day, trading_day
 from assets.stores import Cold, Hot, Warm
-from sql.tables import DIRECT, MOVING, SYNCED, Table
+from sql.contract import Table
+from sql.tables import DIRECT, MOVING, SYNCED
 
 if TYPE_CHECKING:
     from sql.verify import Verdict

@@ -23,7 +23,8 @@ from assets.contract import (
 from assets.pictures import seen
 from assets.sessions import has_partition, open_day
 from assets.stores import Hot, Warm
-from sql.tables import SYNCED, Table
+from sql.contract import Table
+from sql.tables import SYNCED
 
 if TYPE_CHECKING:
     from sql.sync import SyncResult

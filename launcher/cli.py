@@ -18,7 +18,7 @@ from config.settings import Settings, SettingsError, load
 from launcher import errors
 
 if TYPE_CHECKING:
-    from sql.tables import Table
+    from sql.contract import Table
 
 COMMANDS = {  # name -> module of launcher.commands, which has a click command of that name; what it does
     "up": ("up", "Start everything and keep it running until Ctrl-C."),

@@ -12,11 +12,12 @@ from sql import day_rows, receipts
 from sql.archive import file_content
 from sql.buckets import HOUR, Buckets, hot_buckets, start_of, total, warm_buckets
 from sql.cold import ColdStore, sha256_of
+from sql.contract import Table, Tier
 from sql.control import floor_of, in_step
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
-from sql.tables import Receipt, Table, Tier
+from sql.tables import Receipt
 from sql.warm import WarmStore
 
 

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from sql import day_rows, receipts
 from sql.cold import ColdFile, ColdStore
+from sql.contract import Table, Tier
 from sql.digest import Content, Digest, content_of
 from sql.errors import AlteredError, DamagedError, StoreError
-from sql.tables import Receipt, Table, Tier
+from sql.tables import Receipt
 from sql.warm import Cursor, WarmStore
 
 

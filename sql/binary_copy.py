@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from sql.columns import Column
-from sql.tables import Table
+from sql.contract import Table
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8  # no flags, no extension
 TRAILER = b"\xff\xff"

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from sql.contract import Table
 from sql.hot import HotStore
-from sql.tables import Table
 from sql.ticks import literals
 
 

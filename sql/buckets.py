@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from sql.columns import Column
+from sql.contract import Table
 from sql.hot import HotStore, instant_literal
-from sql.tables import Table
 from sql.warm import Cursor
 
 HOUR = dt.timedelta(hours=1)

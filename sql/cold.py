@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from sql import durable
+from sql.contract import Table
 from sql.errors import DamagedError, StatementError
-from sql.tables import MOVING, Table
+from sql.tables import MOVING
 
 
 class ColdFile(Struct, frozen=True):

@@ -12,8 +12,8 @@ from psycopg import sql
 from sql import receipts
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore, sha256_of
+from sql.contract import Table, Tier
 from sql.day_rows import lock
-from sql.tables import Table, Tier
 from sql.warm import Cursor, WarmStore, delete, is_hypertable
 
 

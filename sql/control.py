@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from sql.contract import Table
 from sql.hot import HotStore, Wal
-from sql.tables import SyncControl, Table
+from sql.tables import SyncControl
 from sql.warm import Cursor, WarmStore
 from sql.windows import MICROSECOND, Transaction
 

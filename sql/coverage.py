@@ -11,10 +11,11 @@ from typing import Any
 from msgspec import Struct
 
 from sql.cold import ColdStore
+from sql.contract import Tier
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import HotStore
 from sql.queries import statement
-from sql.tables import TICKS, Tier
+from sql.tables import TICKS
 from sql.warm import WarmStore
 
 DAY = dt.timedelta(days=1)

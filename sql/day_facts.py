@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from sql.tables import Table
+from sql.contract import Table
 
 if TYPE_CHECKING:
     from sql.cold import ColdStore

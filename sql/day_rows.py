@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from sql import receipts
 from sql.buckets import HOUR, start_of
+from sql.contract import Table
 from sql.digest import in_key_order
 from sql.errors import DamagedError
 from sql.hot import HotStore, instant_literal
-from sql.tables import Receipt, Table
+from sql.tables import Receipt
 from sql.warm import Cursor, WarmStore
 
 STRETCH_ROWS = 2_000_000

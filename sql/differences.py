@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterator
 
 from sql.buckets import SIZES, Unit, hot_buckets, warm_buckets
+from sql.contract import Table
 from sql.hot import HotStore
-from sql.tables import Table
 from sql.warm import Cursor, days_of
 from sql.windows import DAY, FEW_ROWS, Span
 

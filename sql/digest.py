@@ -15,8 +15,8 @@ import pyarrow as pa
 from msgspec import Struct
 
 from sql.columns import Column
+from sql.contract import Table
 from sql.errors import DamagedError
-from sql.tables import Table
 
 BLOCK_ROWS = 131_072
 BIG_DOUBLE = 900_000_000_000_000  # beyond it ten-thousandths do not fit 64 bits; the digest still sees the value

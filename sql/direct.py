@@ -17,10 +17,11 @@ from sql import control, day_rows, receipts
 from sql.archive import ArchiveResult
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore, sha256_of
+from sql.contract import Table
 from sql.digest import Digest, content_of
 from sql.errors import AlteredError, DamagedError
 from sql.hot import HotStore, Wal
-from sql.tables import Receipt, Table
+from sql.tables import Receipt
 from sql.warm import Cursor, WarmStore
 
 GROUP_ROWS = 500_000  # of a row group: a day of hundreds of millions has a thousand groups

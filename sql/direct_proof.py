@@ -11,13 +11,14 @@ from msgspec import Struct
 from sql import control, day_rows, receipts
 from sql.agreement import Agreement
 from sql.buckets import start_of
+from sql.contract import Table, Tier
 from sql.digest import Content, content_of
 from sql.direct import archive_day
 from sql.errors import StoreError
 from sql.evidence import Tiers, file_of, orphans
 from sql.judgement import NO_COPY, Difference, Kind
 from sql.mending import set_aside
-from sql.tables import Receipt, Table, Tier
+from sql.tables import Receipt
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

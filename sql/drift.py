@@ -1,8 +1,8 @@
 """Differences between a contract and the table that a store really holds, as lines a person can act on."""
 
+from sql.contract import Table
 from sql.errors import StatementError
 from sql.hot import HotStore
-from sql.tables import Table
 from sql.warm import Cursor
 
 

@@ -10,11 +10,12 @@ from msgspec import Struct
 from sql import day_rows, receipts
 from sql.buckets import start_of
 from sql.cold import ColdStore, sha256_of
+from sql.contract import Table
 from sql.control import floor_of, in_step
 from sql.digest import Content, content_of
 from sql.errors import DamagedError
 from sql.hot import HotStore
-from sql.tables import Receipt, Table
+from sql.tables import Receipt
 from sql.warm import Cursor, WarmStore
 
 

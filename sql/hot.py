@@ -20,8 +20,8 @@ import stamina
 from msgspec import Struct
 from psycopg.rows import dict_row
 
+from sql.contract import Table
 from sql.errors import StatementError, StoreUnavailableError, SuspendedError
-from sql.tables import Table
 from sql.windows import Transaction
 
 GROUP_ROWS = 50_000  # of an exported file: who reads it holds one group at a time

@@ -11,10 +11,10 @@ from sql import control, day_rows, direct, receipts
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore, sha256_of
 from sql.compression import Kept
+from sql.contract import Table
 from sql.digest import content_of
 from sql.errors import AlteredError
 from sql.hot import HotStore
-from sql.tables import Table
 from sql.warm import WarmStore
 
 

@@ -9,10 +9,11 @@ from typing import Literal, TypeGuard
 
 from msgspec import Struct
 
+from sql.contract import Tier
 from sql.digest import Content
 from sql.evidence import Evidence
 from sql.receipts import UNKNOWN, speaks_of
-from sql.tables import Receipt, Tier
+from sql.tables import Receipt
 
 NO_COPY = "no tier holds a copy that is proven good: restore it from a backup"
 Kind = Literal["rows", "lag", "file", "receipt", "orphan"]

@@ -11,13 +11,13 @@ from sql import day_rows, receipts
 from sql.archive import archive_day
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore
+from sql.contract import Table
 from sql.control import in_step
 from sql.digest import Content, Digest
 from sql.errors import AlteredError, StoreError
 from sql.evidence import Evidence, Tiers, gather, orphans
 from sql.judgement import found_in, hot_lost, source_of
 from sql.sync import sync_table
-from sql.tables import Table
 from sql.warm import Cursor, copy, delete, ensure_partitions
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import astuple
 
+from sql.contract import Table, Tier
 from sql.digest import Content
-from sql.tables import RECEIPTS, Receipt, Table, Tier
+from sql.tables import RECEIPTS, Receipt
 from sql.warm import Cursor, WarmStore
 
 UNKNOWN = ""  # a digest that nobody computed since the day changed

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from sql.cold import ColdStore
+from sql.contract import Tier
 from sql.coverage import Part, start_of
 from sql.held import EARLIEST, LATEST
 from sql.hot import instant_literal
 from sql.queries import statement
-from sql.tables import TICKS, Tier
+from sql.tables import TICKS
 from sql.tape import CONTRACT, SYMBOL, Tape, day_of
 
 GROUP_ROWS = 262_144

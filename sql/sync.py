@@ -18,10 +18,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sql import control, receipts
+from sql.contract import Table
 from sql.control import Seen
 from sql.differences import Differences
 from sql.hot import HotStore, instant_literal
-from sql.tables import Table
 from sql.warm import Cursor, WarmStore, copy, days_of, delete, ensure_partitions, upsert
 from sql.windows import (
     DAY,

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from sql.cold import ColdStore
+from sql.contract import Tier
 from sql.coverage import DAY, Coverage, Part, coverage, start_of
 from sql.hot import HotStore, instant_literal
 from sql.queries import statement
-from sql.tables import TICKS, Tick, Tier
+from sql.tables import TICKS, Tick
 from sql.warm import WarmStore
 
 SYMBOL = re.compile(r"[A-Za-z0-9._$@:+#/&-]{1,32}")

@@ -11,12 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sql import day_rows, direct_proof, receipts
+from sql.contract import Table, Tier
 from sql.digest import Content
 from sql.errors import DamagedError
 from sql.evidence import Evidence, Tiers, days_of, gather, symbol_differences
 from sql.judgement import Difference, found_in, source_of, unproven
 from sql.mending import catch_up, mended, seal
-from sql.tables import TICKS, Table, Tier
+from sql.tables import TICKS
 from sql.tape_verdict import Sessions, sessions_of
 
 

@@ -16,9 +16,9 @@ from psycopg.rows import dict_row
 
 from sql.ahead import ahead
 from sql.binary_copy import blocks, encoded
+from sql.contract import Table
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import shaped
-from sql.tables import Table
 
 BLOCKS_AHEAD = 8
 Cursor = psycopg.Cursor[dict[str, Any]]

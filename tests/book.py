@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from sql.cold import ColdStore
+from sql.contract import Table
 from sql.evidence import Tiers
 from sql.hot import HotStore
-from sql.tables import BOOK, Table
+from sql.tables import BOOK
 from sql.warm import WarmStore
 from tests.tape import NOON, SECOND, drop, new_table
 

@@ -13,8 +13,9 @@ import pytest
 from config.settings import Settings
 from sql import stores
 from sql.cold import ColdStore
+from sql.contract import Table
 from sql.hot import HotStore
-from sql.tables import TICKS, Table
+from sql.tables import TICKS
 from sql.warm import WarmStore
 
 DAY = dt.date(2026, 11, 18)

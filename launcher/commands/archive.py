@@ -14,7 +14,7 @@ from sql import stores
 if TYPE_CHECKING:
     from config.settings import Settings
     from sql.archive import ArchiveResult
-    from sql.tables import Table
+    from sql.contract import Table
 
     Work = tuple[list[dt.date], Callable[[dt.date], ArchiveResult]]  # the days to write, and what writes one
 

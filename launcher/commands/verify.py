@@ -12,7 +12,7 @@ from launcher import attach, cli, report
 from sql import stores
 
 if TYPE_CHECKING:
-    from sql.tables import Table
+    from sql.contract import Table
     from sql.tape_verdict import Sessions
     from sql.verify import Verdict
 

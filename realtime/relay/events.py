@@ -17,7 +17,8 @@ from msgspec import Struct
 from realtime.records import Kind
 from realtime.relay.rows import SAO_PAULO, Longs, received_of
 from realtime.spool.frames import WHOLE, Asset, Frame, Records, joined
-from sql.tables import BOOK, QUOTES, Table
+from sql.contract import Table
+from sql.tables import BOOK, QUOTES
 
 KINDS: dict[str, tuple[Kind, ...]] = {
     QUOTES.name: (Kind.QUOTE, Kind.THEORETICAL),

@@ -15,7 +15,7 @@ import msgspec
 import psycopg2
 from psycopg2.extras import execute_values
 
-from sql.tables import Table
+from sql.contract import Table
 
 BATCH_ROWS = 5_000
 TIMEOUT_SECONDS = 600.0  # the original's 30 s do not suffice for a million rows of JSON

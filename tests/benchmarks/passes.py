@@ -21,10 +21,11 @@ from launcher import instance
 from sql import stores
 from sql.archive import archive_table
 from sql.cold import ColdStore
+from sql.contract import Table
 from sql.evidence import Tiers
 from sql.hot import HotStore, shaped
 from sql.sync import sync_table
-from sql.tables import TICKS, Table
+from sql.tables import TICKS
 from sql.verify import verify
 from tests.benchmarks import original_worker
 from tests.benchmarks.import_ import peak_mb

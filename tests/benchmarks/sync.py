@@ -12,8 +12,8 @@ from config.settings import Settings
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
 from sql import stores
+from sql.contract import Table
 from sql.hot import HotStore, instant_literal
-from sql.tables import Table
 from sql.warm import connection_to, delete, ensure_partitions
 from tests.benchmarks.passes import OPENING, Worker, fill, named, trades, worker
 

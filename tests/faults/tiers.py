@@ -23,10 +23,10 @@ from launcher.supervisor import Supervisor
 from sql import stores
 from sql.archive import archive_table
 from sql.cold import ColdStore
+from sql.contract import Table
 from sql.errors import DamagedError
 from sql.evidence import Tiers
 from sql.sync import sync_table
-from sql.tables import Table
 from sql.verify import verify
 from tests.benchmarks.passes import named
 from tests.faults import full_disk

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
+from sql.contract import Table
 from sql.errors import StoreUnavailableError
 from sql.hot import HotStore
-from sql.tables import Table
 from tests.tape import HOUR, NOON, in_order, ticks
 
 TAKEN_SECONDS = 90.0  # an engine that was killed is back before
