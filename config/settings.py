@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -90,6 +90,8 @@ class Postgres(Struct, frozen=True, kw_only=True):
     port: Port = 5444  # from the manifest
     warm_url: Annotated[str | None, env("TIMESCALEDB_DSN")] = None
     dagster_url: Annotated[str | None, env("DAGSTER_DATABASE_URL")] = None
+    workspace_url: Annotated[str | None, env("WORKSPACE_DATABASE_URL")] = None
+    documentation_url: Annotated[str | None, env("DOCUMENTATION_DATABASE_URL")] = None
     passwords: dict[str, str] = {}  # role -> password, from the data directory's secrets
 
     @property
@@ -103,7 +105,11 @@ class Postgres(Struct, frozen=True, kw_only=True):
         return self._dsn("frontend_admin", database)
 
     def dsn(self, role: str, database: str) -> str:
-        """libpq DSN of `role` on `database`."""
+        """libpq DSN of `role` on `database`. Raises SettingsError for the schema of another service."""
+        for service in ("workspace", "documentation"):
+            url: str | None = getattr(self, f"{service}_url")
+            if url and role == f"app_{service}":
+                return _without_schema(url, service)
         if role == "timescale" and self.warm_url:
             return self.warm_url
         if role == "dagster" and self.dagster_url:
@@ -118,6 +124,15 @@ class Postgres(Struct, frozen=True, kw_only=True):
         password = self.passwords.get(role)
         credentials = quote(role, safe="") + (f":{quote(password, safe='')}" if password else "")
         return urlunsplit(("postgresql", f"{credentials}@{host}:{port}", f"/{database}", "", ""))
+
+
+def _without_schema(url: str, schema: str) -> str:
+    """`url` without the original's `?schema=`, which libpq does not know and our statements name themselves."""
+    parts = urlsplit(url)
+    asked = parse_qsl(parts.query)
+    if any(name == "schema" and value != schema for name, value in asked):
+        raise SettingsError(f"{schema.upper()}_DATABASE_URL: expected ?schema={schema} or none, found another one")
+    return urlunsplit(parts._replace(query=urlencode([(name, value) for name, value in asked if name != "schema"])))
 
 
 class B3(Struct, frozen=True, kw_only=True):
@@ -263,6 +278,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     downloads_dir: Annotated[Path, env("TRADINGSYSTEM_DOWNLOADS_DIR")] = Path(".data/downloads")
     maven_url: Annotated[str | None, env("TRADINGSYSTEM_MAVEN_URL")] = None
     inbox: Annotated[str | None, env("TRADINGSYSTEM_INBOX_DIR")] = None
+    papers_dir: Annotated[Path, env("TRADINGSYSTEM_PRD_DIR")] = Path("docs/prd")
     alerts: Annotated[str, env("TRADINGSYSTEM_ALERT_URLS")] = ""  # hold passwords and tokens: never in a message
     library_strategy: Annotated[str, env("LIBRARY_DB_STRATEGY")] = "timescaledb"
     questdb: QuestDB = field(default_factory=QuestDB)
@@ -328,7 +344,7 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
         raise SettingsError(f"unknown setting {', '.join(unknown)}: no setting has that name; see .env.example")
     tree = _tree(Settings, values)
     tree["root"] = root
-    for name in ("data_dir", "downloads_dir"):
+    for name in ("data_dir", "downloads_dir", "papers_dir"):
         if name in tree:
             tree[name] = Path(tree[name])
         tree[name] = (root / tree.get(name, getattr(Settings(), name))).absolute()

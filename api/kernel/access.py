@@ -5,6 +5,7 @@ A scope is `<service>:<action>`, the action one of read, write, delete, admin. I
 `always`; a caller with a key may do what the key's scopes cover, wherever it comes from.
 """
 
+import ipaddress
 import re
 from typing import Any, Literal
 
@@ -69,3 +70,11 @@ def actor(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     here = connection.client is not None and connection.client.host in LOOPBACK
     told = (connection.headers.get("x-user-id") or "").strip()[:64] if here else ""
     return told or (caller.name if caller is not None else "anonymous")
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The caller's IP address, for an audit; None where the connection tells none."""
+    try:
+        return str(ipaddress.ip_address(connection.client.host)) if connection.client else None
+    except ValueError:
+        return None

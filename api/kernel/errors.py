@@ -21,6 +21,7 @@ from sql.errors import ConflictError, StoreUnavailableError, SuspendedError, Unf
 RETRY_AFTER_SECONDS = 5
 PROBLEM = "application/problem+json"
 INTERNAL = "Internal server error"
+NO_BODY = "'data'"  # all that litestar says when a body was expected and none came
 MISSING = re.compile(r"^Missing required \w+ parameter '([^']+)'")
 
 logger = structlog.get_logger("api.errors")
@@ -136,6 +137,8 @@ def _fields(request: Request[Any, Any, Any], error: ValidationException) -> list
     if missing := MISSING.search(error.detail):
         return [FieldError(missing[1], "is needed")]
     entries = [entry for entry in error.extra if isinstance(entry, dict)] if isinstance(error.extra, list) else []
+    if [entry for entry in entries if entry.get("message") == NO_BODY]:
+        return [FieldError("body", "is needed, in JSON")]
     return [FieldError(_sent_as(request, str(e.get("key", "body"))), str(e.get("message", ""))) for e in entries]
 
 

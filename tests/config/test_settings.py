@@ -88,6 +88,17 @@ def test_a_password_with_any_letters_survives_its_dsn(checkout, monkeypatch):
         assert conninfo_to_dict(dsn)["password"] == "p@ss/w:rd%?#é"
 
 
+def test_the_originals_schema_is_taken_out_of_a_services_dsn(tmp_path):
+    url = "postgresql://app_workspace:p%40ss@db:5444/frontend_apps?schema=workspace&sslmode=require"
+    postgres = load({"WORKSPACE_DATABASE_URL": url}, root=tmp_path).postgres
+    other = load({"WORKSPACE_DATABASE_URL": url.replace("=workspace", "=public")}, root=tmp_path).postgres
+
+    assert postgres.dsn("app_workspace", "frontend_apps") == url.replace("schema=workspace&", "")
+    assert postgres.dsn("app_documentation", "frontend_apps").startswith("postgresql://app_documentation@127.0.0.1")
+    with pytest.raises(SettingsError, match=r"\?schema=workspace"):
+        other.dsn("app_workspace", "frontend_apps")
+
+
 def test_secrets_are_made_once_and_are_the_owners_alone(tmp_path):
     first = secrets.ensure(tmp_path)
 

@@ -1,0 +1,42 @@
+"""The workspace as a service: port 3200, and the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from api.kernel.application import Service
+from api.workspace.audit import list_audit
+from api.workspace.items import create_item, delete_item, get_item, list_items, update_item
+from api.workspace.papers import list_papers
+from config.settings import Settings
+from sql.pool import Pool
+
+ID = "workspace-api"
+DESCRIPTION = """Items of six categories, with priority, status and tags; what became of each of them; product papers.
+
+`GET /api/items` answers all items, as the original did. Filters and pages come on top.
+"""
+
+
+def workspace(settings: Settings) -> Service:
+    """The service on the database of `settings`. Opens nothing before the first request."""
+    pool = Pool(settings.postgres.dsn("app_workspace", "frontend_apps"), ID)
+
+    @asynccontextmanager
+    async def connections(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await pool.close()
+
+    return Service(
+        id=ID,
+        title="Workspace",
+        description=DESCRIPTION,
+        handlers=[list_items, get_item, create_item, update_item, delete_item, list_audit, list_papers],
+        parts={"workspace_pool": pool, "papers_dir": settings.papers_dir},
+        tags={"workspace": "Items, their audit log, product papers"},
+        lifespans=[connections],
+        rate_limit=300,
+    )

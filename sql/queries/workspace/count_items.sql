@@ -1,0 +1,9 @@
+-- How many items fit the filters of filter_items.
+SELECT count(*) AS total
+FROM workspace.workspace_items
+WHERE (%(category)s::text IS NULL OR category = %(category)s)
+  AND (%(priority)s::text IS NULL OR priority = %(priority)s)
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+  AND (%(created_by)s::text IS NULL OR created_by = %(created_by)s)
+  AND (%(search)s::text IS NULL OR strpos(lower(concat_ws(' ', title, description)), lower(%(search)s)) > 0)

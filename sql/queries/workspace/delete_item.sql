@@ -1,0 +1,2 @@
+DELETE FROM workspace.workspace_items
+WHERE id = %(id)s

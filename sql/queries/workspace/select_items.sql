@@ -1,0 +1,4 @@
+-- All items, the newest first.
+SELECT id, title, description, category, priority, status, tags, created_at, updated_at, created_by, updated_by, metadata
+FROM workspace.workspace_items
+ORDER BY created_at DESC, id DESC
