@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 
 from api.bridge import MESSAGE_BYTES, bridge
 from api.kernel import sessions
-from api.kernel.access import BROWSER, scoped
+from api.kernel.access import BROWSER, caller_in, scoped
 from config.settings import Settings
 
 ID = "dagster"
@@ -96,8 +96,8 @@ class Webserver:
         headers = _returned(found)
         for name in ("content-length", "content-encoding"):
             headers.pop(name, None)
-        if self._key is not None and request.scope.get("auth"):
-            headers["set-cookie"] = sessions.cookie(self._key, PREFIX)
+        if self._key is not None and (caller := caller_in(request)) is not None:
+            headers["set-cookie"] = sessions.cookie(self._key, PREFIX, sessions.subject_for(caller))
         return Response(page, status_code=found.status_code, media_type="text/html", headers=headers)
 
     def _away(self) -> ServiceUnavailableException:

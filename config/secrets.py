@@ -12,6 +12,8 @@ NAMES = (
     "app_documentation",
     "app_tp_capital",
     "tape_reader",
+    "access_gate",
+    "app_access",
     "langgraph",
     "dagster",
     "questdb",

@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 ADMIN = "frontend_admin"
 DATABASES = {  # database -> its owner and the other roles that may connect
     "frontend_apps": (ADMIN, ("app_workspace", "app_documentation", "app_tp_capital")),
-    "tradingsystem": ("timescale", ("tape_reader",)),
+    "tradingsystem": ("timescale", ("tape_reader", "access_gate", "app_access")),
     "langgraph": ("langgraph", ()),
     "dagster": ("dagster", ()),
 }

@@ -10,6 +10,7 @@ import re
 from typing import Any, Literal
 
 from litestar.connection import ASGIConnection
+from litestar.exceptions import PermissionDeniedException
 from msgspec import Struct
 
 OPEN = {"access": "open"}  # handler `opt`: answers anybody, for what holds no data (health, pages, scripts)
@@ -17,12 +18,40 @@ OPEN = {"access": "open"}  # handler `opt`: answers anybody, for what holds no d
 FORWARDED = {"access": "forwarded"}
 # Pages of others that browsers load without a header of ours: HTTP Basic with the key as password, then a session.
 BROWSER = {"access": "browser"}
+KNOWN = {"access": "known", "always": True}  # whoever has a key or a token, whatever it may do
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ACTIONS = ("read", "write", "delete", "admin")
 EVERYTHING = "*:*"
 SCOPE = re.compile(rf"^([a-z][a-z0-9-]*|\*):({'|'.join(ACTIONS)}|\*)$")
+# What costs money or gives rights is never meant by a star before the colon, apart from reading orders and risk.
+NAMED_ALONE = frozenset({"orders", "risk", "access"})
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": frozenset({"*:read"}),
+    "operator": frozenset({"*:read", "*:write", "*:delete", "batch:admin", "orders:delete", "risk:write"}),
+    "trader": frozenset({"*:read", "*:write", "orders:*", "risk:write"}),
+    "admin": frozenset({EVERYTHING}),
+}
+PROPOSING = ("agent", "telegram")  # sources that propose, and never order
+BOUND = (*PROPOSING, "strategy", "scheduler")  # sources that a key can be bound to; none of them has a person's rights
 
 Kind = Literal["installation", "key", "person"]
+
+
+def covers(scopes: frozenset[str], scope: str) -> bool:
+    """Whether `scopes` give `scope`; `*` stands for every action, or for every service but those named alone."""
+    service, _, action = scope.partition(":")
+    if scope in scopes or f"{service}:*" in scopes or EVERYTHING in scopes:
+        return True
+    starred = service not in NAMED_ALONE or (action == "read" and service != "access")
+    return starred and f"*:{action}" in scopes
+
+
+def denied(source: str | None, scope: str) -> bool:
+    """Whether `scope` is beyond a key bound to `source`, whatever scopes the key was given."""
+    service, _, action = scope.partition(":")
+    if source not in BOUND:
+        return source is not None
+    return action in ("admin", "*") or service in ("access", "*") or (source in PROPOSING and scope == "orders:write")
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -35,9 +64,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
     def may(self, scope: str) -> bool:
-        """Whether the scopes cover `scope`; `*` stands for every service, or for every action."""
-        service, _, action = scope.partition(":")
-        return not self.scopes.isdisjoint({scope, f"{service}:*", f"*:{action}", EVERYTHING})
+        """Whether the scopes cover `scope` and the source allows it."""
+        return covers(self.scopes, scope) and not denied(self.source, scope)
 
 
 INSTALLATION = Caller(name="admin", kind="installation", scopes=frozenset({EVERYTHING}))
@@ -78,3 +106,14 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
         return str(ipaddress.ip_address(connection.client.host)) if connection.client else None
     except ValueError:
         return None
+
+
+def source_of(caller: Caller | None, told: str | None) -> str | None:
+    """The source that a request speaks as: what binds its key, else what it says of itself.
+
+    Raises PermissionDeniedException for a bound key that says something else: a header never gives rights.
+    """
+    bound = caller.source if caller is not None else None
+    if bound is not None and told not in (None, bound):
+        raise PermissionDeniedException(f"this key speaks as {bound}, not as {told}")
+    return bound or told

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from msgspec import Struct
 
 from api.kernel import errors
+from api.kernel.directory import Directory, directory_of
 from api.kernel.documentation import openapi
 from api.kernel.gate import Gate, cors
 from api.kernel.health import Probe, health_handlers
@@ -35,23 +36,26 @@ class Service(Struct, frozen=True, kw_only=True):
     rate_limit: int | None = None  # requests per window; None: the setting's
 
 
-def create_app(settings: Settings, service: Service, *, metrics: Metrics | None = None) -> Litestar:
+def create_app(
+    settings: Settings, service: Service, *, metrics: Metrics | None = None, directory: Directory | None = None
+) -> Litestar:
     """Build the application. Nothing is opened before its lifespan starts.
 
     Raises SettingsError when callers need a key and none is set.
     """
     metrics = metrics or Metrics()
-    access = settings.access
+    access, directory = settings.access, directory or directory_of(settings)
     app = Litestar(
         route_handlers=[*health_handlers(service.id, service.probes, metrics), *service.handlers],
         dependencies={name: _provided(part) for name, part in service.parts.items()},
         exception_handlers=errors.HANDLERS,
         middleware=[
-            Gate(access),
+            Gate(access, directory),
             RateLimit(service.rate_limit or access.rate_limit_max, access.rate_limit_window_ms),
         ],
         cors_config=cors(settings),
         lifespan=list(service.lifespans),
+        on_shutdown=[directory.close],
         openapi_config=openapi(
             service.title, service.description, {"health": "Is it alive, and how does it feel", **service.tags}
         ),

@@ -20,8 +20,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.kernel import sessions
 from api.kernel.access import INSTALLATION, LOOPBACK, Caller
+from api.kernel.directory import Directory
 from config.settings import Access, Settings, SettingsError
+from sql.errors import StoreUnavailableError
 
+REMEDY = "send it as `X-API-Key` or `Authorization: Bearer`"
+TRY_AGAIN = 1013  # WebSocket: later
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -30,26 +34,31 @@ class Gate(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, directory: Directory) -> None:
         if access.key_needed and not access.api_key:
             raise SettingsError(
                 f"TRADINGSYSTEM_BIND={access.bind}, TRADINGSYSTEM_ACCESS={access.mode}: every caller needs a key then, "
                 "but TRADINGSYSTEM_API_KEY is not set; `tradingsystem up` makes one"
             )
         self._access = access
+        self._directory = directory
         self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Check, then pass on."""
         try:
-            scope["auth"] = self._caller(scope, Headers.from_scope(scope))
+            scope["auth"] = await self._caller(scope, Headers.from_scope(scope))
+        except StoreUnavailableError as error:
+            if scope["type"] == ScopeType.WEBSOCKET:
+                raise WebSocketException(detail="keys cannot be checked now", code=TRY_AGAIN) from error
+            raise
         except (NotAuthorizedException, PermissionDeniedException) as error:
             if scope["type"] == ScopeType.WEBSOCKET:
                 raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
             raise
         await next_app(scope, receive, send)
 
-    def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
+    async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
         if not self._access.key_needed:
             self._check_host(headers.get("host", ""))
         writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
@@ -59,25 +68,45 @@ class Gate(ASGIMiddleware):
                 f"pages of {headers['origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
             )
         opt = scope["route_handler"].opt
+        if opt.get("access") == "open":
+            return None
         browser = opt.get("access") == "browser"
-        caller = self._named(headers, browser=browser)
+        asks = writes and scope["type"] == ScopeType.HTTP and not browser
+        caller = await self._named(headers, browser=browser)
+        if caller is None:
+            caller = await self._in_session(scope["path"], headers, asks=asks)
         if caller is not None:
             _check_scope(caller, opt)
-            return caller
-        if opt.get("always"):
-            raise _unauthorized("this always needs a key: send it as `X-API-Key` or `Authorization: Bearer`")
-        if opt.get("access") == "open" or not (self._access.key_needed or foreign):
-            return None
-        raise _unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`", browser=browser)
+        elif opt.get("always"):
+            raise _unauthorized(f"this always needs a key: {REMEDY}", browser=browser)
+        elif self._access.key_needed or foreign:
+            raise _unauthorized(f"a key is needed: {REMEDY}", browser=browser)
+        return caller
 
-    def _named(self, headers: Headers, *, browser: bool) -> Caller | None:
+    async def _named(self, headers: Headers, *, browser: bool) -> Caller | None:
         key = _key(headers, browser=browser)
-        if key is not None:
-            return self._holder(key, browser=browser)
-        own_key = self._access.api_key
-        if browser and own_key and sessions.holds(headers.get("cookie", ""), own_key):
+        if key is None:
+            return None
+        expected = self._access.api_key
+        if expected is not None and hmac.compare_digest(key.encode(), expected.encode()):
             return INSTALLATION
-        return None
+        found = await (self._directory.bearer(key) if key.count(".") == 2 else self._directory.holder(key))
+        if found is None:
+            raise _unauthorized("this key is not known here, or has ended", browser=browser)
+        return found
+
+    async def _in_session(self, path: str, headers: Headers, *, asks: bool) -> Caller | None:
+        """The holder of a browser's session; what changes something must prove that a page of ours `asks` it."""
+        key, held = self._access.api_key, headers.get("cookie", "")
+        subject = sessions.subject_of(held, key, path) if key and held else None
+        if key is None or subject is None:
+            return None
+        found = INSTALLATION if subject == sessions.INSTALLATION else await self._directory.subject(subject)
+        if found is not None and asks and not sessions.csrf_holds(key, subject, headers.get(sessions.CSRF_HEADER, "")):
+            raise PermissionDeniedException(
+                "a session that changes something sends `X-CSRF-Token`, as the login gave it"
+            )
+        return found
 
     def _check_host(self, host: str) -> None:
         if name_of(host) not in LOOPBACK:
@@ -93,12 +122,6 @@ class Gate(ASGIMiddleware):
         parts = urlsplit(origin)
         own = parts.netloc.lower() == headers.get("host", "").lower()
         return not own and name_of(parts.netloc) not in LOOPBACK
-
-    def _holder(self, key: str, *, browser: bool) -> Caller:
-        expected = self._access.api_key
-        if expected is None or not hmac.compare_digest(key.encode(), expected.encode()):
-            raise _unauthorized("this key is not known here", browser=browser)
-        return INSTALLATION
 
 
 def cors(settings: Settings) -> CORSConfig | None:
@@ -116,7 +139,14 @@ def cors(settings: Settings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=[origin.strip().rstrip("/") for origin in settings.access.cors_origin.split(",")],
         allow_methods=methods,
-        allow_headers=["Content-Type", "Authorization", "X-API-Key", "Idempotency-Key", "x-correlation-id"],
+        allow_headers=[
+            "Content-Type",
+            "Authorization",
+            "X-API-Key",
+            "Idempotency-Key",
+            "X-CSRF-Token",
+            "x-correlation-id",
+        ],
         allow_credentials=True,
         expose_headers=exposed,
     )
@@ -124,7 +154,7 @@ def cors(settings: Settings) -> CORSConfig | None:
 
 def _check_scope(caller: Caller, opt: Mapping[str, Any]) -> None:
     """A handler without a scope answers only holders of everything: what is forgotten stays shut."""
-    if opt.get("access") in ("open", "forwarded"):
+    if opt.get("access") in ("forwarded", "known"):
         return
     wanted = opt.get("scope", "undeclared:admin")
     if not caller.may(wanted):

@@ -19,7 +19,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from msgspec import Struct
 
-from api.kernel.access import actor, scoped
+from api.kernel.access import actor, caller_in, scoped, source_of
 from api.kernel.errors import InvalidRequestError, Problem, invalid, responses
 from api.kernel.limits import FREE
 from realtime.orders import shapes
@@ -31,7 +31,7 @@ from realtime.orders.shapes import ChangeBody, Execute, NewOrderBody, RulingBody
 from realtime.orders.states import FINAL, Side, Status
 from sql.exchange import SAO_PAULO
 
-SOURCES: tuple[Source, ...] = ("api", "dashboard", "agent", "scheduler", "strategy")
+SOURCES: tuple[Source, ...] = ("api", "dashboard", "agent", "telegram", "scheduler", "strategy")
 CANCEL_SECONDS = 2.0  # how long a cancellation is waited for before its answer says that it is on its way
 POLL_SECONDS = 0.01
 ANSWER_SECONDS = 10.0
@@ -46,7 +46,7 @@ OrderId = Annotated[
 KeyHeader = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=128)]
 OldKeyHeader = Annotated[str | None, HeaderParameter(name="X-Idempotency-Key", max_length=128)]
 SourceHeader = Annotated[
-    str | None, HeaderParameter(name="X-Source", description="api, dashboard, agent, scheduler or strategy")
+    str | None, HeaderParameter(name="X-Source", description=f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
 ]
 Day = dt.date | None  # São Paulo's
 
@@ -321,10 +321,10 @@ def caller_of(
     """Who asks; under a key, with the hash of what is asked."""
     if source is not None and source not in SOURCES:
         raise invalid("X-Source", f"expected one of {', '.join(SOURCES)}, found {source!r}")
-    known: Source = next((each for each in SOURCES if each == source), "api")
+    speaks_as = source_of(caller_in(request), source)
     return Caller(
         user=actor(request)[:64],
-        source=known,
+        source=next((each for each in SOURCES if each == speaks_as), "api"),
         correlation_id=request.scope.get("state", {}).get("correlation_id"),
         key=key,
         body_hash=_hash(request, body, more) if key else None,

@@ -145,7 +145,7 @@ def money(quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
 
 def source_finding(source: str) -> Finding:
     """Agents and Telegram propose; a person or a strategy that a person runs executes."""
-    passed = source != "agent"
+    passed = source not in ("agent", "telegram")
     return Finding(code="SOURCE", passed=passed, limit="a person, or a strategy that one runs", observed=source)
 
 

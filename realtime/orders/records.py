@@ -17,7 +17,7 @@ from realtime.orders.risk import Finding
 from realtime.orders.states import Event, Order
 from realtime.orders.switch import Latch
 
-Source = Literal["api", "dashboard", "agent", "scheduler", "strategy", "kill-switch", "foreign"]
+Source = Literal["api", "dashboard", "agent", "telegram", "scheduler", "strategy", "kill-switch", "foreign"]
 
 
 class Reply(Struct, frozen=True):

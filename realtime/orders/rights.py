@@ -69,7 +69,7 @@ class Rights:
         return Done(order=entry.order)
 
     def _only_people(self, caller: Caller) -> None:
-        if caller.source in ("agent", "strategy"):
+        if caller.source in ("agent", "telegram", "strategy"):
             raise CommandError(403, f"a person does this, not {caller.source} {caller.user}")
 
     def _kept(self, entry: records.Entry) -> None:

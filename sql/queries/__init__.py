@@ -2,13 +2,12 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 HERE = Path(__file__).parent
 
 
 @cache
-def statement(store: Literal["hot", "warm", "cold", "workspace"], name: str) -> str:
+def statement(store: str, name: str) -> str:
     """The text of `<store>/<name>.sql` without its comments."""
     lines = (HERE / store / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip()

@@ -200,12 +200,15 @@ def test_with_the_key_a_browser_gets_a_session_that_lets_everything_in(remote):
 
 
 def test_a_session_ends_by_itself_and_with_its_key():
-    header = sessions.cookie(KEY, "/dagster", now=1000).partition(";")[0]
+    header = sessions.cookie(KEY, "/dagster", "key.abc", now=1000).partition(";")[0]
+    last = 1000 + sessions.SECONDS - 1
 
-    assert sessions.holds(header, KEY, now=1000 + sessions.SECONDS - 1)
-    assert not sessions.holds(header, KEY, now=1000 + sessions.SECONDS)
-    assert not sessions.holds(header, "another key", now=1001)
-    assert not sessions.holds(header.replace("=", "=9"), KEY, now=1001)
+    assert sessions.subject_of(f"other=1; {header}", KEY, "/dagster/runs", now=last) == "key.abc"
+    assert sessions.subject_of(header, KEY, "/dagster", now=last + 1) is None
+    assert sessions.subject_of(header, KEY, "/metrics", now=last) is None
+    assert sessions.subject_of(header, "another key", "/dagster", now=1001) is None
+    assert sessions.subject_of(header.replace("=", "=9"), KEY, "/dagster", now=1001) is None
+    assert sessions.subject_of(header.replace("key.abc", "admin"), KEY, "/dagster", now=1001) is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": KEY}, {"origin": "https://evil.example", "x-api-key": KEY}])

@@ -1,0 +1,3 @@
+SELECT id, name, role, active, created_at, created_by, changed_at, last_login_at
+FROM access.people
+ORDER BY name
