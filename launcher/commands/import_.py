@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher.cli import data_option, echo_json, json_option
+from launcher.commands.import_lowdb import lowdb
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -20,6 +21,9 @@ COUNTS = ("lines", "new", "repeated", "cancelled", "edited", "refused", "empty")
 @click.group(name="import")
 def import_() -> None:
     """Bring data in."""
+
+
+import_.add_command(lowdb)
 
 
 @import_.command()

@@ -24,6 +24,23 @@ def test_import_answers_one_json_object_and_says_what_was_refused(tradingsystem,
     assert "line 3: expected 11 columns, found 1" in second.stderr
 
 
+def test_import_lowdb_tells_what_came_of_each_file(tradingsystem, tmp_path):
+    good, bad = tmp_path / "library.json", tmp_path / "notes.json"
+    record = {"id": random.randrange(10**9), "title": "Opening", "priority": "urgent"}
+    good.write_text(json.dumps({"items": [record]}), encoding="utf-8")
+    bad.write_text("{}", encoding="utf-8")
+    first = tradingsystem("import", "lowdb", good, "--json")
+    second = tradingsystem("import", "lowdb", good, bad, tmp_path / "none.json", "--json")
+    answer = json.loads(second.stdout)
+
+    assert (first.returncode, second.returncode) == (0, 1), second.stderr
+    assert (json.loads(first.stdout)["migrated"], answer["migrated"], answer["skipped"]) == (1, 0, 1)
+    assert "found an object of nothing" in answer["refused"][0]["error"]
+    assert "priority 'urgent' is not known: 'medium'" in first.stderr
+    assert "none.json: is not there" in second.stderr
+    assert tradingsystem("import", "lowdb").returncode == 2
+
+
 @pytest.mark.parametrize("arguments", [[], ["--day", "2026-07-14", "a.zip"], ["--fetch"], ["a.zip", "--nonsense"]])
 def test_wrong_usage_ends_with_two(tradingsystem, arguments):
     assert tradingsystem("import", "b3", *arguments).returncode == 2
