@@ -6,7 +6,7 @@ Dates and clock times are those of São Paulo, which has had no daylight saving 
 import datetime as dt
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -109,6 +109,7 @@ def market_of(symbol: str) -> Market:
     return "F" if CONTRACT.fullmatch(symbol) or SERIES.fullmatch(symbol) else "B"
 
 
+@lru_cache(maxsize=4096)
 def instrument_of(symbol: str) -> Instrument | None:
     """What is known of a symbol without asking the broker; None for futures of other roots."""
     if market_of(symbol) == "B":

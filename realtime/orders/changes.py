@@ -77,8 +77,8 @@ class Changes:
     def _findings_of_change(self, order: Order, wanted: Order) -> list[Finding]:
         ledger = self._chronicle.ledger
         standing = self._ground.standing(order.account)
-        known = known_of(wanted, ledger, self._ground.market, standing, instead_of=order.id)
-        limits = ledger.limits.of(order.account, order.strategy, order.symbol)
+        limits = ledger.limits_of(order.account, order.strategy, order.symbol)
+        known = known_of(wanted, ledger, self._ground.market, standing, limits, instead_of=order.id)
         found = findings(intent_of(wanted, max(order.quantity, wanted.quantity) - order.traded), known, limits)
         same_prices = (order.price, order.stop) == (wanted.price, wanted.stop)
         shrinks = same_prices and wanted.quantity <= order.quantity

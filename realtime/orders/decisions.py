@@ -3,18 +3,20 @@
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
 
-from realtime.orders.entries import Entry, unknown
 from realtime.orders.ledger import Ledger
+from realtime.orders.limits import Hours
 from realtime.orders.positions import Position
-from realtime.orders.risk import Finding, Intent, Known, Limits, Mark, Working
+from realtime.orders.risk import Finding, Intent, Known, Limits, Mark, refused
 from realtime.orders.states import Order
-from sql.exchange import Instrument, instrument_of, market_of, rows_expected
+from sql.exchange import instrument_of, market_of, rows_expected
 
 ZERO = Decimal(0)
+SOURCE, CONFIDENCE = Finding(code="SOURCE", passed=True), Finding(code="CONFIDENCE", passed=True)
 
 
 class Market(Protocol):
@@ -52,55 +54,40 @@ def intent_of(order: Order, quantity: int | None = None) -> Intent:
     )
 
 
-def known_of(order: Order, ledger: Ledger, market: Market, standing: Standing, *, instead_of: str = "") -> Known:
+def known_of(
+    order: Order, ledger: Ledger, market: Market, standing: Standing, limits: Limits, *, instead_of: str = ""
+) -> Known:
     """Everything that the checks want to know of an order. `instead_of`: the order that it replaces does not count."""
-    mine = [e for e in ledger.working.values() if e.order.account == order.account and e.order.id != instead_of]
-    positions = [p for p in ledger.positions.values() if p.account == order.account]
-    working = [working_of(each, market) for each in mine]
-    limits = ledger.limits.of(order.account, order.strategy, order.symbol)
-    held = ledger.positions.get((order.account, order.symbol))
+    account, symbol, now = order.account, order.symbol, standing.now
+    positions = [p for p in ledger.positions.values() if p.account == account]
+    held = ledger.positions.get((account, symbol))
     open_result, oldest = marked(positions, market)
+    reckoned = limits.open_notional is not None or limits.margin_rate is not None
+    notional = ledger.exposure.notional(account, market.last, instead_of) if reckoned else None
     return Known(
-        now=standing.now,
+        now=now,
         orders_ready=standing.orders_ready,
         journal_ready=standing.journal_ready,
         switched_off=standing.switched_off,
-        in_hours=ledger.limits.hours.hold(standing.now) and (standing.always_open or _open(order.symbol, standing.now)),
-        state=market.state(order.symbol),
-        instrument=instrument_of(order.symbol),
-        last=market.last(order.symbol),
+        in_hours=in_hours(ledger.limits.hours, symbol, now, always_open=standing.always_open),
+        state=market.state(symbol),
+        instrument=instrument_of(symbol),
+        last=market.last(symbol),
         position=held.net if held else 0,
-        working=working,
-        realised=sum((p.day_result for p in positions), ZERO),
+        open=ledger.exposure.met_by(order, notional, instead_of),
+        realised=sum([p.day_result for p in positions], ZERO),
         open_result=open_result,
         oldest_mark=oldest,
-        margin_used=margin_used(positions, working, market, limits),
-        messages_second=ledger.messages(standing.now, 1.0),
-        messages_minute=ledger.messages(standing.now, 60.0),
-        twins=0 if instead_of else ledger.twins(order, standing.now, standing.twin_seconds),
+        margin_used=margin_used(positions, notional, market, limits),
+        messages_second=ledger.messages(now, 1.0),
+        messages_minute=ledger.messages(now, 60.0),
+        twins=0 if instead_of else ledger.twins(order, now, standing.twin_seconds),
     )
 
 
-def working_of(entry: Entry, market: Market) -> Working:
-    """A working order as it counts: while a change is on its way, with the worse of before and after."""
-    order, asked = entry.order, entry.change
-    quantity = order.quantity if asked is None or asked.quantity is None else max(order.quantity, asked.quantity)
-    leaves = quantity - order.traded
-    prices = (order.price, order.stop, *((asked.price, asked.stop) if asked else ()))
-    price = max((p for p in prices if p is not None), default=None)
-    last = market.last(order.symbol)
-    reckoned = price if last is None else max(price or ZERO, last.price)
-    instrument = instrument_of(order.symbol)
-    return Working(
-        symbol=order.symbol,
-        side=order.side,
-        leaves=leaves,
-        price=order.price,
-        notional=None if reckoned is None or instrument is None else money(leaves, reckoned, instrument),
-        account=order.account,
-        strategy=order.strategy,
-        unknown=unknown(entry),
-    )
+def in_hours(hours: Hours, symbol: str, now: dt.datetime, *, always_open: bool) -> bool:
+    """Whether orders may leave at this time of the day. All bounds are whole minutes: a minute has one answer."""
+    return _minute_in_hours(hours, symbol, always_open, now.replace(second=0, microsecond=0))
 
 
 def marked(positions: Iterable[Position], market: Market) -> tuple[Decimal | None, dt.datetime | None]:
@@ -126,11 +113,15 @@ def loss_of(positions: Iterable[Position], market: Market, now: dt.datetime, lim
     return -(sum((p.day_result for p in mine), ZERO) + open_result)
 
 
-def margin_used(positions: Iterable[Position], working: Iterable[Working], market: Market, limits: Limits) -> Decimal:
-    """What open positions and working orders bind, by the rate of settings."""
+def margin_used(
+    positions: Iterable[Position], notional: Decimal | None, market: Market, limits: Limits
+) -> Decimal | None:
+    """What open positions and working orders bind, by the rate of settings; None when that cannot be reckoned."""
     if limits.margin_rate is None:
         return ZERO
-    total = sum((each.notional or ZERO for each in working), ZERO)
+    if notional is None:
+        return None
+    total = notional
     for position in positions:
         mark = market.last(position.symbol)
         price = mark.price if mark else position.average
@@ -138,23 +129,20 @@ def margin_used(positions: Iterable[Position], working: Iterable[Working], marke
     return total * limits.margin_rate
 
 
-def money(quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
-    """What a quantity is worth at a price, BRL."""
-    return quantity * price * Decimal(str(instrument.point_value))
-
-
 def source_finding(source: str) -> Finding:
     """Agents and Telegram propose; a person or a strategy that a person runs executes."""
-    passed = source not in ("agent", "telegram")
-    return Finding(code="SOURCE", passed=passed, limit="a person, or a strategy that one runs", observed=source)
+    if source not in ("agent", "telegram"):
+        return SOURCE
+    return refused(SOURCE.code, "a person, or a strategy that one runs", source)
 
 
 def confidence_finding(confidence: float | None, least: float) -> Finding:
     """A signal that is not sure enough goes nowhere; an order without one is nobody's guess."""
-    passed = confidence is None or confidence >= least
-    said = "none" if confidence is None else f"{confidence:g}"
-    return Finding(code="CONFIDENCE", passed=passed, limit=f"at least {least:g}", observed=said)
+    if confidence is None or confidence >= least:
+        return CONFIDENCE
+    return refused(CONFIDENCE.code, f"at least {least:g}", f"{confidence:g}")
 
 
-def _open(symbol: str, now: dt.datetime) -> bool:
-    return rows_expected(now, market_of(symbol), symbol)
+@lru_cache(maxsize=1024)
+def _minute_in_hours(hours: Hours, symbol: str, always_open: bool, minute: dt.datetime) -> bool:
+    return hours.hold(minute) and (always_open or rows_expected(minute, market_of(symbol), symbol))

@@ -13,9 +13,12 @@ from msgspec import structs
 
 from realtime.orders import records
 from realtime.orders.entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell, words_of
+from realtime.orders.exposure import Exposure
 from realtime.orders.limits import RiskLimits, changed
 from realtime.orders.positions import Position, Trade, after_trade, day_begun, flat, taken_over
+from realtime.orders.recent import Recent
 from realtime.orders.records import Caller, Reply
+from realtime.orders.risk import Limits
 from realtime.orders.states import FINAL, CancelAsked, ChangeAsked, Event, Order, SendUnclear, Sent, after
 from realtime.orders.switch import Latch
 from sql.exchange import SAO_PAULO, instrument_of
@@ -23,6 +26,8 @@ from sql.exchange import SAO_PAULO, instrument_of
 KEY_HOURS = 24
 KEPT_SESSIONS = 2  # final orders of older ones are in the journal and in the stores, no longer in memory
 RATE_SECONDS = 60.0
+TWIN_SECONDS = 3600.0  # the longest time in which twins are looked for
+LIMITS_KEPT = 1000
 
 
 class Ledger:
@@ -42,8 +47,10 @@ class Ledger:
         self._keys: dict[str, Remembered] = {}
         self._by_exchange: dict[str, str] = {}
         self._by_local: dict[int, str] = {}
-        self._sent: deque[dt.datetime] = deque()
-        self._intents: deque[tuple[dt.datetime, Order]] = deque(maxlen=1000)
+        self.exposure = Exposure()
+        self._sent: Recent[None] = Recent(RATE_SECONDS)
+        self._intents: Recent[Order] = Recent(TWIN_SECONDS)
+        self._limits: dict[tuple[str, str | None, str], Limits] = {}  # as they are in force, by whom and what
         self._last_id = ("", 0)
         self._rules: dict[type, Callable[[Any, int | None], Change]] = {
             records.Intended: self._intended,
@@ -81,13 +88,21 @@ class Ledger:
 
     def messages(self, now: dt.datetime, seconds: float) -> int:
         """Orders, cancellations and changes that went to the broker within the last seconds, a minute at most."""
-        since = now - dt.timedelta(seconds=seconds)
-        return sum(at > since for at in self._sent)
+        return self._sent.count(now, seconds)
 
     def twins(self, order: Order, now: dt.datetime, seconds: float) -> int:
-        """Equal orders that were sent within the last seconds."""
-        since = now - dt.timedelta(seconds=seconds)
-        return sum(at > since and same(made, order) for at, made in self._intents)
+        """Equal orders that were sent within the last seconds, an hour at most."""
+        return sum([same(made, order) for made in self._intents.newer(now, seconds)])
+
+    def limits_of(self, account: str, strategy: str | None, symbol: str) -> Limits:
+        """The limits in force for an order."""
+        key = (account, strategy, symbol)
+        found = self._limits.get(key)
+        if found is None:
+            if len(self._limits) >= LIMITS_KEPT:  # of symbols that somebody made up
+                self._limits.clear()
+            found = self._limits[key] = self.limits.of(*key)
+        return found
 
     def nets(self, account: str) -> dict[str, int]:
         """Net position of each symbol of an account; closed ones are left out."""
@@ -106,6 +121,8 @@ class Ledger:
         rule = self._rules.get(type(entry))
         if rule is not None:
             found: Change = rule(entry, number)
+            if found.order is not None:
+                self._weigh(found.order.id)
             return found
         self._of_process(entry)
         return Change(entry=entry)
@@ -121,7 +138,7 @@ class Ledger:
         )
         self._put(made)
         self._remember(entry.caller, entry.at, entry.reply, entry.order.id)
-        self._intents.append((entry.at, entry.order))
+        self._intents.add(entry.at, entry.order)
         tell(made, number, entry.at, "intent", entry.emulated or f"{len(entry.checks)} checks passed")
         return Change(entry=entry, order=entry.order)
 
@@ -140,7 +157,7 @@ class Ledger:
         if outcome.order != before:
             found.updated_at = entry.at
         if isinstance(entry.event, Sent | SendUnclear):
-            self._count(entry.at)
+            self._sent.add(entry.at, None)
         if outcome.contradiction:
             found.contradiction = outcome.contradiction
         self._name(found, before)
@@ -219,7 +236,7 @@ class Ledger:
         if found is None:
             return Change(entry=entry)
         if entry.refused is None:
-            self._count(entry.at)
+            self._sent.add(entry.at, None)
             asked: Event = CancelAsked() if entry.what == "cancel" else ChangeAsked()
             found.order = after(found.order, asked).order
             found.updated_at = entry.at
@@ -263,6 +280,7 @@ class Ledger:
                 self._day_begun(entry)
             case records.LimitsSet():
                 self.limits = changed(self.limits, entry.change)
+                self._limits.clear()
                 if entry.reply is not None:
                     self._remember(entry.caller, entry.at, entry.reply, None)
             case records.SwitchPulled():
@@ -307,6 +325,13 @@ class Ledger:
         else:
             self.working[entry.order.id] = entry
 
+    def _weigh(self, order: str) -> None:
+        entry = self.working.get(order)
+        if entry is None:
+            self.exposure.drop(order)
+        else:
+            self.exposure.put(entry)
+
     def _name(self, entry: Entry, before: Order) -> None:
         order = entry.order
         if order.exchange_id is not None and order.exchange_id != before.exchange_id:
@@ -318,11 +343,6 @@ class Ledger:
     def _remember(self, caller: Caller, at: dt.datetime, reply: Reply, order: str | None) -> None:
         if caller.key is not None:
             self._keys[caller.key] = Remembered(at=at, body_hash=caller.body_hash, reply=reply, order=order)
-
-    def _count(self, at: dt.datetime) -> None:
-        self._sent.append(at)
-        while self._sent and (at - self._sent[0]).total_seconds() > RATE_SECONDS:
-            self._sent.popleft()
 
 
 def replayed(entries: Iterable[tuple[int, records.Entry]], limits: RiskLimits) -> Ledger:

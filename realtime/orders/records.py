@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from realtime.orders.limits import Change
-from realtime.orders.risk import Finding
+from realtime.orders.risk import Finding, Known
 from realtime.orders.states import Event, Order
 from realtime.orders.switch import Latch
 
@@ -38,12 +38,13 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Intended(Struct, frozen=True, kw_only=True, tag="intent"):
-    """An order that passed every check and is about to leave."""
+    """An order that passed every check and is about to leave. `known`: what it was decided by."""
 
     at: dt.datetime
     order: Order
     caller: Caller
     checks: tuple[Finding, ...]
+    known: Known | None = None
     reply: Reply
     confidence: float | None = None
     emulated: str = ""  # how it differs from what was asked
@@ -56,6 +57,7 @@ class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     order: Order
     caller: Caller
     checks: tuple[Finding, ...]
+    known: Known | None = None
     refusal: Finding
     reply: Reply
 

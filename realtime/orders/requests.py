@@ -13,7 +13,7 @@ from realtime.orders.decisions import confidence_finding, intent_of, known_of, s
 from realtime.orders.ground import Ground
 from realtime.orders.journal import JournalError
 from realtime.orders.records import Caller, Reply
-from realtime.orders.risk import Finding, findings
+from realtime.orders.risk import Finding, Known, findings
 from realtime.orders.states import NotSent, Order, SendUnclear
 from realtime.orders.states import Sent as SentEvent
 
@@ -35,17 +35,18 @@ class Requests:
         order, emulated, impossible = self._drawn(command)
         if impossible is not None and impossible.code == "ACCOUNT":
             return self._refused(command, order, [impossible])
-        found = self._findings(order, command)
+        found, known = self._findings(order, command)
         if impossible is not None:  # the checks say it better, where they see it as well
             found.append(impossible)
         if not all(finding.passed for finding in found):
-            return self._refused(command, order, found)
+            return self._refused(command, order, found, known)
         reply = command.answers.placed(order, emulated)
         intent = records.Intended(
             at=self._chronicle.now(),
             order=order,
             caller=command.caller,
             checks=tuple(found),
+            known=known,
             reply=reply,
             confidence=command.confidence,
             emulated=emulated,
@@ -105,17 +106,14 @@ class Requests:
         refusal = Finding(code="ACCOUNT", passed=False, limit=f"one of: {listed}", observed=wanted or "none named")
         return found, None if found else refusal
 
-    def _findings(self, order: Order, command: Place) -> list[Finding]:
-        ledger = self._chronicle.ledger
-        known = known_of(order, ledger, self._ground.market, self._ground.standing(order.account))
-        limits = ledger.limits.of(order.account, order.strategy, order.symbol)
-        own = [
-            source_finding(command.caller.source),
-            confidence_finding(command.confidence, self._ground.ways.confidence),
-        ]
-        return [*own, *findings(intent_of(order), known, limits)]
+    def _findings(self, order: Order, command: Place) -> tuple[list[Finding], Known]:
+        ledger, ground = self._chronicle.ledger, self._ground
+        limits = ledger.limits_of(order.account, order.strategy, order.symbol)
+        known = known_of(order, ledger, ground.market, ground.standing(order.account), limits)
+        own = source_finding(command.caller.source), confidence_finding(command.confidence, ground.ways.confidence)
+        return [*own, *findings(intent_of(order), known, limits)], known
 
-    def _refused(self, command: Place, order: Order, found: list[Finding]) -> Reply:
+    def _refused(self, command: Place, order: Order, found: list[Finding], known: Known | None = None) -> Reply:
         refusal = next(finding for finding in found if not finding.passed)
         reply = command.answers.refused(order, refusal)
         record = records.Refused(
@@ -123,6 +121,7 @@ class Requests:
             order=order,
             caller=command.caller,
             checks=tuple(found),
+            known=known,
             refusal=refusal,
             reply=reply,
         )

@@ -5,8 +5,10 @@ Cancellations are never asked here. A refusal is a value that says which check, 
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -33,17 +35,16 @@ class Intent(Struct, frozen=True, kw_only=True):
         return 1 if self.side == "BUY" else -1
 
 
-class Working(Struct, frozen=True, kw_only=True):
-    """An order that may still trade, foreign ones and those nobody is sure of included."""
+class Open(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What works already, as an intent of the account meets it: foreign orders and those nobody is sure of included.
 
-    symbol: str
-    side: Side
-    leaves: int
-    price: Decimal | None
-    notional: Decimal | None  # of what is left, BRL; None: nobody can tell
-    account: str
-    strategy: str | None = None
-    unknown: bool = False
+    An order whose change is on its way counts with the worse of before and after.
+    """
+
+    orders: int = 0  # of the account, all symbols
+    same_side: int = 0  # what may still trade of them in the intent's symbol, on its side
+    unknown: int = 0  # equal to the intent, and nobody knows their fate
+    notional: Decimal | None = Decimal(0)  # of all, BRL; None: not reckoned, or one has no price to reckon with
 
 
 class Mark(Struct, frozen=True):
@@ -53,7 +54,7 @@ class Mark(Struct, frozen=True):
     at: dt.datetime
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class Known(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known at the instant of the decision. None: not known."""
 
     now: dt.datetime
@@ -65,11 +66,11 @@ class Known(Struct, frozen=True, kw_only=True):
     instrument: Instrument | None
     last: Mark | None  # last trade of the symbol
     position: int  # net, of the account in the symbol
-    working: Sequence[Working] = ()  # of the account, all symbols
+    open: Open = Open()
     realised: Decimal = Decimal(0)  # of the day, BRL, costs included
     open_result: Decimal | None = Decimal(0)  # of open positions at their marks
     oldest_mark: dt.datetime | None = None  # of the positions that are open; None: none is
-    margin_used: Decimal = Decimal(0)
+    margin_used: Decimal | None = Decimal(0)  # None: something that is open has no price to reckon with
     messages_second: int = 0  # sent to the broker within the last second and minute
     messages_minute: int = 0
     twins: int = 0  # equal intents within the window
@@ -96,8 +97,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     mark_age: dt.timedelta = dt.timedelta(seconds=60)
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """One check. Refused: `limit` and `observed` say why, `reference` against what."""
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One check. Refused: `limit` and `observed` say why, `reference` against what. What passes needs no words."""
 
     code: str
     passed: bool
@@ -106,7 +107,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     reference: str = ""
 
 
-Check = Callable[[Intent, Known, Limits], Finding]
+Why = tuple[str, str, str]  # limit, observed, reference
+Check = Callable[[Intent, Known, Limits], Why | None]  # None: it passes
 
 
 def refusal_of(intent: Intent, known: Known, limits: Limits) -> Finding | None:
@@ -115,20 +117,26 @@ def refusal_of(intent: Intent, known: Known, limits: Limits) -> Finding | None:
 
 
 def findings(intent: Intent, known: Known, limits: Limits) -> list[Finding]:
-    """All checks in their order, passed or not: what the audit keeps of a decision."""
-    return [check(intent, known, limits) for check in CHECKS]
+    """All checks in their order, passed or not: what the audit keeps of a decision, with what was known."""
+    return [
+        passed if (why := check(intent, known, limits)) is None else refused(passed.code, *why)
+        for passed, check in _TABLE
+    ]
+
+
+def refused(code: str, limit: str, observed: str, reference: str = "") -> Finding:
+    """A check that says no."""
+    return Finding(code=code, passed=False, limit=limit, observed=observed, reference=reference)
 
 
 def reduces(intent: Intent, known: Known) -> bool:
     """Whether the order can only shrink the position, whatever else is working on its side."""
-    others = sum(w.leaves for w in known.working if w.symbol == intent.symbol and w.side == intent.side)
-    return intent.sign * known.position < 0 and intent.quantity + others <= abs(known.position)
+    return intent.sign * known.position < 0 and intent.quantity + known.open.same_side <= abs(known.position)
 
 
 def worst_position(intent: Intent, known: Known) -> int:
     """The greatest position, without its sign, that this order and all working ones on its side can lead to."""
-    same = sum(w.leaves for w in known.working if w.symbol == intent.symbol and w.side == intent.side)
-    return max(intent.sign * known.position + same + intent.quantity, 0)
+    return max(intent.sign * known.position + known.open.same_side + intent.quantity, 0)
 
 
 def reference_price(intent: Intent, known: Known) -> Decimal | None:
@@ -137,187 +145,180 @@ def reference_price(intent: Intent, known: Known) -> Decimal | None:
     return max(prices, default=None)
 
 
-def _kill_switch(_: Intent, known: Known, __: Limits) -> Finding:
-    return _found("KILL_SWITCH", known.switched_off is None, "off", f"on: {known.switched_off}")
+@lru_cache(maxsize=256)
+def exact(value: float) -> Decimal:
+    """A number of an instrument, as it is written."""
+    return Decimal(str(value))
 
 
-def _connection(_: Intent, known: Known, __: Limits) -> Finding:
-    return _found("CONNECTION", known.orders_ready, "broker connected and reconciled", "not ready")
+def _kill_switch(_: Intent, known: Known, __: Limits) -> Why | None:
+    return None if known.switched_off is None else ("off", f"on: {known.switched_off}", "")
 
 
-def _journal(_: Intent, known: Known, __: Limits) -> Finding:
-    return _found("JOURNAL", known.journal_ready, "a journal that can be written", "it cannot")
+def _connection(_: Intent, known: Known, __: Limits) -> Why | None:
+    return None if known.orders_ready else ("broker connected and reconciled", "not ready", "")
 
 
-def _hours(_: Intent, known: Known, __: Limits) -> Finding:
-    return _found("TRADING_HOURS", known.in_hours, "regular hours", f"{known.now:%Y-%m-%d %H:%M:%S} UTC")
+def _journal(_: Intent, known: Known, __: Limits) -> Why | None:
+    return None if known.journal_ready else ("a journal that can be written", "it cannot", "")
 
 
-def _session(_: Intent, known: Known, __: Limits) -> Finding:
-    return _found("SESSION_STATE", known.state == OPENED, f"state {OPENED}", f"state {_said(known.state)}")
+def _hours(_: Intent, known: Known, __: Limits) -> Why | None:
+    return None if known.in_hours else ("regular hours", f"{known.now:%Y-%m-%d %H:%M:%S} UTC", "")
 
 
-def _allowed(intent: Intent, known: Known, limits: Limits) -> Finding:
-    listed = limits.allowed is None or intent.symbol in limits.allowed
+def _session(_: Intent, known: Known, __: Limits) -> Why | None:
+    return None if known.state == OPENED else (f"state {OPENED}", f"state {_said(known.state)}", "")
+
+
+def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
+    if known.instrument is not None and (limits.allowed is None or intent.symbol in limits.allowed):
+        return None
     limit = "a known instrument" if limits.allowed is None else " ".join(sorted(limits.allowed)) or "none"
-    return _found("INSTRUMENT", listed and known.instrument is not None, limit, intent.symbol)
+    return limit, intent.symbol, ""
 
 
-def _form(intent: Intent, _: Known, __: Limits) -> Finding:
+def _form(intent: Intent, _: Known, __: Limits) -> Why | None:
     """Prices are there where the kind needs them and nowhere else, and a stop-limit can be filled at its stop."""
     price, stop = intent.kind in ("LIMIT", "STOP_LIMIT"), intent.kind in ("STOP", "STOP_LIMIT")
     fits = (intent.price is not None) is price and (intent.stop is not None) is stop
+    fits = fits and (intent.price is None or intent.price > 0) and (intent.stop is None or intent.stop > 0)
     if fits and intent.price is not None and intent.stop is not None:
         fits = intent.sign * (intent.price - intent.stop) >= 0
-    fits = fits and all(value is None or value > 0 for value in (intent.price, intent.stop))
+    if fits:
+        return None
     limit = f"{intent.kind} with {' and '.join(['price'] * price + ['stop'] * stop) or 'no price'}"
     if price and stop:
         limit += ", BUY stop ≤ price, SELL stop ≥ price"
-    return _found("ORDER_FORM", fits, limit, f"price {_said(intent.price)}, stop {_said(intent.stop)}")
+    return limit, f"price {_said(intent.price)}, stop {_said(intent.stop)}", ""
 
 
-def _lot(intent: Intent, known: Known, _: Limits) -> Finding:
+def _lot(intent: Intent, known: Known, _: Limits) -> Why | None:
     lot = known.instrument.lot if known.instrument else 0
-    return _found("LOT", lot > 0 and intent.quantity % lot == 0, f"multiples of {lot}", str(intent.quantity))
+    return None if lot > 0 and intent.quantity % lot == 0 else (f"multiples of {lot}", str(intent.quantity), "")
 
 
-def _tick(intent: Intent, known: Known, _: Limits) -> Finding:
-    tick = Decimal(str(known.instrument.tick_size)) if known.instrument else Decimal(0)
+def _tick(intent: Intent, known: Known, _: Limits) -> Why | None:
+    tick = exact(known.instrument.tick_size) if known.instrument else Decimal(0)
     prices = [price for price in (intent.price, intent.stop) if price is not None]
-    fits = tick > 0 and all(price % tick == 0 for price in prices)
-    return _found("TICK_SIZE", fits, f"multiples of {tick}", " and ".join(map(str, prices)))
+    if tick > 0 and not any(price % tick for price in prices):
+        return None
+    return f"multiples of {tick}", " and ".join(map(str, prices)) or "no price", ""
 
 
-def _quantity(intent: Intent, _: Known, limits: Limits) -> Finding:
+def _quantity(intent: Intent, _: Known, limits: Limits) -> Why | None:
     fits = 0 < intent.quantity <= limits.quantity
-    return _found("MAX_QUANTITY", fits, f"1 to {limits.quantity}", str(intent.quantity))
+    return None if fits else (f"1 to {limits.quantity}", str(intent.quantity), "")
 
 
-def _collar(intent: Intent, known: Known, limits: Limits) -> Finding:
+def _collar(intent: Intent, known: Known, limits: Limits) -> Why | None:
     """The order's prices stand near the last trade, and that trade is fresh; a market order needs the latter alone."""
     last = known.last
     if last is None or known.now - last.at > limits.price_age:
         age = f"last trade {known.now - last.at} ago" if last else "no last trade"
-        return _refused("PRICE_COLLAR", f"a last trade within {limits.price_age.total_seconds():g} s", age)
+        return f"a last trade within {limits.price_age.total_seconds():g} s", age, ""
     prices = [price for price in (intent.price, intent.stop) if price is not None]
-    away = max((abs(price - last.price) / last.price for price in prices), default=Decimal(0))
-    reference = f"last trade {last.price}"
-    return _found("PRICE_COLLAR", away <= limits.collar, f"{limits.collar:%}", f"{away:.2%}", reference)
+    away = max([abs(price - last.price) / last.price for price in prices], default=Decimal(0))
+    return None if away <= limits.collar else (f"{limits.collar:%}", f"{away:.2%}", f"last trade {last.price}")
 
 
-def _notional(intent: Intent, known: Known, limits: Limits) -> Finding:
+def _notional(intent: Intent, known: Known, limits: Limits) -> Why | None:
     if limits.notional is None:
-        return _passed("MAX_NOTIONAL")
+        return None
     money = _money(intent, known)
     fits = money is not None and money <= limits.notional
-    return _found("MAX_NOTIONAL", fits, str(limits.notional), _said(money), _said(reference_price(intent, known)))
+    return None if fits else (str(limits.notional), _said(money), _said(reference_price(intent, known)))
 
 
-def _position(intent: Intent, known: Known, limits: Limits) -> Finding:
+def _position(intent: Intent, known: Known, limits: Limits) -> Why | None:
     worst = worst_position(intent, known)
-    fits = worst <= limits.position or reduces(intent, known)
-    reference = f"position {known.position} and working orders"
-    return _found("POSITION_LIMIT", fits, str(limits.position), str(worst), reference)
+    if worst <= limits.position or reduces(intent, known):
+        return None
+    return str(limits.position), str(worst), f"position {known.position} and working orders"
 
 
-def _open_orders(_: Intent, known: Known, limits: Limits) -> Finding:
-    count = len(known.working)
-    return _found("OPEN_ORDERS", count < limits.open_orders, f"below {limits.open_orders}", str(count))
+def _open_orders(_: Intent, known: Known, limits: Limits) -> Why | None:
+    count = known.open.orders
+    return None if count < limits.open_orders else (f"below {limits.open_orders}", str(count), "")
 
 
-def _exposure(intent: Intent, known: Known, limits: Limits) -> Finding:
+def _exposure(intent: Intent, known: Known, limits: Limits) -> Why | None:
     if limits.open_notional is None:
-        return _passed("OPEN_EXPOSURE")
-    own = _money(intent, known)
-    others = [w.notional for w in known.working]
-    if own is None or None in others:
-        return _refused("OPEN_EXPOSURE", str(limits.open_notional), "an order without a price to reckon with")
-    total = own + sum(filter(None, others), Decimal(0))
-    return _found("OPEN_EXPOSURE", total <= limits.open_notional, str(limits.open_notional), str(total))
+        return None
+    own, others = _money(intent, known), known.open.notional
+    if own is None or others is None:
+        return str(limits.open_notional), "an order without a price to reckon with", ""
+    total = own + others
+    return None if total <= limits.open_notional else (str(limits.open_notional), str(total), "")
 
 
-def _rate(_: Intent, known: Known, limits: Limits) -> Finding:
-    fits = known.messages_second < limits.per_second and known.messages_minute < limits.per_minute
+def _rate(_: Intent, known: Known, limits: Limits) -> Why | None:
+    if known.messages_second < limits.per_second and known.messages_minute < limits.per_minute:
+        return None
     observed = f"{known.messages_second} within a second, {known.messages_minute} within a minute"
-    return _found("MESSAGE_RATE", fits, f"{limits.per_second} and {limits.per_minute}", observed)
+    return f"{limits.per_second} and {limits.per_minute}", observed, ""
 
 
-def _twin(intent: Intent, known: Known, limits: Limits) -> Finding:
-    unknown = sum(
-        w.unknown
-        and (w.symbol, w.side, w.leaves, w.price) == (intent.symbol, intent.side, intent.quantity, intent.price)
-        for w in known.working
-    )
-    observed = f"{known.twins} equal ones just now, {unknown} whose fate nobody knows"
-    return _found("DUPLICATE", known.twins <= limits.twins and not unknown, f"{limits.twins} equal ones", observed)
+def _twin(_: Intent, known: Known, limits: Limits) -> Why | None:
+    unknown = known.open.unknown
+    if known.twins <= limits.twins and not unknown:
+        return None
+    return f"{limits.twins} equal ones", f"{known.twins} equal ones just now, {unknown} whose fate nobody knows", ""
 
 
-def _daily_loss(_: Intent, known: Known, limits: Limits) -> Finding:
-    limit = str(limits.daily_loss)
+def _daily_loss(_: Intent, known: Known, limits: Limits) -> Why | None:
     if known.open_result is None:
-        return _refused("DAILY_LOSS", limit, "the open result is not known")
+        return str(limits.daily_loss), "the open result is not known", ""
     if known.oldest_mark is not None and known.now - known.oldest_mark > limits.mark_age:
-        return _refused("DAILY_LOSS", limit, f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago")
+        marked = f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago"
+        return str(limits.daily_loss), marked, ""
     loss = -(known.realised + known.open_result)
-    return _found("DAILY_LOSS", loss < limits.daily_loss, f"below {limit}", str(max(loss, Decimal(0))))
+    return None if loss < limits.daily_loss else (f"below {limits.daily_loss}", str(max(loss, Decimal(0))), "")
 
 
-def _margin(intent: Intent, known: Known, limits: Limits) -> Finding:
+def _margin(intent: Intent, known: Known, limits: Limits) -> Why | None:
     if limits.capital is None or limits.margin_rate is None:
         missing = "TRADINGSYSTEM_CAPITAL" if limits.capital is None else "TRADINGSYSTEM_MARGIN_RATE"
-        return (
-            _refused("MARGIN", "capital and rate", f"{missing} is not set")
-            if limits.margin_needed
-            else _passed("MARGIN")
-        )
+        return ("capital and rate", f"{missing} is not set", "") if limits.margin_needed else None
     money = _money(intent, known)
-    if money is None:
-        return _refused("MARGIN", str(limits.capital), "no price to reckon with")
+    if money is None or known.margin_used is None:
+        return str(limits.capital), "no price to reckon with", ""
     needed = known.margin_used + (Decimal(0) if reduces(intent, known) else money * limits.margin_rate)
-    return _found("MARGIN", needed <= limits.capital, str(limits.capital), str(needed))
+    return None if needed <= limits.capital else (str(limits.capital), str(needed), "")
 
 
-CHECKS: tuple[Check, ...] = (
-    _kill_switch,
-    _journal,
-    _connection,
-    _hours,
-    _allowed,
-    _form,
-    _quantity,
-    _lot,
-    _tick,
-    _session,
-    _collar,
-    _notional,
-    _position,
-    _open_orders,
-    _exposure,
-    _rate,
-    _twin,
-    _daily_loss,
-    _margin,
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "KILL_SWITCH": _kill_switch,
+        "JOURNAL": _journal,
+        "CONNECTION": _connection,
+        "TRADING_HOURS": _hours,
+        "INSTRUMENT": _allowed,
+        "ORDER_FORM": _form,
+        "MAX_QUANTITY": _quantity,
+        "LOT": _lot,
+        "TICK_SIZE": _tick,
+        "SESSION_STATE": _session,
+        "PRICE_COLLAR": _collar,
+        "MAX_NOTIONAL": _notional,
+        "POSITION_LIMIT": _position,
+        "OPEN_ORDERS": _open_orders,
+        "OPEN_EXPOSURE": _exposure,
+        "MESSAGE_RATE": _rate,
+        "DUPLICATE": _twin,
+        "DAILY_LOSS": _daily_loss,
+        "MARGIN": _margin,
+    }
 )
+_TABLE = [(Finding(code=code, passed=True), check) for code, check in CHECKS.items()]
 
 
 def _money(intent: Intent, known: Known) -> Decimal | None:
     price = reference_price(intent, known)
     if price is None or known.instrument is None:
         return None
-    return intent.quantity * price * Decimal(str(known.instrument.point_value))
+    return intent.quantity * price * exact(known.instrument.point_value)
 
 
 def _said(value: object) -> str:
     return "none" if value is None else str(value)
-
-
-def _passed(code: str) -> Finding:
-    return Finding(code=code, passed=True)
-
-
-def _refused(code: str, limit: str, observed: str, reference: str = "") -> Finding:
-    return Finding(code=code, passed=False, limit=limit, observed=observed, reference=reference)
-
-
-def _found(code: str, holds: bool, limit: str, observed: str, reference: str = "") -> Finding:
-    return Finding(code=code, passed=holds, limit=limit, observed=observed, reference=reference)

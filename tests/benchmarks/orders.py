@@ -139,7 +139,6 @@ def ticking(folder: Path, rate: int, seconds: float) -> "Iterator[tuple[ProfitDl
     from realtime.orders.prices import Prices
     from realtime.profitdll.adapter import ProfitDll
     from realtime.profitdll.broker import ProfitBroker
-    from realtime.profitdll.messages import AssetSeen, Control
     from realtime.spool.writer import Spool
     from realtime.subscriptions import Subscriptions, parsed
     from realtime.watch import Limits
@@ -155,11 +154,6 @@ def ticking(folder: Path, rate: int, seconds: float) -> "Iterator[tuple[ProfitDl
     dll, stop, prices = ProfitDll(library), threading.Event(), Prices()
     broker = ProfitBroker(dll, PASSWORD)
 
-    def hear(event: Control) -> None:
-        if isinstance(event, AssetSeen):
-            prices.named(event.number, event.ticker)
-        broker.hear(event)
-
     capture = Capture(
         dll,
         Spool.open(folder / "spool", source="simulator"),
@@ -167,7 +161,8 @@ def ticking(folder: Path, rate: int, seconds: float) -> "Iterator[tuple[ProfitDl
         stop,
         login=Login("demo", "demo", "demo", routing=True),
         limits=Limits(always_open=True),
-        orders=hear,
+        orders=broker.hear,
+        takers=(prices,),
     )
     capturing = threading.Thread(target=capture.run)
     capturing.start()
@@ -179,16 +174,15 @@ def ticking(folder: Path, rate: int, seconds: float) -> "Iterator[tuple[ProfitDl
 
 
 class Ticks:
-    """The newest tick, taken from the ring by a reader that also keeps the prices."""
+    """The newest tick, taken from the ring by a reader of its own."""
 
-    def __init__(self, dll: "ProfitDll", prices: "Prices") -> None:
-        self._waiter, self._cursor, self._prices = dll.waiter(1), dll.market.cursor(0), prices
+    def __init__(self, dll: "ProfitDll") -> None:
+        self._waiter, self._cursor = dll.waiter(1), dll.market.cursor(0)
 
     def next(self) -> tuple[float, int] | None:
         """Price of the newest trade, and the nanoseconds at which it was emitted; None when none came in time."""
         self._waiter.wait(self._cursor.position, 0.5, control=False)
         records = self._cursor.read()
-        self._prices.take(records)
         trades = records[records["kind"] == Kind.TRADE]
         return (float(trades[-1]["price"]), int(trades[-1]["volume"])) if len(trades) else None
 
@@ -202,7 +196,7 @@ def ordered(rate: int, seconds: float) -> Figures:
             risk = _risk_timed(loop)
             loop.start()
             with Ways(folder, loop, dll) as ways:
-                late = _late(Ticks(dll, prices), loop, ways, seconds)
+                late = _late(Ticks(dll), loop, ways, seconds)
             loop.stop()
             loop.chronicle.close()
             broker.close()

@@ -14,7 +14,7 @@ from realtime.orders.risk import (
     Known,
     Limits,
     Mark,
-    Working,
+    Open,
     findings,
     reduces,
     refusal_of,
@@ -43,11 +43,6 @@ KNOWN = Known(
     last=Mark(Decimal(130_000), NOW - dt.timedelta(seconds=1)),
     position=0,
 )
-
-
-def working(side: str, leaves: int, **more: object) -> Working:
-    given = {"symbol": "WINZ26", "price": Decimal(130_000), "notional": Decimal(0), "account": "1", **more}
-    return Working(side=side, leaves=leaves, **given)  # type: ignore[arg-type]
 
 
 def changed(intent: dict[str, object], known: dict[str, object], limits: dict[str, object]):
@@ -83,19 +78,20 @@ REFUSED = [
     ("PRICE_COLLAR", {}, {"last": Mark(Decimal(130_000), NOW - dt.timedelta(minutes=2))}, {}),
     ("MAX_NOTIONAL", {"quantity": 4}, {}, {}),
     ("POSITION_LIMIT", {}, {"position": 5}, {}),
-    ("POSITION_LIMIT", {}, {"working": [working("BUY", 5)]}, {}),
-    ("OPEN_ORDERS", {}, {"working": [working("SELL", 1)] * 3}, {"open_orders": 3}),
-    ("OPEN_EXPOSURE", {}, {"working": [working("SELL", 1, notional=Decimal(190_000))]}, {}),
-    ("OPEN_EXPOSURE", {}, {"working": [working("SELL", 1, notional=None)]}, {}),
+    ("POSITION_LIMIT", {}, {"open": Open(orders=1, same_side=5)}, {}),
+    ("OPEN_ORDERS", {}, {"open": Open(orders=3)}, {"open_orders": 3}),
+    ("OPEN_EXPOSURE", {}, {"open": Open(notional=Decimal(190_000))}, {}),
+    ("OPEN_EXPOSURE", {}, {"open": Open(notional=None)}, {}),
     ("MESSAGE_RATE", {}, {"messages_second": 20}, {}),
     ("MESSAGE_RATE", {}, {"messages_minute": 300}, {}),
     ("DUPLICATE", {}, {"twins": 1}, {}),
-    ("DUPLICATE", {}, {"working": [working("BUY", 1, unknown=True)]}, {}),
+    ("DUPLICATE", {}, {"open": Open(unknown=1)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-5000)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-3000), "open_result": Decimal(-2000)}, {}),
     ("DAILY_LOSS", {}, {"open_result": None}, {}),
     ("DAILY_LOSS", {}, {"oldest_mark": NOW - dt.timedelta(minutes=5)}, {}),
     ("MARGIN", {}, {"margin_used": Decimal(49_000)}, {}),
+    ("MARGIN", {}, {"margin_used": None}, {}),
     ("MARGIN", {}, {}, {"capital": None}),
     ("MARGIN", {}, {}, {"margin_rate": None}),
 ]
@@ -127,18 +123,13 @@ def test_an_order_that_only_closes_passes_the_position_limit():
     intent, known, limits = changed({"side": "SELL", "quantity": 2}, {"position": 9}, {})
 
     assert refusal_of(intent, known, limits) is None
-    both = structs.replace(known, working=[working("SELL", 8)])
+    both = structs.replace(known, open=Open(orders=1, same_side=8))
     refusal = refusal_of(intent, structs.replace(both, position=9), structs.replace(limits, position=0))
     assert refusal is not None
     assert refusal.code == "POSITION_LIMIT"
 
 
-orders = st.lists(
-    st.builds(
-        working, st.sampled_from(["BUY", "SELL"]), st.integers(1, 8), symbol=st.sampled_from(["WINZ26", "WDOZ26"])
-    ),
-    max_size=6,
-)
+working = st.lists(st.integers(-8, 8).filter(bool), max_size=6)  # signed, all of the intent's symbol
 intents = st.builds(
     lambda side, quantity: structs.replace(INTENT, side=side, quantity=quantity),
     st.sampled_from(["BUY", "SELL"]),
@@ -146,14 +137,17 @@ intents = st.builds(
 )
 
 
-@given(intents, st.integers(-12, 12), orders, st.integers(0, 10), st.data())
+def met_by(intent, others):
+    return Open(orders=len(others), same_side=sum(abs(each) for each in others if each * intent.sign > 0))
+
+
+@given(intents, st.integers(-12, 12), working, st.integers(0, 10), st.data())
 def test_what_is_allowed_never_takes_a_position_out_of_its_limit(intent, position, others, limit, data):
-    known = structs.replace(KNOWN, position=position, working=others)
+    known = structs.replace(KNOWN, position=position, open=met_by(intent, others))
     wide = structs.replace(LIMITS, position=limit, notional=None, open_notional=None, capital=Decimal(10**9))
     if refusal_of(intent, known, wide) is not None:
         return
-    mine = [(1 if w.side == "BUY" else -1) * w.leaves for w in others if w.symbol == "WINZ26"]
-    mine.append(intent.sign * intent.quantity)
+    mine = [*others, intent.sign * intent.quantity]
     filled = data.draw(st.lists(st.sampled_from(range(len(mine))), unique=True))
     own_side = sum(mine[n] for n in filled if mine[n] * intent.sign > 0)
     after = position + own_side
@@ -161,9 +155,9 @@ def test_what_is_allowed_never_takes_a_position_out_of_its_limit(intent, positio
     assert abs(after) <= max(limit, abs(position))
 
 
-@given(intents, st.integers(-12, 12), orders)
+@given(intents, st.integers(-12, 12), working)
 def test_an_order_that_reduces_never_turns_the_position(intent, position, others):
-    known = structs.replace(KNOWN, position=position, working=others)
+    known = structs.replace(KNOWN, position=position, open=met_by(intent, others))
 
     if reduces(intent, known):
         assert worst_position(intent, known) == 0

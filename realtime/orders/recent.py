@@ -1,0 +1,41 @@
+"""What happened lately, in its order, counted by how new it is.
+
+When the clock is put back, what lay after it counts as of now: a limit on how many may hold too long, never too short.
+"""
+
+import datetime as dt
+from bisect import bisect_right
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+TRIMMED_AT = 2000  # kept before the old ones are let go of
+
+
+class Recent(Generic[T]):
+    """Instants with what happened then; added by one thread, read by any."""
+
+    def __init__(self, seconds: float) -> None:
+        self._kept = dt.timedelta(seconds=seconds)
+        self._held: tuple[list[dt.datetime], list[T]] = ([], [])
+
+    def add(self, at: dt.datetime, what: T) -> None:
+        """It happened just now."""
+        instants, things = self._held
+        if instants and instants[-1] > at:
+            instants = [min(each, at) for each in instants]
+            self._held = (instants, things)
+        instants.append(at)
+        things.append(what)
+        if len(instants) > TRIMMED_AT:
+            old = bisect_right(instants, instants[-1] - self._kept)
+            self._held = (instants[old:], things[old:])
+
+    def count(self, now: dt.datetime, seconds: float) -> int:
+        """How much happened within the last seconds."""
+        instants, _ = self._held
+        return len(instants) - bisect_right(instants, now - dt.timedelta(seconds=seconds))
+
+    def newer(self, now: dt.datetime, seconds: float) -> list[T]:
+        """What happened within the last seconds, the oldest first."""
+        instants, things = self._held
+        return things[bisect_right(instants, now - dt.timedelta(seconds=seconds)) :]
