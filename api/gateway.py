@@ -1,8 +1,9 @@
-"""The gateway: the tape, the catalog, the live page, Dagster and the API documentation on one port."""
+"""The gateway: the tape, catalogs, the live page, Dagster, orders, and every service of this process on one port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar, Response, get
 from litestar.static_files import create_static_files_router
@@ -10,10 +11,14 @@ from litestar.static_files import create_static_files_router
 from api.batch import Webserver, events, pages
 from api.catalog import CatalogKeeper
 from api.kernel.access import OPEN
-from api.kernel.application import Service, create_app
+from api.kernel.application import Service
 from api.kernel.asyncapi import document, stream_documentation
+from api.kernel.health import Checks
+from api.kernel.ports import Place
 from api.live import Watch, live
+from api.neighbours import Neighbours, catalog_of_services
 from api.orders import OrderManager, order_events, orders
+from api.overall import Overall, health
 from api.sessions import tape_gaps, tape_sessions
 from api.snapshots import Snapshots
 from api.stream import Relay, stream
@@ -23,6 +28,15 @@ from sql.messages import ADDRESSES, Ask, Options
 from sql.tape import Tape
 
 ID = "api-gateway"
+PREFIXES = {  # besides the services' own paths
+    "/api/workspace": Place("workspace-api", "/api"),
+    "/api/library": Place("workspace-api", "/api"),
+    "/api/docs": Place("documentation-api", "/api/v1"),
+    "/api/tp-capital": Place("tp-capital-signals"),
+    "/api/b3": Place("b3-market-data"),
+    "/api/firecrawl": Place("firecrawl-proxy"),
+    "/hub": Place("docs-hub"),
+}
 PAGES = Path(__file__).parent / "dashboard"
 DESCRIPTION = """Market data of B3 as it was captured, over three tiers that agree row by row.
 
@@ -46,10 +60,13 @@ def live_page() -> Response[bytes]:
     return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
-def gateway(settings: Settings, tape: Tape) -> Litestar:
-    """The application of the gateway. Its probes are the stores of `tape`."""
-    snapshots, watch, webserver = Snapshots(), Watch(settings, tape, ID), Webserver(settings)
+def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) -> Service:
+    """The gateway before `services` of this process. Its probes are the stores of `tape`."""
+    prefixes = {place.service: prefix for prefix, place in reversed(PREFIXES.items())}
+    neighbours = Neighbours(settings, ID, services, prefixes=prefixes)
+    snapshots, watch, webserver = Snapshots(), Watch(tape, neighbours), Webserver(settings)
     order_manager = OrderManager(settings)
+    probes = {"hot": tape.hot.ready, "warm": tape.warm.ready}
 
     @asynccontextmanager
     async def parts(_: Litestar) -> AsyncIterator[None]:
@@ -58,46 +75,40 @@ def gateway(settings: Settings, tape: Tape) -> Litestar:
         finally:
             snapshots.close()
             tape.hot.close()
-            await watch.close()
+            await neighbours.close()
             await webserver.close()
             await order_manager.close()
 
+    return Service(
+        id=ID,
+        title="TradingSystem",
+        description=DESCRIPTION,
+        handlers=_handlers(settings),
+        own=[health],
+        parts={
+            "tape": tape,
+            "snapshots": snapshots,
+            "keeper": CatalogKeeper(tape),
+            "neighbours": neighbours,
+            "overall": Overall(Checks(probes), neighbours),
+            "watch": watch,
+            "webserver": webserver,
+            "relay": Relay(settings),
+            "order_manager": order_manager,
+        },
+        probes=probes,
+        tags={
+            "tape": "Trades, candles, and what there is of them",
+            "services": "What runs here and how it feels",
+        },
+        lifespans=[parts],
+    )
+
+
+def _handlers(settings: Settings) -> list[Any]:
     host = f"127.0.0.1:{settings.ports[ID]}"
     described = stream_documentation(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")
-    return create_app(
-        settings,
-        Service(
-            id=ID,
-            title="TradingSystem",
-            description=DESCRIPTION,
-            handlers=[
-                live_page,
-                files,
-                ticks,
-                candles,
-                catalog,
-                tape_sessions,
-                tape_gaps,
-                live,
-                pages,
-                events,
-                stream,
-                orders,
-                order_events,
-                *described,
-            ],
-            parts={
-                "tape": tape,
-                "snapshots": snapshots,
-                "keeper": CatalogKeeper(tape),
-                "watch": watch,
-                "webserver": webserver,
-                "relay": Relay(settings),
-                "order_manager": order_manager,
-            },
-            probes={"hot": tape.hot.ready, "warm": tape.warm.ready},
-            tags={"tape": "Trades, candles, and what there is of them"},
-            lifespans=[parts],
-        ),
-    )
+    tape = [ticks, candles, catalog, tape_sessions, tape_gaps]
+    elsewhere = [pages, events, stream, orders, order_events]  # other processes answer
+    return [live_page, files, *tape, live, catalog_of_services, *elsewhere, *described]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio.to_thread
-import httpx
 from litestar import Response, get
 from litestar.di import NamedDependency
 from msgspec import Struct
@@ -17,9 +16,9 @@ from api.catalog import TierEntry, tiers_of
 from api.kernel.access import scoped
 from api.kernel.errors import responses
 from api.kernel.limits import FREE
+from api.neighbours import Neighbour, Neighbours
 from api.sessions import GapEntry, Session, gaps_of, session_of
 from config import manifest
-from config.settings import Settings
 from sql import tape_ledger
 from sql.errors import StoreError
 from sql.queries import statement
@@ -57,15 +56,6 @@ class LastPrice(Struct, frozen=True, kw_only=True):
     quantity: int
 
 
-class Engine(Struct, frozen=True, kw_only=True):
-    """An engine or service of the manifest: `state` is up, down or ill (answers, but not well)."""
-
-    id: str
-    title: str
-    state: str
-    detail: str
-
-
 class Pulse(Struct, frozen=True, kw_only=True):
     """The platform now. `rates`: rows that became visible in hot in each of the last seconds, oldest first."""
 
@@ -77,7 +67,7 @@ class Pulse(Struct, frozen=True, kw_only=True):
     trades: list[Trade] | None
     prices: list[LastPrice] | None
     tiers: list[TierEntry]
-    engines: list[Engine]
+    engines: list[Neighbour]
     sessions: list[Session] | None
     gaps: list[GapEntry] | None
 
@@ -92,18 +82,13 @@ class PulseAnswer(Struct, frozen=True, kw_only=True):
 class Watch:
     """Takes the pulse when somebody asks and the last one is older than a second."""
 
-    def __init__(
-        self, settings: Settings, tape: Tape, own: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._settings = settings
+    def __init__(self, tape: Tape, neighbours: Neighbours, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tape = tape
-        self._own = own
+        self._neighbours = neighbours
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._client: httpx.AsyncClient | None = None
         self._rates: deque[float] = deque(maxlen=HISTORY)
         self._seen: tuple[float, int] | None = None  # when, rows
-        self._services: tuple[float, list[Engine]] = (float("-inf"), [])
         self._ledger: tuple[float, list[Session] | None, list[GapEntry] | None] = (float("-inf"), None, None)
         self._pulse: tuple[float, Pulse] | None = None
 
@@ -114,13 +99,8 @@ class Watch:
                 self._pulse = (self._clock(), await self._take())
             return self._pulse[1]
 
-    async def close(self) -> None:
-        """Let go of connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
     async def _take(self) -> Pulse:
-        tape, services = await asyncio.gather(anyio.to_thread.run_sync(self._tape_now), self._services_now())
+        tape, services = await asyncio.gather(anyio.to_thread.run_sync(self._tape_now), self._neighbours.states())
         found = await anyio.to_thread.run_sync(self._tape.coverage)
         _, sessions, gaps = await anyio.to_thread.run_sync(self._ledger_now)
         rows = tape.get("rows")
@@ -182,27 +162,6 @@ class Watch:
             "prices": [LastPrice(**row) for row in sorted(prices[:SYMBOLS], key=lambda row: row["symbol"])],
         }
 
-    async def _services_now(self) -> list[Engine]:
-        asked_at, engines = self._services
-        if self._clock() - asked_at > 5 * BEAT_SECONDS:
-            others = [s for s in manifest.services() if s.start and s.health and s.id != self._own]
-            engines = [_up(manifest.service(self._own), "answers you now")]
-            engines += await asyncio.gather(*(self._ask(service) for service in others))
-            self._services = (self._clock(), engines)
-        return engines
-
-    async def _ask(self, service: manifest.Service) -> Engine:
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=1.0, trust_env=False)
-        try:
-            answer = await self._client.get(self._settings.url(service.id, service.health or "/"))
-        except httpx.HTTPError:
-            return Engine(id=service.id, title=service.title, state="down", detail="does not answer")
-        if answer.status_code >= 400:
-            detail = f"answers with status {answer.status_code}"
-            return Engine(id=service.id, title=service.title, state="ill", detail=detail)
-        return _up(service, "answers")
-
 
 @get(
     "/api/v1/live",
@@ -216,15 +175,9 @@ async def live(watch: NamedDependency[Watch]) -> Response[PulseAnswer]:
     return Response(PulseAnswer(data=await watch.pulse()), headers={"Cache-Control": "no-store"})
 
 
-def _engine(service_id: str, away: str | None) -> Engine:
+def _engine(service_id: str, away: str | None) -> Neighbour:
     service = manifest.service(service_id)
-    if away is None:
-        return _up(service, "answers")
-    return Engine(id=service.id, title=service.title, state="down", detail=away)
-
-
-def _up(service: manifest.Service, detail: str) -> Engine:
-    return Engine(id=service.id, title=service.title, state="up", detail=detail)
+    return Neighbour(id=service.id, title=service.title, state="down" if away else "up", detail=away or "answers")
 
 
 def _trade(row: Mapping[str, Any]) -> Trade:

@@ -20,9 +20,9 @@ ERRORS = responses(400, 401, 403, 429, 503)
 SOME_SYMBOL = QueryParameter(
     description="Exchange code, such as WINZ26; all when left out.", schema_extra={"pattern": f"^{SYMBOL.pattern}$"}
 )
-FROM = QueryParameter(query="from", description="First session, a date in São Paulo.")
-TO = QueryParameter(query="to", description="Last session, part of the answer.")
-STATE = QueryParameter(query="state", description="Only those in this state.")
+FROM = QueryParameter(name="from", description="First session, a date in São Paulo.")
+TO = QueryParameter(name="to", description="Last session, part of the answer.")
+STATE = QueryParameter(name="state", description="Only those in this state.")
 LIMIT = QueryParameter(ge=1, le=MAX_LIMIT, description="So many at most, the newest sessions first.")
 
 

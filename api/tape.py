@@ -85,18 +85,18 @@ CURSOR = QueryParameter(
     description="`nextCursor` of the page before, unchanged.", schema_extra={"pattern": "^[A-Za-z0-9_-]*$"}
 )
 FROM = QueryParameter(
-    query="from",
+    name="from",
     description="First instant: ISO 8601 instant or date, UTC without a zone. Default: the last day that has rows.",
     schema_extra=INSTANT_SHAPE,
     examples=[Example(summary="a day", value="2026-11-19"), Example(summary="an instant", value="2026-11-19T13:00Z")],
 )
 TO = QueryParameter(
-    query="to",
+    name="to",
     description="End of the range, not part of it. Default: the end of today, or of the day of `from`.",
     schema_extra=INSTANT_SHAPE,
 )
 FORMAT = QueryParameter(
-    query="format",
+    name="format",
     description="Overrides `Accept`. Without either, a byte range or a Parquet reader (polars, DuckDB) gets Parquet.",
 )
 ERRORS = responses(400, 401, 403, 429, 503)

@@ -27,6 +27,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     managed: Literal["internal", "external"]
     health: str | None
     needs: list[str]
+    served_by: str | None  # the service whose process answers on this port too
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):

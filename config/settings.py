@@ -268,6 +268,37 @@ class Access(Struct, frozen=True, kw_only=True):
         return self.mode == "required" or self.bind not in ("127.0.0.1", "::1", "localhost")
 
 
+class Allowance(Struct, frozen=True):
+    """How many requests of one address are answered in a window of time; `setting` is the variable that says so."""
+
+    requests: int
+    window_ms: int
+    setting: str
+
+
+Most = Annotated[int, Meta(ge=1)]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Requests of one address in a window. Unset: the service's usual figure, or RATE_LIMIT_MAX where that is set."""
+
+    workspace: Annotated[Most | None, env("WORKSPACE_RATE_LIMIT_MAX")] = None
+    documentation: Annotated[Most | None, env("DOCUMENTATION_RATE_LIMIT_MAX")] = None
+    tp_capital: Annotated[Most | None, env("TP_CAPITAL_RATE_LIMIT_MAX")] = None
+    b3: Annotated[Most | None, env("B3_RATE_LIMIT_MAX")] = None
+    firecrawl_proxy: Annotated[Most | None, env("FIRECRAWL_PROXY_RATE_LIMIT_MAX")] = None
+    firecrawl_window_ms: Annotated[Most | None, env("FIRECRAWL_PROXY_RATE_LIMIT_WINDOW_MS")] = None
+
+
+USUAL_LIMITS = {  # service -> (field of Limits, requests)
+    "workspace-api": ("workspace", 300),
+    "documentation-api": ("documentation", 200),
+    "tp-capital-signals": ("tp_capital", 120),
+    "b3-market-data": ("b3", 120),
+    "firecrawl-proxy": ("firecrawl_proxy", 100),
+}
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The whole tree. Paths are absolute."""
 
@@ -287,6 +318,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     spool: Spool = field(default_factory=Spool)
     stream: Stream = field(default_factory=Stream)
     access: Access = field(default_factory=Access)
+    limits: Limits = field(default_factory=Limits)
     capture: Capture = field(default_factory=Capture)
     profitdll: ProfitDll = field(default_factory=ProfitDll)
     orders: Orders = field(default_factory=Orders)
@@ -326,6 +358,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def alert_urls(self) -> tuple[str, ...]:
         """Where alerts go, as the apprise library writes addresses."""
         return tuple(self.alerts.split())
+
+    def allowance(self, service: str) -> Allowance:
+        """How many requests a service answers to one address. A changed RATE_LIMIT_MAX is the usual figure of all."""
+        name, usual = USUAL_LIMITS.get(service, ("", self.access.rate_limit_max))
+        if self.access.rate_limit_max != Access().rate_limit_max:
+            usual = self.access.rate_limit_max
+        own = getattr(self.limits, name, None)
+        window = self.limits.firecrawl_window_ms if service == "firecrawl-proxy" else None
+        setting = next((n for field, names, _ in _fields(Limits) if field == name for n in names), "RATE_LIMIT_MAX")
+        return Allowance(own or usual, window or self.access.rate_limit_window_ms, setting)
 
     def url(self, service: str, path: str = "") -> str:
         """Address of a service of the manifest on this machine."""
@@ -373,7 +415,7 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Orders, Spool, Stream, Access):
+    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Orders, Spool, Stream, Access, Limits):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found

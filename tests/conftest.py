@@ -8,21 +8,14 @@ import msgspec
 import pytest
 import structlog
 
+from config import manifest
 from config import settings as configuration
 from config.settings import ROOT, Settings
 from launcher import engines as embedded
 from launcher import instance, migrations
 from launcher.report import Silent
 
-PORTS = (
-    "QUESTDB_HTTP_PORT",
-    "QUESTDB_PG_PORT",
-    "FRONTEND_APPS_DB_PORT",
-    "API_GATEWAY_PORT",
-    "ORDER_MANAGER_PORT",
-    "DATA_CAPTURE_PORT",
-    "DAGSTER_PORT",
-)
+PORTS = ("QUESTDB_PG_PORT", *(s.port_variables[0] for s in manifest.services() if s.port_variables))
 
 
 def elsewhere() -> dict[str, str]:

@@ -1,21 +1,25 @@
 """The application factory: one Litestar application for one service, with all that the kernel gives."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from msgspec import Struct
+from prometheus_client.registry import Collector
 
 from api.kernel import errors
 from api.kernel.directory import Directory, directory_of
 from api.kernel.documentation import openapi
 from api.kernel.gate import Gate, cors
-from api.kernel.health import Probe, health_handlers
-from api.kernel.limits import RateLimit
+from api.kernel.health import Question, health_handlers
+from api.kernel.limits import COUNTED, SERVICE, RateLimit, Windows
 from api.kernel.telemetry import Metrics, Telemetry
-from config.settings import Settings
+from config.settings import Allowance, Settings
+
+if TYPE_CHECKING:
+    from sql.pool import Pool
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -28,44 +32,103 @@ class Service(Struct, frozen=True, kw_only=True):
     id: str  # as in the manifest
     title: str
     description: str
-    handlers: Sequence[Any]
+    handlers: Sequence[Any]  # also on the gateway, at the same paths
+    own: Sequence[Any] = ()  # on its own port alone, such as `/`; a `/health` here replaces the kernel's
     parts: Mapping[str, Any] = {}  # argument name of handlers -> object
-    probes: Mapping[str, Probe] = {}
+    probes: Mapping[str, Question] = {}
+    pools: Sequence["Pool"] = ()  # the kernel watches, measures and closes them
+    collectors: Sequence[Collector] = ()  # metrics of its own
     tags: Mapping[str, str] = {}
     lifespans: Sequence[Lifespan] = ()
+    counted: str = "/api/"  # the rate limit counts requests of `handlers` whose path begins so
     rate_limit: int | None = None  # requests per window; None: the setting's
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 def create_app(
-    settings: Settings, service: Service, *, metrics: Metrics | None = None, directory: Directory | None = None
+    settings: Settings,
+    service: Service,
+    *,
+    metrics: Metrics | None = None,
+    mounted: Sequence[Service] = (),
+    windows: Windows | None = None,
+    directory: Directory | None = None,
 ) -> Litestar:
-    """Build the application. Nothing is opened before its lifespan starts.
+    """Build the application; `mounted` services answer in it too. Nothing is opened before its lifespan starts.
 
-    Raises SettingsError when callers need a key and none is set.
+    `windows` are the counts of a process that holds several applications. The lifespan of a mounted service is that of
+    its own application. Raises SettingsError when callers need a key and none is set.
     """
-    metrics = metrics or Metrics()
-    access, directory = settings.access, directory or directory_of(settings)
+    metrics, directory = metrics or Metrics(), directory or directory_of(settings)
+    for collector in service.collectors:
+        metrics.registry.register(collector)
+    for pool in service.pools:
+        pool.observe = metrics.observer(service.id)
+    own_health = any("/health" in handler.paths for handler in service.own if hasattr(handler, "paths"))
+    kernel = health_handlers(service.id, probes_of(service), metrics)
+    tags = {name: text for part in (service, *mounted) for name, text in part.tags.items()}
     app = Litestar(
-        route_handlers=[*health_handlers(service.id, service.probes, metrics), *service.handlers],
-        dependencies={name: _provided(part) for name, part in service.parts.items()},
+        route_handlers=[
+            *(kernel[1:] if own_health else kernel),
+            _routed(service, service.own, counted="/api/"),
+            *(_routed(part, part.handlers, counted=part.counted) for part in (service, *mounted)),
+        ],
         exception_handlers=errors.HANDLERS,
         middleware=[
-            Gate(access, directory),
-            RateLimit(service.rate_limit or access.rate_limit_max, access.rate_limit_window_ms),
+            Gate(settings.access, directory),
+            RateLimit(service.id, allowances(settings, (service, *mounted)), windows or Windows()),
         ],
         cors_config=cors(settings),
-        lifespan=list(service.lifespans),
+        lifespan=[_closing(service), *service.lifespans],
         on_shutdown=[directory.close],
         openapi_config=openapi(
-            service.title, service.description, {"health": "Is it alive, and how does it feel", **service.tags}
+            service.title, service.description, {"health": "Is it alive, and how does it feel", **tags}
         ),
-        request_max_body_size=MAX_BODY_BYTES,
+        request_max_body_size=service.max_body_bytes,
         logging_config=None,
         debug=False,
     )
-    ports = {port: name for name, port in settings.ports.items()}
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id, ports)
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id)
     return app
+
+
+def probes_of(service: Service) -> dict[str, Question]:
+    """What is asked when the service is asked for its health."""
+    pools = {"postgres" if len(service.pools) == 1 else pool.name: pool.ready for pool in service.pools}
+    return {**pools, **service.probes}
+
+
+def allowances(settings: Settings, services: Sequence[Service]) -> dict[str, Allowance]:
+    """How many requests of one address each service answers."""
+    found = {}
+    for service in services:
+        allowed = settings.allowance(service.id)
+        if service.rate_limit is not None:
+            allowed = Allowance(service.rate_limit, allowed.window_ms, allowed.setting)
+        found[service.id] = allowed
+    return found
+
+
+def _routed(service: Service, handlers: Sequence[Any], counted: str) -> Router:
+    return Router(
+        "/",
+        route_handlers=handlers,
+        dependencies={name: _provided(part) for name, part in service.parts.items()},
+        opt={SERVICE: service.id, COUNTED: counted},
+        request_max_body_size=service.max_body_bytes,
+    )
+
+
+def _closing(service: Service) -> Lifespan:
+    @asynccontextmanager
+    async def pools(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for pool in service.pools:
+                await pool.close()
+
+    return pools
 
 
 def _provided(part: Any) -> Provide:

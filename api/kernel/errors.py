@@ -146,7 +146,7 @@ def _sent_as(request: Request[Any, Any, Any], argument: str) -> str:
     """The name that the caller knows a handler's argument by."""
     known = request.route_handler.parsed_fn_signature.parameters.get(argument)
     definition = known.kwarg_definition if known else None
-    return getattr(definition, "query", None) or getattr(definition, "header", None) or argument
+    return getattr(definition, "name", None) or argument
 
 
 def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:

@@ -2,11 +2,11 @@
 
 import asyncio
 import datetime as dt
+import inspect
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anyio.to_thread
 from litestar import Response, get
@@ -19,6 +19,7 @@ from api.kernel.access import OPEN, scoped
 from api.kernel.telemetry import Metrics
 
 Probe = Callable[[], bool | str]  # blocking; True when the thing is well, otherwise False or, in words, why it is not
+Question = Probe | Callable[[], Awaitable[bool | str]]  # one that does not block is asked in the loop
 EXPOSITION = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # litestar adds the charset of text itself
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 1.0  # asked more often, the last answer is given: health checks must not load what they watch
@@ -47,7 +48,7 @@ class Health(Struct, frozen=True, kw_only=True):
 class Checks:
     """Runs the probes of a process at most once a second, each within its time, however many ask."""
 
-    def __init__(self, probes: Mapping[str, Probe], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, probes: Mapping[str, Question], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._probes = probes
         self._timeout = timeout_seconds
         self._lock = asyncio.Lock()
@@ -66,11 +67,8 @@ class Checks:
 
     async def _ask(self, name: str) -> Finding:
         began = time.perf_counter()
-        run = partial(
-            anyio.to_thread.run_sync, self._probes[name], abandon_on_cancel=True, limiter=self._limiters[name]
-        )
         try:
-            found = await asyncio.wait_for(run(), self._timeout)
+            found = await asyncio.wait_for(self._run(name), self._timeout)
         except TimeoutError:
             found = f"no answer within {self._timeout:g} s"
         except Exception as error:  # a probe of any kind: the name of its error is told, its words may hold a DSN
@@ -78,8 +76,14 @@ class Checks:
         latency = round((time.perf_counter() - began) * 1000, 2)
         return Finding(status="ok", latency_ms=latency) if found is True else _failed(latency, found)
 
+    async def _run(self, name: str) -> bool | str:
+        probe: Any = self._probes[name]
+        if inspect.iscoroutinefunction(probe):
+            return await cast("Awaitable[bool | str]", probe())
+        return await anyio.to_thread.run_sync(probe, abandon_on_cancel=True, limiter=self._limiters[name])
 
-def health_handlers(service: str, probes: Mapping[str, Probe], metrics: Metrics) -> list[HTTPRouteHandler]:
+
+def health_handlers(service: str, probes: Mapping[str, Question], metrics: Metrics) -> list[HTTPRouteHandler]:
     """The handlers of `/health` (open to all) and `/metrics`."""
     checks, started = Checks(probes), time.monotonic()
     unhealthy = {503: ResponseSpec(Health, generate_examples=False, description="something needed does not answer")}

@@ -3,10 +3,10 @@
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import uvicorn
-from litestar import Litestar
 
 from api.kernel.sockets import SharedFrames
 from config import manifest
@@ -14,18 +14,21 @@ from config.settings import Settings
 
 STOP_SECONDS = 10
 
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
 
 class PortTakenError(Exception):
     """A port cannot be listened on. The message names the port, the setting and the remedy."""
 
 
-def serve(app: Litestar, settings: Settings, services: Sequence[str]) -> None:
+def serve(app: Application, settings: Settings, services: Sequence[str], *, pooled: bool = False) -> None:
     """Answer on the port of each service until SIGTERM or SIGINT, then finish what is being answered and return.
 
-    Answers still going after ten seconds are cut off. Raises PortTakenError before anything is answered.
+    `pooled` says that the application has pools of database connections. Answers still going after ten seconds are cut
+    off. Raises PortTakenError before anything is answered.
     """
     sockets = listening(settings, services)
-    server = uvicorn.Server(configured(app))
+    server = uvicorn.Server(configured(app, pooled=pooled))
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         # uvicorn raises the signal again after a clean stop; a stop that was asked for is a success.
         if number := getattr(signal, name, None):  # SIGBREAK is Windows' way to ask a child
@@ -33,10 +36,12 @@ def serve(app: Litestar, settings: Settings, services: Sequence[str]) -> None:
     server.run(sockets=sockets)
 
 
-def configured(app: Litestar) -> uvicorn.Config:
+def configured(app: Application, *, pooled: bool = False) -> uvicorn.Config:
     """How every application is served."""
     return uvicorn.Config(
         app,
+        # psycopg cannot use Windows' usual loop; the other one takes 512 sockets there, too few for the stream.
+        loop="asyncio:SelectorEventLoop" if pooled and sys.platform == "win32" else "auto",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -6,7 +6,7 @@ It wraps the whole application and not each route, so that unknown paths and ref
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import structlog
 from litestar.datastructures import Headers, MutableScopeHeaders
@@ -19,6 +19,7 @@ CORRELATION_SHAPE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/health", "/metrics", "/api/v1/live"})  # asked every second or so: logged at debug
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 HARDENING = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -48,18 +49,39 @@ class Metrics:
             "Time from the request's first byte to the answer's last",
             ["service", "method", "route"],
             registry=self.registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            buckets=BUCKETS,
         )
+        self.queries = Counter(
+            "tradingsystem_db_queries_total",
+            "Statements sent to a database",
+            ["service", "operation", "status"],
+            registry=self.registry,
+        )
+        self.query_durations = Histogram(
+            "tradingsystem_db_query_duration_seconds",
+            "Time from a statement to its last row, waiting for a connection included",
+            ["service", "operation"],
+            registry=self.registry,
+            buckets=BUCKETS,
+        )
+
+    def observer(self, service: str) -> Callable[[str, str, float], None]:
+        """What tells of the statements that a service sends to its database."""
+
+        def observe(operation: str, status: str, seconds: float) -> None:
+            self.queries.labels(service, operation, status).inc()
+            self.query_durations.labels(service, operation).observe(seconds)
+
+        return observe
 
 
 class Telemetry:
-    """ASGI layer. `services` maps a port to the service that answers there; any other port means `default`."""
+    """ASGI layer of the application of `service`; requests of a service that is mounted in it count as that one's."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, default: str, services: Mapping[int, str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, service: str) -> None:
         self._app = app
         self._metrics = metrics
-        self._default = default
-        self._services = services
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -67,9 +89,8 @@ class Telemetry:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
-        service = self._service(scope)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=service)
+        structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=self._service)
         try:
             await self._app(exchange.scope, receive, exchange.send)
         except Exception:
@@ -77,14 +98,12 @@ class Telemetry:
             logger.exception("answer_broken_off", method=exchange.method, path=exchange.path)
             raise
         finally:
-            self._record(exchange, service)
+            self._record(exchange)
 
-    def _service(self, scope: Scope) -> str:
-        server = scope.get("server")
-        return self._services.get(server[1] or 0, self._default) if server else self._default
-
-    def _record(self, exchange: "_Exchange", service: str) -> None:
+    def _record(self, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.began
+        found = exchange.scope.get("route_handler")
+        service = found.opt.get("service", self._service) if found else self._service
         method = exchange.method if exchange.method in METHODS else "OTHER"
         route = route_of(exchange.scope)
         self._metrics.requests.labels(service, method, route, str(exchange.status)).inc()

@@ -1,10 +1,5 @@
 """The workspace as a service: port 3200, and the gateway."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from litestar import Litestar
-
 from api.kernel.application import Service
 from api.workspace.audit import list_audit
 from api.workspace.items import create_item, delete_item, get_item, list_items, update_item
@@ -22,14 +17,6 @@ DESCRIPTION = """Items of six categories, with priority, status and tags; what b
 def workspace(settings: Settings) -> Service:
     """The service on the database of `settings`. Opens nothing before the first request."""
     pool = Pool(settings.postgres.dsn("app_workspace", "frontend_apps"), ID)
-
-    @asynccontextmanager
-    async def connections(_: Litestar) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await pool.close()
-
     return Service(
         id=ID,
         title="Workspace",
@@ -37,6 +24,5 @@ def workspace(settings: Settings) -> Service:
         handlers=[list_items, get_item, create_item, update_item, delete_item, list_audit, list_papers],
         parts={"workspace_pool": pool, "papers_dir": settings.papers_dir},
         tags={"workspace": "Items, their audit log, product papers"},
-        lifespans=[connections],
-        rate_limit=300,
+        pools=[pool],
     )

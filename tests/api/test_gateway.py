@@ -175,8 +175,29 @@ def test_the_live_figures_are_there_and_shared(http):
     assert states | {"questdb": "up", "postgres": "up", "api-gateway": "up", "order-manager": "down"} == states
 
 
-def test_health_is_ok_and_the_page_and_the_documentation_are_local(http):
-    assert http.get("/health").json()["status"] == "ok"
+def test_health_tells_of_the_stores_and_of_every_service(http):
+    answer = http.get("/health")
+    body = answer.json()
+
+    assert answer.status_code == 200
+    assert (body["status"], body["ok"]) == ("degraded", True)  # the realtime process does not run here
+    assert {name: check["status"] for name, check in body["checks"].items()} == {"hot": "ok", "warm": "ok"}
+    assert body["services"]["api-gateway"]["status"] == body["services"]["workspace-api"]["status"] == "ok"
+    assert body["services"]["order-manager"]["status"] == "down"
+
+
+def test_the_catalog_of_services_says_where_each_is_and_how_it_feels(http):
+    entries = {entry["id"]: entry for entry in http.get("/api/v1/services").json()["data"]}
+    workspace = entries["workspace-api"]
+
+    assert workspace["prefix"] == "/api/workspace"
+    assert workspace["state"] == "up"
+    assert httpx.get(workspace["health"]).json()["service"] == "workspace-api"
+    assert httpx.get(workspace["docs"]).status_code == 200
+    assert entries["order-manager"]["state"] == "down"
+
+
+def test_the_page_and_the_documentation_are_local(http):
     for path in ("/", "/docs"):
         page = http.get(path)
         assert page.status_code == 200

@@ -3,7 +3,8 @@ import asyncio
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
-from api.kernel.limits import RateLimit
+from api.kernel.limits import RateLimit, Windows
+from config.settings import Allowance
 from tests.api.service import client
 
 
@@ -32,7 +33,7 @@ def test_a_window_ends():
         await asyncio.sleep(0)
 
     now = [0.0]
-    app = Litestar([x], middleware=[RateLimit(1, 1000, clock=lambda: now[0])])
+    app = Litestar([x], middleware=[RateLimit("x", {"x": Allowance(1, 1000, "MAX")}, Windows(lambda: now[0]))])
     with TestClient(app) as caller:
         statuses = [caller.get("/api/x").status_code, caller.get("/api/x").status_code]
         now[0] = 1.0

@@ -23,7 +23,7 @@ def caller(tmp_path):
 
     file.fn.__annotations__["return"] = object
     app = Litestar([file], exception_handlers=HANDLERS)
-    app.asgi_handler = Telemetry(app.asgi_handler, Metrics(), "test", {})
+    app.asgi_handler = Telemetry(app.asgi_handler, Metrics(), "test")
     with TestClient(app) as client:
         yield client
 

@@ -1,14 +1,10 @@
 import socket
-import threading
 
-import httpx
 import msgspec
 import pytest
-import uvicorn
 
 from api.kernel.server import PortTakenError, listening
 from tests.api.conftest import running_api
-from tests.api.service import client
 
 
 def test_a_taken_port_is_named_with_its_setting(settings):
@@ -36,26 +32,6 @@ def test_a_taken_port_leaves_no_other_port_open(settings):
 
         with socket.socket() as again:
             again.bind(("127.0.0.1", free))
-
-
-def test_one_application_on_two_ports_knows_the_service_by_the_port(settings):
-    ports = {"api-gateway": 0, "order-manager": 0}
-    sockets = listening(msgspec.structs.replace(settings, ports=ports), list(ports))
-    numbers = {name: bound.getsockname()[1] for name, bound in zip(ports, sockets, strict=True)}
-    app = client(msgspec.structs.replace(settings, ports=numbers)).app
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
-    thread.start()
-    try:
-        for port in numbers.values():
-            assert httpx.get(f"http://127.0.0.1:{port}/api/items/1", timeout=10).status_code == 200
-        text = httpx.get(f"http://127.0.0.1:{numbers['api-gateway']}/metrics", timeout=10).text
-    finally:
-        server.should_exit = True
-        thread.join(timeout=20)
-
-    assert 'route="/api/items/{number}",service="order-manager",status="200"} 1.0' in text
-    assert 'route="/api/items/{number}",service="api-gateway",status="200"} 1.0' in text
 
 
 def test_the_process_ends_by_sigterm_with_zero(settings_in, tmp_path, process_environment_of):
