@@ -15,7 +15,9 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec import Meta, Struct, field
 
-from config import manifest, secrets
+from config import manifest, secrets, tp_capital
+from config.tp_capital import TpCapital
+from config.variables import env
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config/container-images.env", "config/.env.defaults", ".env", ".env.local")
@@ -26,6 +28,7 @@ SECRETS = (
     "PROFITDLL_PASSWORD",
     "PROFITDLL_ROUTING_PASSWORD",
     "TRADINGSYSTEM_JOURNAL_KEY",
+    *tp_capital.SECRETS,
 )  # never in a tracked file
 OUR_PREFIX = "TRADINGSYSTEM_"
 POSITION_PREFIX = "MAX_POSITION_SIZE_"  # before a symbol, or the root of a contract
@@ -37,11 +40,6 @@ Kind = Literal["demo", "live"]
 
 class SettingsError(Exception):
     """Configuration that cannot be used. The message names the setting, what was expected and what was found."""
-
-
-def env(*names: str) -> Any:
-    """Meta that says which variables set a field; the first one that is set wins."""
-    return Meta(extra={"env": names})
 
 
 class QuestDB(Struct, frozen=True, kw_only=True):
@@ -322,6 +320,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     capture: Capture = field(default_factory=Capture)
     profitdll: ProfitDll = field(default_factory=ProfitDll)
     orders: Orders = field(default_factory=Orders)
+    tp_capital: TpCapital = field(default_factory=TpCapital)
     ports: dict[str, int] = {}  # service id -> port
 
     @property
@@ -415,7 +414,8 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
     found: dict[str, tuple[type[Struct], str]] = {
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
-    for owner in (Settings, QuestDB, Postgres, B3, Capture, ProfitDll, Orders, Spool, Stream, Access, Limits):
+    parts = [hint for hint in get_type_hints(Settings).values() if isinstance(hint, type) and issubclass(hint, Struct)]
+    for owner in (Settings, *parts):
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found
