@@ -41,8 +41,13 @@ def kept(store: SignalStore, seen: Post, **values):
 @pytest.fixture
 def store(hot):
     for table in (SIGNALS, DELETED_SIGNALS, POSTS):
-        hot.execute(f"TRUNCATE TABLE {table.name}")
+        empty(hot, table)
     return SignalStore(hot)
+
+
+def empty(hot, table):
+    hot.execute(f"TRUNCATE TABLE {table.name}")
+    hot.wait_applied(table)
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def test_a_post_cut_off_before_its_end_is_done_again_under_the_same_name(store, 
     seen = post(1)
     kept(store, seen)
     named = hot.rows("SELECT ingested_at FROM tp_capital_signals")
-    hot.execute("TRUNCATE TABLE tp_capital_posts")  # as if the process had died between the two writes
+    empty(hot, POSTS)  # as if the process had died between the two writes
 
     assert kept(SignalStore(hot), seen) == "stored"
     assert hot.rows("SELECT ingested_at FROM tp_capital_signals") == named
@@ -142,7 +147,7 @@ def test_a_deletion_is_archived_leaves_the_others_and_reaches_warm(store, hot, w
 
 
 def test_a_registry_keeps_every_version_and_shows_the_newest(hot, warm):
-    hot.execute(f"TRUNCATE TABLE {BOTS.name}")
+    empty(hot, BOTS)
     registry = telegram_registry.bots(hot)
     now = dt.datetime.now(dt.UTC)
     names = [telegram_registry.new_id("bot", now) for _ in range(2)]
