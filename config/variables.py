@@ -1,8 +1,15 @@
-"""How a setting says which environment variables set it."""
+"""What every setting is made of: which environment variables set it, what it may be, the error when it is not."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """Configuration that cannot be used. The message names the setting, what was expected and what was found."""
 
 
 def env(*names: str) -> Any:
