@@ -319,8 +319,8 @@ def variables() -> dict[str, tuple[type[Struct], str]]:
         name: (Settings, "ports") for service in manifest.services() for name in service.port_variables
     }
     hints: Iterable[Any] = get_type_hints(Settings).values()
-    parts: list[type[Struct]] = [hint for hint in hints if isinstance(hint, type) and issubclass(hint, Struct)]
-    for owner in (Settings, *parts):
+    owners: list[type[Struct]] = [Settings, *(h for h in hints if isinstance(h, type) and issubclass(h, Struct))]
+    for owner in owners:
         for name, names, _ in _fields(owner):
             found.update(dict.fromkeys(names, (owner, name)))
     return found
