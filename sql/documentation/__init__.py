@@ -1,0 +1,1 @@
+"""What the documentation service stores: systems, ideas, links, files, and the trail of who changed them."""

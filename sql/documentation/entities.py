@@ -1,0 +1,274 @@
+"""Systems, ideas, links and files alike: listed, found, added, changed and removed, each write with its trail.
+
+A write and its entry of the audit log are one transaction. Identifiers are those of the entities declared here; values
+are bound.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from sql.documentation import audit
+from sql.documentation.audit import Who
+from sql.pool import Connection, Pool, Row
+
+MOST = 1_000  # rows of an answer whose caller named no limit
+
+Direction = Literal["ASC", "DESC"]
+Check = Callable[[Row], None]  # looks at the row as it is, under its lock; raises to leave it so
+
+
+class Entity(Struct, frozen=True, kw_only=True):
+    """One table. `columns` are readable, `written` those a caller gives; `conditions` and `orders` are SQL on `it`."""
+
+    name: str  # plural, as in paths and in the audit log
+    table: str
+    columns: tuple[str, ...]
+    written: tuple[str, ...]
+    json: frozenset[str]
+    heading: str  # the column people know it by
+    searched: tuple[str, ...]
+    conditions: Mapping[str, str]
+    orders: Mapping[str, str]
+    embedded: str = ""  # a further column of what is read
+    joined: str = ""
+
+    @property
+    def read(self) -> str:
+        """The select list."""
+        return ", ".join(f"it.{name}" for name in self.columns) + (f", {self.embedded}" if self.embedded else "")
+
+    @property
+    def source(self) -> str:
+        """Where it is read."""
+        return f"documentation.{self.table} AS it {self.joined}".rstrip()
+
+
+SYSTEM_OF = (
+    "CASE WHEN system.id IS NOT NULL THEN jsonb_build_object('id', system.id, 'name', system.name, "
+    "'type', system.type, 'status', system.status, 'url', system.url) END AS system"
+)
+JOINED = "LEFT JOIN documentation.documentation_systems AS system ON system.id = it.system_id"
+PRIORITY = "array_position(ARRAY['low', 'medium', 'high', 'urgent']::text[], it.priority::text)"
+TIMES = {"created_at": "it.created_at", "updated_at": "it.updated_at"}
+
+
+def _equal(*names: str) -> dict[str, str]:
+    return {name: f"it.{name} = %({name})s" for name in names}
+
+
+SYSTEMS = Entity(
+    name="systems",
+    table="documentation_systems",
+    columns=(
+        "id", "name", "description", "type", "url", "status", "last_checked", "response_time_ms", "version", "owner",
+        "tags", "metadata", "icon", "color", "host", "port", "endpoint_count", "channel_count", "created_by",
+        "created_at", "updated_at",
+    ),
+    written=(
+        "name", "description", "type", "url", "status", "version", "owner", "tags", "metadata", "icon", "color", "host",
+        "port",
+    ),
+    json=frozenset({"tags", "metadata"}),
+    heading="name",
+    searched=("name", "description", "owner"),
+    conditions=_equal("status", "type", "owner"),
+    orders=TIMES | {"name": "it.name", "title": "it.name", "status": "it.status", "priority": "it.created_at"},
+)  # fmt: skip
+IDEAS = Entity(
+    name="ideas",
+    table="documentation_ideas",
+    columns=(
+        "id", "title", "description", "category", "priority", "status", "assigned_to", "system_id", "tags",
+        "estimated_hours", "actual_hours", "due_date", "completed_at", "created_by", "created_at", "updated_at",
+    ),
+    written=(
+        "title", "description", "category", "priority", "status", "assigned_to", "system_id", "tags", "estimated_hours",
+        "actual_hours", "due_date", "completed_at",
+    ),
+    json=frozenset({"tags"}),
+    heading="title",
+    searched=("title", "description"),
+    conditions=_equal("status", "category", "priority", "assigned_to", "system_id", "created_by"),
+    orders=TIMES | {"title": "it.title", "name": "it.title", "status": "it.status", "priority": PRIORITY},
+    embedded=SYSTEM_OF,
+    joined=JOINED,
+)  # fmt: skip
+LINKS = Entity(
+    name="links",
+    table="documentation_links",
+    columns=(
+        "id", "title", "url", "description", "system_id", "tags", "metadata", "created_by", "created_at", "updated_at",
+    ),
+    written=("title", "url", "description", "system_id", "tags", "metadata"),
+    json=frozenset({"tags", "metadata"}),
+    heading="title",
+    searched=("title", "description", "url"),
+    conditions=_equal("system_id") | {"tag": "it.tags ? %(tag)s"},
+    orders=TIMES | {"title": "it.title"},
+    embedded=SYSTEM_OF,
+    joined=JOINED,
+)  # fmt: skip
+FILES = Entity(
+    name="files",
+    table="documentation_files",
+    columns=(
+        "id", "filename", "original_name", "mime_type", "size_bytes", "file_path", "description", "idea_id",
+        "system_id", "uploaded_by", "is_public", "download_count", "checksum", "created_at", "updated_at",
+    ),
+    written=("description", "is_public", "system_id", "idea_id"),
+    json=frozenset(),
+    heading="original_name",
+    searched=("original_name", "description"),
+    conditions=_equal("system_id", "idea_id", "uploaded_by", "mime_type", "is_public")
+    | {
+        "min_size": "it.size_bytes >= %(min_size)s",
+        "max_size": "it.size_bytes <= %(max_size)s",
+        "created_from": "it.created_at >= %(created_from)s",
+        "created_to": "it.created_at <= %(created_to)s",
+    },
+    orders=TIMES
+    | {
+        "size": "it.size_bytes",
+        "size_bytes": "it.size_bytes",
+        "filename": "it.filename",
+        "original_name": "it.original_name",
+        "mime_type": "it.mime_type",
+        "download_count": "it.download_count",
+    },
+)  # fmt: skip
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Which rows of an entity, in which order. What is None is no condition."""
+
+    filters: Mapping[str, Any] = {}
+    search: str | None = None
+    limit: int = MOST
+    offset: int = 0
+    order_by: str = "created_at"
+    direction: Direction = "DESC"
+
+
+async def listed(pool: Pool, entity: Entity, asked: Asked) -> list[Row]:
+    """The rows that were asked for."""
+    where, values = _where(entity, asked)
+    return await pool.rows(
+        f"SELECT {entity.read} FROM {entity.source}{where} ORDER BY {entity.orders[asked.order_by]} {asked.direction}, "
+        f"it.id {asked.direction} LIMIT %(limit)s OFFSET %(offset)s",
+        values | {"limit": asked.limit, "offset": asked.offset},
+    )
+
+
+async def counted(pool: Pool, entity: Entity, asked: Asked) -> int:
+    """How many rows there are of what was asked for, on all pages."""
+    where, values = _where(entity, asked)
+    found = await pool.one(f"SELECT count(*) AS rows FROM documentation.{entity.table} AS it{where}", values)
+    return int(found["rows"]) if found else 0
+
+
+async def found(pool: Pool, entity: Entity, key: uuid.UUID) -> Row | None:
+    """One row, or None."""
+    return await pool.one(f"SELECT {entity.read} FROM {entity.source} WHERE it.id = %(key)s", {"key": key})
+
+
+async def added(pool: Pool, entity: Entity, values: Mapping[str, Any], who: Who) -> Row:
+    """A new row of `values`, what is missing of them null. Raises ConflictError with the constraint that forbids it."""
+    names = (*entity.written, "created_by")
+    places = ", ".join(f"%({name})s" for name in names)
+    statement = (
+        f"WITH it AS (INSERT INTO documentation.{entity.table} ({', '.join(names)}) VALUES ({places}) RETURNING *) "
+        f"SELECT {entity.read} FROM it {entity.joined}"
+    )
+    async with pool.transaction() as connection:
+        row = await _one(connection, statement, _bound(entity, values) | {"created_by": who.user})
+        assert row is not None
+        await audit.record(
+            connection, who, entity.name, row["id"], action="created", changes={"after": _told(entity, row)}
+        )
+    return row
+
+
+async def changed(
+    pool: Pool, entity: Entity, key: uuid.UUID, *, change: Callable[[Row], Mapping[str, Any]], who: Who, check: Check
+) -> Row | None:
+    """The row after `change` of what it was, or None when there is none. `check` and `change` see it locked."""
+    assigned = ", ".join(f"{name} = %({name})s" for name in entity.written)
+    statement = (
+        f"WITH it AS (UPDATE documentation.{entity.table} SET {assigned}, updated_at = clock_timestamp() "
+        f"WHERE id = %(key)s RETURNING *) SELECT {entity.read} FROM it {entity.joined}"
+    )
+    async with pool.transaction() as connection:
+        before = await _locked(connection, entity, key)
+        if before is None:
+            return None
+        check(before)
+        values = {name: before[name] for name in entity.written} | dict(change(before))
+        row = await _one(connection, statement, _bound(entity, values) | {"key": key})
+        assert row is not None
+        await audit.record(
+            connection, who, entity.name, key, action=_action(before, row), changes=_differences(entity, before, row)
+        )
+    return row
+
+
+async def removed(pool: Pool, entity: Entity, key: uuid.UUID, *, who: Who, check: Check) -> Row | None:
+    """Remove a row; the row as it was, or None when there was none."""
+    async with pool.transaction() as connection:
+        before = await _locked(connection, entity, key)
+        if before is None:
+            return None
+        check(before)
+        await connection.execute(f"DELETE FROM documentation.{entity.table} WHERE id = %(key)s", {"key": key})
+        await audit.record(
+            connection, who, entity.name, key, action="deleted", changes={"before": _told(entity, before)}
+        )
+    return before
+
+
+def _where(entity: Entity, asked: Asked) -> tuple[str, dict[str, Any]]:
+    values = {name: value for name, value in asked.filters.items() if value is not None}
+    parts = [entity.conditions[name] for name in values]
+    if asked.search is not None:
+        contained = " OR ".join(f"it.{name} ILIKE %(contained)s" for name in entity.searched)
+        parts.append(f"(it.search @@ documentation.asked(%(search)s) OR {contained})")
+        values |= {"search": asked.search, "contained": f"%{literal(asked.search)}%"}
+    return (" WHERE " + " AND ".join(parts) if parts else ""), values
+
+
+def literal(text: str) -> str:
+    """`text` as a part of a LIKE pattern that means itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _bound(entity: Entity, values: Mapping[str, Any]) -> dict[str, Any]:
+    bound = {name: values.get(name) for name in entity.written}
+    return {n: Jsonb(v) if n in entity.json and v is not None else v for n, v in bound.items()}
+
+
+async def _locked(connection: Connection, entity: Entity, key: uuid.UUID) -> Row | None:
+    columns = ", ".join(f"it.{name}" for name in entity.columns)
+    return await _one(
+        connection, f"SELECT {columns} FROM documentation.{entity.table} AS it WHERE it.id = %(key)s FOR UPDATE",
+        {"key": key},
+    )  # fmt: skip
+
+
+async def _one(connection: Connection, statement: str, values: Mapping[str, Any]) -> Row | None:
+    return await (await connection.execute(statement, values)).fetchone()
+
+
+def _action(before: Row, after: Row) -> str:
+    return "status_changed" if before.get("status") != after.get("status") else "updated"
+
+
+def _differences(entity: Entity, before: Row, after: Row) -> dict[str, Any]:
+    names = [name for name in entity.columns if name != "updated_at" and before[name] != after[name]]
+    return {"before": {name: before[name] for name in names}, "after": {name: after[name] for name in names}}
+
+
+def _told(entity: Entity, row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in entity.columns}
