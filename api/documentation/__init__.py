@@ -1,0 +1,1 @@
+"""The documentation service: systems, ideas, links, files, their figures and trail. Port 3400, and the gateway."""

@@ -1,1 +1,0 @@
-"""TP-Capital: what channels of Telegram recommend, as signals; the bots and channels that are known."""
