@@ -1,4 +1,6 @@
-"""The administrator's API key and the journal's: made on the first start, kept in `.env.local`, for its owner alone."""
+"""The administrator's API key, the journal's and that of tokens: made on the first start, kept in `.env.local`, for its
+owner alone.
+"""
 
 from pathlib import Path
 from secrets import token_urlsafe
@@ -7,6 +9,7 @@ from config import secrets
 
 NAME = "TRADINGSYSTEM_API_KEY"
 JOURNAL = "TRADINGSYSTEM_JOURNAL_KEY"
+TOKENS = "TP_CAPITAL_TOKEN_KEY"
 
 
 def place(root: Path) -> Path:
@@ -24,6 +27,11 @@ def renew(root: Path) -> str:
 def make_journal_key(root: Path) -> None:
     """Make the key of the orders' journal and store it. It is never renewed: what was written needs the one it had."""
     _keep(root, JOURNAL, token_urlsafe(32))
+
+
+def make_token_key(root: Path) -> None:
+    """Make the key that seals the tokens of registered bots and store it; a new one goes before it, never over it."""
+    _keep(root, TOKENS, token_urlsafe(32))
 
 
 def _keep(root: Path, name: str, value: str) -> None:

@@ -143,6 +143,8 @@ def _ensure_key(settings: Settings, report: Report) -> None:
     if settings.access.api_key is None:
         key = keys.renew(settings.root)
         report(f"administrator's API key, shown once and kept in {keys.place(settings.root)}: {key}")
+    if settings.tp_capital.token_key is None:
+        keys.make_token_key(settings.root)
     if settings.orders.journal_key is not None:
         return
     if (settings.orders_dir / "journal.jsonl").is_file():

@@ -22,7 +22,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 PRIME = 2_147_483_647
 BIG_DOUBLE = 900_000_000_000_000  # beyond it ten-thousandths do not fit 64 bits
 TOO_BIG = -2
-NULL = -1  # contracts have no negative numbers
+NULL = -1  # what may be null has no negative numbers
 Dialect = Literal["hot", "warm"]
 Unit = Literal["hour", "minute", "second"]
 SIZES: dict[Unit, dt.timedelta] = {

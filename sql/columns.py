@@ -39,7 +39,8 @@ class Kind(Struct, frozen=True, dict=True):
 INSTANT = Kind("instant", "TIMESTAMP", "timestamp with time zone", "timestamp[us, tz=UTC]")
 DAY = Kind("day", "DATE", "date", "date32[day]")
 SYMBOL = Kind("symbol", "SYMBOL", "text", "string")
-TEXT = Kind("text", "VARCHAR", "text", "string")
+# Not VARCHAR: where all values of a partition are short, QuestDB 9.3.4 exports them to Parquet as nulls.
+TEXT = Kind("text", "STRING", "text", "string")
 LONG = Kind("long", "LONG", "bigint", "int64")
 INT = Kind("int", "INT", "integer", "int32")
 DOUBLE = Kind("double", "DOUBLE", "double precision", "double")
@@ -47,6 +48,7 @@ DOUBLE = Kind("double", "DOUBLE", "double precision", "double")
 Instant = Annotated[dt.datetime, Meta(tz=True, extra={"kind": INSTANT})]  # aware, UTC, microseconds
 Day = Annotated[dt.date, Meta(extra={"kind": DAY})]
 Symbol = Annotated[str, Meta(min_length=1, max_length=32, extra={"kind": SYMBOL})]  # few distinct values
+Label = Annotated[str, Meta(min_length=1, max_length=128, extra={"kind": SYMBOL})]  # the same, as people name things
 Text = Annotated[str, Meta(extra={"kind": TEXT})]
 TradeId = Annotated[int, Meta(ge=0, extra={"kind": LONG}, description="unique per symbol and session")]
 Price = Annotated[float, Meta(gt=0, extra={"kind": DOUBLE}, description="BRL, or points for index futures")]
@@ -55,6 +57,7 @@ Broker = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="B3's partic
 Flags = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="bits of sql.tables.Flag")]
 Small = Annotated[int, Meta(ge=0, extra={"kind": INT})]
 Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
+Signed = Annotated[int, Meta(extra={"kind": LONG})]  # never null: fingerprints write -1 for a null
 Amount = Annotated[float, Meta(ge=0, extra={"kind": DOUBLE})]  # of money, or a price that may be 0
 
 

@@ -24,6 +24,7 @@ from sql.columns import (
     says,
 )
 from sql.contract import Table
+from sql.signal_tables import TP_CAPITAL
 
 FOREIGN = 1 << 43  # no source gives numbers from here on
 
@@ -187,7 +188,9 @@ RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, SYNC_CONTROL, RECEIPTS)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
+}
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
 SYNCED: tuple[Table, ...] = tuple(table for table in MOVING if not table.direct)
 DIRECT: tuple[Table, ...] = tuple(table for table in MOVING if table.direct)

@@ -12,6 +12,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from config.settings import Settings
 
 SECRET_NAME = re.compile(r"password|secret|token|authorization|api_?key|dsn|cookie", re.IGNORECASE)
+BOT_TOKEN = re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}")  # of Telegram, in addresses and in errors of its client
 URL_CREDENTIALS = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 HIDDEN = "***"
 
@@ -51,10 +52,15 @@ def configure(settings: Settings, service: str, stream: TextIO | None = None) ->
 
 def secrets_of(settings: Settings) -> frozenset[str]:
     """Every password and key that the settings hold."""
-    hot, warm = settings.questdb, settings.postgres
+    hot, warm, telegram = settings.questdb, settings.postgres, settings.tp_capital
     known = [
         settings.access.api_key,
         settings.orders.journal_key,
+        telegram.ingestion_token,
+        telegram.forwarder_token,
+        telegram.webhook_secret,
+        telegram.gateway_secret,
+        telegram.token_key,
         hot.password,
         hot.reader_password,
         *warm.passwords.values(),
@@ -84,7 +90,7 @@ class Redaction:
         """`value` without secrets."""
         for secret in self._secrets:
             value = value.replace(secret, HIDDEN)
-        return URL_CREDENTIALS.sub(rf"\1:{HIDDEN}@", value)
+        return BOT_TOKEN.sub(HIDDEN, URL_CREDENTIALS.sub(rf"\1:{HIDDEN}@", value))
 
 
 def json_line(_: WrappedLogger, __: str, event: EventDict) -> str:

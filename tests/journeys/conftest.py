@@ -20,6 +20,7 @@ def platform(settings_in: Callable[..., Settings], tmp_path_factory: pytest.Temp
         **instance.environment(settings),
         "TRADINGSYSTEM_API_KEY": "a-key-for-the-journeys",
         "TRADINGSYSTEM_JOURNAL_KEY": "a-journal-key-for-these-tests-alone",
+        "TP_CAPITAL_TOKEN_KEY": "a-token-key-for-these-tests-alone",
     }
     running = Platform(folder, environ, [])
     try:

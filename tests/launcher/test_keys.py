@@ -26,10 +26,12 @@ def test_a_new_key_replaces_the_old_one_and_leaves_every_other_line(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [".env.local"]
 
 
-def test_the_journals_key_joins_the_other_one(tmp_path):
+def test_the_keys_of_journal_and_tokens_join_the_other_one(tmp_path):
     keys.renew(tmp_path)
     keys.make_journal_key(tmp_path)
-    first, second = keys.place(tmp_path).read_text(encoding="utf-8").splitlines()
+    keys.make_token_key(tmp_path)
+    first, second, third = keys.place(tmp_path).read_text(encoding="utf-8").splitlines()
 
     assert first.startswith("TRADINGSYSTEM_API_KEY=")
     assert len(second.removeprefix("TRADINGSYSTEM_JOURNAL_KEY=")) >= 32
+    assert len(third.removeprefix("TP_CAPITAL_TOKEN_KEY=")) >= 32

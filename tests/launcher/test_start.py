@@ -27,6 +27,7 @@ class Commands:
             **instance.child_environment(settings),
             "TRADINGSYSTEM_API_KEY": "only-for-this-test",
             "TRADINGSYSTEM_JOURNAL_KEY": "a-journal-key-for-these-tests-alone",
+            "TP_CAPITAL_TOKEN_KEY": "a-token-key-for-these-tests-alone",
         }
         self.log = log
         self.started: list[subprocess.Popen[bytes]] = []

@@ -3,12 +3,12 @@
 import pytest
 
 from launcher.cli import Refusal, moving_tables
-from sql.tables import BOOK, DAILY, QUOTES, TICKS
+from sql.tables import BOOK, MOVING, SYNCED, TICKS
 
 
 def test_all_that_move_when_none_is_named():
-    assert moving_tables(()) == [TICKS, DAILY, QUOTES, BOOK]
-    assert moving_tables((), synced=True) == [TICKS, DAILY]
+    assert moving_tables(()) == list(MOVING)
+    assert moving_tables((), synced=True) == list(SYNCED)
     assert moving_tables(("book", "ticks")) == [BOOK, TICKS]
 
 
