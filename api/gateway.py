@@ -102,6 +102,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
             "services": "What runs here and how it feels",
         },
         lifespans=[parts],
+        repeatable=False,  # orders are remembered in their journal, keys and sessions are told once
     )
 
 

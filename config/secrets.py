@@ -11,6 +11,7 @@ NAMES = (
     "app_workspace",
     "app_documentation",
     "app_tp_capital",
+    "app_kernel",
     "tape_reader",
     "access_gate",
     "app_access",

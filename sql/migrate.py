@@ -21,7 +21,7 @@ from sql.warm import Cursor, connection_to, is_hypertable
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADMIN = "frontend_admin"
 DATABASES = {  # database -> its owner and the other roles that may connect
-    "frontend_apps": (ADMIN, ("app_workspace", "app_documentation", "app_tp_capital")),
+    "frontend_apps": (ADMIN, ("app_workspace", "app_documentation", "app_tp_capital", "app_kernel")),
     "tradingsystem": ("timescale", ("tape_reader", "access_gate", "app_access")),
     "langgraph": ("langgraph", ()),
     "dagster": ("dagster", ()),

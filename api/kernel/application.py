@@ -14,11 +14,13 @@ from api.kernel.directory import Directory, directory_of
 from api.kernel.documentation import openapi
 from api.kernel.gate import Gate, cors
 from api.kernel.health import Question, health_handlers
+from api.kernel.idempotency import Repeats
 from api.kernel.limits import COUNTED, SERVICE, RateLimit, Windows
 from api.kernel.telemetry import Metrics, Telemetry
 from config.settings import Allowance, Settings
 
 if TYPE_CHECKING:
+    from sql.answers import Answers
     from sql.pool import Pool
 
 MAX_BODY_BYTES = 1_000_000
@@ -42,6 +44,7 @@ class Service(Struct, frozen=True, kw_only=True):
     lifespans: Sequence[Lifespan] = ()
     counted: str = "/api/"  # the rate limit counts requests of `handlers` whose path begins so
     rate_limit: int | None = None  # requests per window; None: the setting's
+    repeatable: bool = True  # writes take an `Idempotency-Key`; False where another process remembers them
     max_body_bytes: int = MAX_BODY_BYTES
 
 
@@ -53,11 +56,13 @@ def create_app(
     mounted: Sequence[Service] = (),
     windows: Windows | None = None,
     directory: Directory | None = None,
+    answers: "Answers | None" = None,
 ) -> Litestar:
     """Build the application; `mounted` services answer in it too. Nothing is opened before its lifespan starts.
 
-    `windows` are the counts of a process that holds several applications. The lifespan of a mounted service is that of
-    its own application. Raises SettingsError when callers need a key and none is set.
+    `windows` are the counts of a process that holds several applications, `answers` what they answered to writes with
+    an `Idempotency-Key`; `mounted` services have their lifespan in their own application. Raises SettingsError when
+    callers need a key and none is set.
     """
     metrics, directory = metrics or Metrics(), directory or directory_of(settings)
     for collector in service.collectors:
@@ -77,6 +82,7 @@ def create_app(
         middleware=[
             Gate(settings.access, directory),
             RateLimit(service.id, allowances(settings, (service, *mounted)), windows or Windows()),
+            *([Repeats(answers, {part.id for part in (service, *mounted) if part.repeatable})] if answers else []),
         ],
         cors_config=cors(settings),
         lifespan=[_closing(service), *service.lifespans],

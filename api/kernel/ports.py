@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack
 from traceback import format_exc
 from typing import Any, cast
 
+import msgspec
 from litestar import Litestar
 from litestar.types import ASGIApp, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 from msgspec import Struct
 
 from api.kernel.application import Service, create_app
 from api.kernel.directory import directory_of
+from api.kernel.idempotency import answers_of
 from api.kernel.limits import Windows
 from config.settings import Settings
 
@@ -76,10 +78,13 @@ class Ports:
 
 def process(settings: Settings, front: Service, services: Sequence[Service], prefixes: Mapping[str, Place]) -> Ports:
     """The application of a process that serves `services` on their ports and, together, behind `front`."""
-    windows, directory = Windows(), directory_of(settings)  # one count and one memory, whichever port was asked
-    apps = {service.id: create_app(settings, service, windows=windows, directory=directory) for service in services}
+    answers = answers_of(settings)
+    # One of each for the whole process, whichever port was asked.
+    shared: dict[str, Any] = {"windows": Windows(), "directory": directory_of(settings), "answers": answers}
+    apps = {service.id: create_app(settings, service, **shared) for service in services}
+    front = msgspec.structs.replace(front, pools=(*front.pools, answers.pool))
     return Ports(
-        create_app(settings, front, mounted=services, windows=windows, directory=directory),
+        create_app(settings, front, mounted=services, **shared),
         {settings.ports[name]: app for name, app in apps.items()},
         {prefix: (cast("ASGIApp", apps[to.service]), to.root) for prefix, to in prefixes.items() if to.service in apps},
     )
