@@ -114,13 +114,13 @@ class Register:
 
     async def keys(self) -> list[Key]:
         """All, the newest first, those that ended too."""
-        return msgspec.convert(await self._pool.rows(statement("access", "select_keys")), list[Key])
+        return [Key(**row) for row in await self._pool.rows(statement("access", "select_keys"))]
 
     async def create_key(self, new: NewKey, by: Author) -> Key:
         """Store a key by the digest of its secret."""
         values = msgspec.structs.asdict(new)
         async with self._pool.transaction() as connection:
-            key = msgspec.convert(await _one(connection, "insert_key", {**values, "actor": by.name}), Key)
+            key = Key(**await _made(connection, "insert_key", {**values, "actor": by.name}))
             told = {name: values[name] for name in ("name", "scopes", "source", "expires_at")}
             await _audit(connection, by, "key.created", f"key {new.id}", (None, told))
         return key
@@ -135,18 +135,21 @@ class Register:
 
     async def people(self) -> list[Person]:
         """All, by name."""
-        return msgspec.convert(await self._pool.rows(statement("access", "select_people")), list[Person])
+        return [Person(**row) for row in await self._pool.rows(statement("access", "select_people"))]
 
     async def person(self, name: str) -> tuple[Person, str] | None:
         """Somebody with the hash of the password; None for a name that nobody has."""
         row = await self._pool.one(statement("access", "select_person"), {"name": name})
-        return (msgspec.convert(row, Person), row["password_hash"]) if row else None
+        if row is None:
+            return None
+        password_hash = row.pop("password_hash")
+        return Person(**row), password_hash
 
     async def add_person(self, name: str, role: str, password_hash: str, by: Author) -> Person:
         """Store a new person."""
         values = {"id": uuid.uuid4(), "name": name, "role": role, "password_hash": password_hash, "actor": by.name}
         async with self._pool.transaction() as connection:
-            person = msgspec.convert(await _one(connection, "insert_person", values), Person)
+            person = Person(**await _made(connection, "insert_person", values))
             await _audit(connection, by, "person.created", f"person {name}", (None, {"name": name, "role": role}))
         return person
 
@@ -165,12 +168,12 @@ class Register:
             if before is None:
                 return None
             values = {"id": before["id"], "role": role, "active": active, "password_hash": password_hash}
-            after = await _one(connection, "update_person", values)
+            after = await _made(connection, "update_person", values)
             if password_hash is not None or active is False:
                 await connection.execute(statement("access", "end_sessions"), {"person": before["id"]})
             told = {**_rights(after), **({"password": "changed"} if password_hash else {})}
             await _audit(connection, by, "person.changed", f"person {name}", (_rights(before), told))
-        return msgspec.convert(after, Person)
+        return Person(**after)
 
     async def begin_session(
         self, session: uuid.UUID, person: Person, refresh_hash: bytes, seconds: int, by: Author
@@ -215,20 +218,26 @@ class Register:
     async def audit(self, limit: int, before: int) -> list[Deed]:
         """Lines with a smaller id than `before`, the newest first."""
         found = await self._pool.rows(statement("access", "select_audit"), {"limit": limit, "before": before})
-        return msgspec.convert(found, list[Deed])
+        return [Deed(**row) for row in found]
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._pool.close()
 
 
-def _rights(row: Row | None) -> dict[str, Any]:
-    return {name: row[name] for name in ("role", "active")} if row else {}
+def _rights(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("role", "active")}
 
 
 async def _one(connection: Connection, name: str, values: dict[str, Any]) -> Row | None:
     cursor = await connection.execute(statement("access", name), values)
     return await cursor.fetchone()
+
+
+async def _made(connection: Connection, name: str, values: dict[str, Any]) -> Row:
+    row = await _one(connection, name, values)
+    assert row is not None, f"{name} returns the row that it writes"
+    return row
 
 
 async def _audit(

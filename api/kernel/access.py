@@ -51,7 +51,7 @@ def denied(source: str | None, scope: str) -> bool:
     service, _, action = scope.partition(":")
     if source not in BOUND:
         return source is not None
-    return action in ("admin", "*") or service in ("access", "*") or (source in PROPOSING and scope == "orders:write")
+    return action in ("admin", "*") or service == "access" or (source in PROPOSING and scope == "orders:write")
 
 
 class Caller(Struct, frozen=True, kw_only=True):

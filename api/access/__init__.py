@@ -1,0 +1,1 @@
+"""Keys of programs, people and their logins, and the audit of all of it: on the gateway."""
