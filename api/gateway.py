@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, Response, get
 from litestar.static_files import create_static_files_router
 
+from api.access.service import access
 from api.batch import Webserver, events, pages
 from api.catalog import CatalogKeeper
 from api.kernel.access import OPEN
@@ -49,7 +50,8 @@ As it happens, over WebSocket: see [/docs/stream](/docs/stream).
 Orders: `POST /api/v1/execute`, `/api/orders`, `/api/risk/…` are answered by the realtime process, whose port (3205) has
 their documentation at `/docs`; `/ws/orders` tells what becomes of them.
 
-On this machine, reading needs no key. Elsewhere, or with `TRADINGSYSTEM_ACCESS=required`, send `X-API-Key`.
+On this machine, reading needs no key. Elsewhere, or with `TRADINGSYSTEM_ACCESS=required`, programs send a key as
+`X-API-Key`, and people the token of `POST /api/v1/auth/login` as `Authorization: Bearer`.
 """
 
 
@@ -66,6 +68,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
     neighbours = Neighbours(settings, ID, services, prefixes=prefixes)
     snapshots, watch, webserver = Snapshots(), Watch(tape, neighbours), Webserver(settings)
     order_manager = OrderManager(settings)
+    doors = access(settings)
     probes = {"hot": tape.hot.ready, "warm": tape.warm.ready}
 
     @asynccontextmanager
@@ -83,7 +86,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
         id=ID,
         title="TradingSystem",
         description=DESCRIPTION,
-        handlers=_handlers(settings),
+        handlers=[*_handlers(settings), *doors.handlers],
         own=[health],
         parts={
             "tape": tape,
@@ -95,13 +98,15 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
             "webserver": webserver,
             "relay": Relay(settings),
             "order_manager": order_manager,
+            **doors.parts,
         },
         probes=probes,
         tags={
             "tape": "Trades, candles, and what there is of them",
             "services": "What runs here and how it feels",
+            **doors.tags,
         },
-        lifespans=[parts],
+        lifespans=[parts, *doors.lifespans],
         repeatable=False,  # orders are remembered in their journal, keys and sessions are told once
     )
 
