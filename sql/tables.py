@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from sql.columns import (
     Amount,
+    Balance,
     Broker,
     Count,
     Day,
@@ -117,6 +118,92 @@ class BookEvent(Struct, frozen=True, kw_only=True):
     source: Annotated[Symbol, says("simulator, profitdll")]
 
 
+class OrderEvent(Struct, frozen=True, kw_only=True):
+    """One record of the journal of orders, and what the order was after it. Identity: (journal, number)."""
+
+    ts: Annotated[Instant, says("when it was written into the journal, the host's clock")]
+    journal: Annotated[Symbol, says("which journal: a name that follows from its key")]
+    number: Annotated[Count, says("of the record, from 1 without holes")]
+    kind: Annotated[Symbol, says("the journal's word: intent, event, limits …")]
+    event_type: Annotated[Symbol, says("order.created, order.filled, kill-switch.activated …")]
+    order_id: Text | None
+    account: Annotated[Text, says("broker:account")] | None
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")] | None
+    side: Annotated[Symbol, says("BUY, SELL")] | None
+    order_type: Annotated[Symbol, says("MARKET, LIMIT, STOP, STOP_LIMIT")] | None
+    quantity: Quantity | None
+    filled_quantity: Quantity | None
+    price: Annotated[Amount, says("limit price; null: none")] | None
+    stop_price: Annotated[Amount, says("null: none")] | None
+    avg_fill_price: Annotated[Amount, says("of what was traded; 0: nothing was")] | None
+    status: Annotated[Symbol, says("after the record: SUBMITTED, FILLED …; UNKNOWN: nobody knows its fate")] | None
+    time_in_force: Annotated[Symbol, says("DAY, GTC, IOC, FOK")] | None
+    strategy_id: Text | None
+    broker_order_id: Annotated[Text, says("the exchange's name of it")] | None
+    user_id: Annotated[Text, says("who asked, or whose order it is")] | None
+    source: Annotated[Symbol, says("api, dashboard, agent, scheduler, strategy, kill-switch, foreign")] | None
+    correlation_id: Text | None
+    idempotency_key: Text | None
+    payload: Annotated[Text, says("the record's body as JSON, without what was answered")]
+    mac: Annotated[Text, says("the record's hash in the journal: it ties this row to the chain")]
+    ingested_at: Annotated[Instant, says("when it was sent to hot; takes no part in comparisons")]
+
+
+class OwnTrade(Struct, frozen=True, kw_only=True):
+    """One fill of an own order. The broker tells sums only, so several trades of the exchange may be one."""
+
+    ts: Annotated[Instant, says("when we were told, the host's clock")]
+    journal: Annotated[Symbol, says("as in order_events")]
+    number: Annotated[Count, says("of the record that brought it")]
+    trade_id: Annotated[Text, says("the order's id and what of it was traded by then")]
+    order_id: Text
+    account: Annotated[Text, says("broker:account")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    side: Annotated[Symbol, says("BUY, SELL")]
+    quantity: Annotated[Amount, says("shares or contracts, a whole number")]
+    price: Annotated[Amount, says("points, or BRL a share")]
+    cost: Annotated[Amount, says("BRL")]
+    strategy_id: Text | None
+    source: Annotated[Symbol, says("who had the order sent: api, strategy, kill-switch …")]
+    ingested_at: Annotated[Instant, says("when it was sent to hot; takes no part in comparisons")]
+
+
+class PositionState(Struct, frozen=True, kw_only=True):
+    """An account's position in a symbol after a record that changed it. Closed: quantity 0, and the row stays."""
+
+    ts: Annotated[Instant, says("when it changed, the host's clock")]
+    journal: Annotated[Symbol, says("as in order_events")]
+    number: Annotated[Count, says("of the record that changed it")]
+    position_id: Annotated[Text, says("account and symbol")]
+    account: Annotated[Text, says("broker:account")]
+    symbol: Annotated[Symbol, says("instrument, as the exchange writes it")]
+    quantity: Annotated[Balance, says("net shares or contracts, a whole number; below 0: short")]
+    avg_price: Annotated[Balance, says("volume weighted, from the entry; 0: closed")]
+    unrealized_pnl: Annotated[Balance, says("BRL at the price of the fill; null: no price was told")] | None
+    realized_pnl: Annotated[Balance, says("BRL since ever, costs not taken off")]
+    day_realized_pnl: Annotated[Balance, says("BRL of the session, from the last settlement, costs not taken off")]
+    costs: Annotated[Amount, says("BRL since ever")]
+    point_value: Annotated[Amount, says("BRL a point and contract, or a share")]
+    strategy_id: Annotated[Text, says("of the fill that changed it; null: no fill did")] | None
+    updated_at: Annotated[Instant, says("when the record was written")]
+
+
+class AuditLog(Struct, frozen=True, kw_only=True):
+    """Who decided what about orders, limits and the switch, why, and what came of it. From the journal of orders."""
+
+    ts: Annotated[Instant, says("when it was written into the journal, the host's clock")]
+    journal: Annotated[Symbol, says("as in order_events")]
+    number: Annotated[Count, says("of the record")]
+    actor: Annotated[Text, says("person, key, strategy; broker; process")]
+    source: Annotated[Symbol, says("api, dashboard, agent, scheduler, strategy, kill-switch, foreign, broker")]
+    action: Annotated[Symbol, says("as event_type of order_events")]
+    entity: Annotated[Symbol, says("order, position, limits, kill-switch, account, session, process, journal")]
+    entity_id: Text
+    details: Annotated[Text, says("JSON: why, from what, to what")]
+    result: Annotated[Symbol, says("SUCCESS, FAILURE")]
+    correlation_id: Text | None
+
+
 class SyncControl(Struct, frozen=True, kw_only=True):
     """How far the sync of one table came; written in the same transaction as the rows.
 
@@ -183,13 +270,47 @@ BOOK = Table(
     writer="sql.books.store",
     rising=("ts", "seq"),
 )
+RECORD_KEY = ("ts", "journal", "number")  # follows from the journal: what is sent again changes nothing
+ORDER_EVENTS = Table(
+    name="order_events",
+    row=OrderEvent,
+    key=RECORD_KEY,
+    time="ts",
+    compress_after_days=30,
+    writer="sql.order_rows.store",
+    not_compared=frozenset({"ingested_at"}),
+)
+OWN_TRADES = Table(
+    name="trades",
+    row=OwnTrade,
+    key=RECORD_KEY,
+    time="ts",
+    writer="sql.order_rows.store",
+    not_compared=frozenset({"ingested_at"}),
+)
+POSITIONS = Table(
+    name="positions",
+    row=PositionState,
+    key=(*RECORD_KEY, "position_id"),
+    time="ts",
+    writer="sql.order_rows.store",
+)
+AUDIT_LOGS = Table(
+    name="audit_logs",
+    row=AuditLog,
+    key=RECORD_KEY,
+    time="ts",
+    compress_after_days=30,
+    writer="sql.order_rows.store",
+)
 SYNC_CONTROL = Table(name="sync_control", row=SyncControl, key=("stream",), tiers=("warm",), writer="sql.control.store")
 RECEIPTS = Table(
     name="receipts", row=Receipt, key=("table_name", "day", "tier"), tiers=("warm",), writer="sql.receipts.store"
 )
 
+OF_ORDERS = (ORDER_EVENTS, OWN_TRADES, POSITIONS, AUDIT_LOGS)  # what is shipped of the journal, 365 days in warm
 TABLES: dict[str, Table] = {
-    table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
+    table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, *OF_ORDERS, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
 }
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
 SYNCED: tuple[Table, ...] = tuple(table for table in MOVING if not table.direct)

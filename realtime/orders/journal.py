@@ -8,12 +8,11 @@ the last second. The key lies outside the data directory.
 
 import contextlib
 import datetime as dt
-import hashlib
 import hmac
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,48 +21,15 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
+from realtime.orders import chain
+from realtime.orders.chain import BEGINNING, Head, JournalError, Record, records
 from sql import durable
 
-MAC_FIELD = b',"mac":"'
-MAC_HEX = 64
-TAIL = MAC_HEX + 2  # the hash, the quote, the brace
-SEED = b"tradingsystem journal 1"
+__all__ = ["Journal", "JournalError", "Record", "Verdict", "records", "verify"]
+
 HEAD_SECONDS = 0.05  # of silence, after which the head is synced
 HEAD_LAG_SECONDS = 1.0  # how long it may lag behind under load
 BATCH = 256
-
-
-class JournalError(Exception):
-    """The journal cannot be used. Nothing may leave that would have to be written here first."""
-
-
-class BrokenChainError(JournalError):
-    """A record is not what was written. `line` counts from 1."""
-
-    def __init__(self, path: Path, line: int, why: str) -> None:
-        super().__init__(f"{path} line {line}: {why}")
-        self.line = line
-        self.why = why
-
-
-class Record(Struct, frozen=True, kw_only=True):
-    """One entry. `number` counts from 1 without holes; `at` is UTC; `body` belongs to the kind."""
-
-    number: int
-    at: dt.datetime
-    kind: str
-    body: dict[str, Any]
-
-
-class Head(Struct, frozen=True):
-    """How far the chain went when the head was last synced: it may lag behind the file, never lead it.
-
-    The hashes of the journal can be read by anybody; `seal` says that its writer put this one here.
-    """
-
-    number: int
-    mac: str
-    seal: str
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -169,7 +135,7 @@ class Journal:
         for kind, body, _ in batch:
             number += 1
             record = Record(number=number, at=self._now(), kind=kind, body=body)
-            line, mac = sealed(record, mac, self._key)
+            line, mac = chain.sealed(record, mac, self._key)
             lines.append(line)
             records.append(record)
         try:
@@ -193,25 +159,9 @@ class Journal:
             self.failed = f"{self._head_path} cannot be written: {error}"
 
     def _put_head(self) -> None:
-        head = Head(self._number, self._mac, _seal(self._number, self._mac, self._key))
+        head = Head(self._number, self._mac, chain.seal_of(self._number, self._mac, self._key))
         durable.replace(self._head_path, msgspec.json.encode(head))
         self._headed, self._headed_at = self._number, time.monotonic()
-
-
-def sealed(record: Record, before: str, key: bytes) -> tuple[bytes, str]:
-    """The line of a record and its hash, chained to the one before."""
-    body = msgspec.json.encode(record, order="deterministic")
-    mac = _mac(body, before, key)
-    return body[:-1] + MAC_FIELD + mac.encode() + b'"}\n', mac
-
-
-def records(path: Path) -> Iterator[Record]:
-    """The whole records of a journal in their order, unverified."""
-    decoder = msgspec.json.Decoder(Record)
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield decoder.decode(line)
 
 
 def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
@@ -219,7 +169,7 @@ def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
 
     Raises JournalError when the head cannot be read.
     """
-    head, number, mac, torn = _head(head_path), 0, SEED.hex(), 0
+    head, number, mac, torn = chain.read_head(head_path), 0, BEGINNING, 0
     if (wrong := _wrong_head(head, path, head_path, key)) is not None:
         return Verdict(holds=False, records=0, mac=mac, wrong=wrong)
     reached = head is None or head.number == 0
@@ -229,7 +179,7 @@ def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
                 if not line.endswith(b"\n"):
                     torn = len(line)
                     break
-                wrong, mac = _proven(line, number + 1, mac, key)
+                wrong, mac = chain.proven(line, number + 1, mac, key)
                 if wrong:
                     return Verdict(holds=False, records=number, mac=mac, wrong=f"{path} line {number + 1}: {wrong}")
                 number += 1
@@ -242,48 +192,15 @@ def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
     return Verdict(holds=True, records=number, mac=mac, torn=torn)
 
 
-def _proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | None, str]:
-    """What is wrong with a line, and the hash that the next one is chained to."""
-    body, field, rest = (
-        line[: -TAIL - 1 - len(MAC_FIELD)],
-        line[-TAIL - 1 - len(MAC_FIELD) : -TAIL - 1],
-        line[-TAIL - 1 :],
-    )
-    if field != MAC_FIELD or rest[-3:] != b'"}\n':
-        return "no record with a hash", before
-    mac = _mac(body + b"}", before, key)
-    if not hmac.compare_digest(mac.encode(), rest[:MAC_HEX]):
-        return "its hash does not fit: this record or one before it was edited, deleted, inserted or moved", before
-    try:
-        found = msgspec.json.decode(body + b"}", type=Record).number
-    except msgspec.MsgspecError as error:
-        return f"no record: {error}", before
-    return (None if found == number else f"number {number} expected, found {found}"), mac
-
-
 def _wrong_head(head: Head | None, path: Path, head_path: Path, key: bytes) -> str | None:
     if head is None:
         written = path.is_file() and path.stat().st_size > 0
         return f"{head_path} is missing beside {path}: it was removed, and the tail may be cut" if written else None
-    holds = hmac.compare_digest(head.seal.encode(), _seal(head.number, head.mac, key).encode())
-    return None if holds else f"{head_path}: its seal does not fit: it was edited, or written with another key"
-
-
-def _head(path: Path) -> Head | None:
-    if not path.is_file():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Head)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise JournalError(f"{path} cannot be read: {error}") from error
-
-
-def _seal(number: int, mac: str, key: bytes) -> str:
-    return hmac.new(key, f"head {number} {mac}".encode(), hashlib.sha256).hexdigest()
-
-
-def _mac(body: bytes, before: str, key: bytes) -> str:
-    return hmac.new(key, before.encode() + body, hashlib.sha256).hexdigest()
+    return (
+        None
+        if chain.seals(head, key)
+        else f"{head_path}: its seal does not fit: it was edited, or written with another key"
+    )
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -10,6 +10,7 @@ from realtime.relay.asking import Broker
 from realtime.relay.books import Books
 from realtime.relay.keeper import Keeper
 from realtime.relay.sender import Sender
+from realtime.relay.shipper import Shipper
 from sql import stores
 from sql.held import Below
 
@@ -37,7 +38,9 @@ def main() -> int:
         return sender.progress.lag_seconds(time.time()) > TICKS_WAIT_SECONDS
 
     books = Books(settings.spool_dir, settings.raw_dir, hot, stop, ticks_wait=ticks_wait)
-    server.run(settings, hot, sender, keeper, stop, books=books)
+    key = settings.orders.journal_key
+    shipper = Shipper(settings.orders_dir, key.encode() if key else None, hot, warm, stop)
+    server.run(settings, hot, sender, keeper, stop, books=books, shipper=shipper)
     return 0
 
 

@@ -29,6 +29,9 @@ from realtime.relay.books import Progress as BookProgress
 from realtime.relay.keeper import Keeper
 from realtime.relay.kept import Kept, KeptCollector, trouble_of
 from realtime.relay.sender import Progress, Sender
+from realtime.relay.ship_health import ShippingCollector, ships
+from realtime.relay.shipper import Progress as ShipProgress
+from realtime.relay.shipper import Shipper
 from realtime.relay.stream.health import health_of
 from realtime.relay.stream.hub import Hub
 from realtime.relay.stream.metrics import StreamCollector
@@ -48,19 +51,26 @@ log = structlog.get_logger("realtime.relay")
 
 
 def run(
-    settings: Settings, hot: HotStore, sender: Sender, keeper: Keeper, stop: threading.Event, *, books: Books
+    settings: Settings,
+    hot: HotStore,
+    sender: Sender,
+    keeper: Keeper,
+    stop: threading.Event,
+    *,
+    books: Books,
+    shipper: Shipper,
 ) -> None:
-    """Send, keep the tape and answer until SIGTERM or SIGINT; then save how far it came."""
+    """Send, ship, keep the tape and answer until SIGTERM or SIGINT; then save how far it came."""
     logs.configure(settings, SERVICE)
     threads = [
         threading.Thread(target=each.run, name=name, daemon=True)
-        for name, each in (("sender", sender), ("books", books))
+        for name, each in (("sender", sender), ("books", books), ("shipper", shipper))
     ]
     for thread in threads:
         thread.start()
     threading.Thread(target=keeper.run, name="keeper", daemon=True).start()
     log.info("relay_started", segment=sender.state.position.segment, offset=sender.state.position.offset)
-    app = relay_app(settings, hot, sender.progress, keeper.progress, books=books.progress)
+    app = relay_app(settings, hot, sender.progress, keeper.progress, books=books.progress, shipping=shipper.progress)
     try:
         server.serve(app, settings, [SERVICE])
     finally:
@@ -77,15 +87,17 @@ def relay_app(
     kept: Kept | None = None,
     *,
     books: BookProgress | None = None,
+    shipping: ShipProgress | None = None,
 ) -> Litestar:
     """The application; unhealthy while hot does not answer, ticks wait too long, or the spool is near its end."""
     metrics = Metrics()
-    kept, book_progress = kept or Kept(), books or BookProgress()
+    kept, book_progress, ship_progress = kept or Kept(), books or BookProgress(), shipping or ShipProgress()
     stream = Stream(Hub(settings.stream.clients), (settings.spool_dir, settings.raw_dir), settings.stream.client_bytes)
     metrics.registry.register(RelayCollector(progress))
     metrics.registry.register(KeptCollector(kept))
     metrics.registry.register(StreamCollector(stream.hub))
     metrics.registry.register(BookCollector(book_progress))
+    metrics.registry.register(ShippingCollector(ship_progress))
 
     def spool_has_room() -> bool:
         free = shutil.disk_usage(settings.spool_dir).free
@@ -96,6 +108,7 @@ def relay_app(
         "lag": lambda: progress.lag_seconds(time.time()) < LATE_SECONDS,
         "gaps": lambda: trouble_of(kept, time.monotonic()) or True,
         "books": lambda: arrive(book_progress, time.time()),
+        "journal": lambda: ships(ship_progress, time.monotonic()),
         "sender": lambda: progress.last_error is None and time.monotonic() - progress.alive_at < STILL_SECONDS,
     }
     stream.hub.health = lambda: health_of(SERVICE, quick)

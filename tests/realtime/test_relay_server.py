@@ -41,7 +41,7 @@ def test_it_is_healthy_while_ticks_move(client):
 
     assert answer.status_code == 200
     assert {name: check["status"] for name, check in answer.json()["checks"].items()} == dict.fromkeys(
-        ("questdb", "spool", "lag", "gaps", "books", "sender"), "ok"
+        ("questdb", "spool", "lag", "gaps", "books", "journal", "sender"), "ok"
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from sql import stores
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import HotStore, instant_literal
-from tests.tape import NOON, SECOND, change, hot_rows, in_order, put, ticks
+from sql.tables import AUDIT_LOGS
+from tests.tape import NOON, SECOND, change, drop, hot_rows, in_order, new_table, put, ticks
 
 TEXTS = ["ação", "日本 株", "😀 trade", "back\\slash", 'quo"te, comma', "new\nline"]
 
@@ -152,3 +153,16 @@ def test_a_table_can_be_emptied_and_filled_again(hot, table):
     put(hot, table, ticks(2))
 
     assert hot_rows(hot, table).height == 2
+
+
+def test_short_texts_come_back_as_they_went(hot, warm):
+    made = new_table(hot, warm, AUDIT_LOGS)
+    texts = ["", "ana", "123456789", "ção", "日本", "x y"]
+    filled = {c.name: texts if c.kind.name in ("text", "symbol") else list(range(6)) for c in made.columns}
+    filled["ts"] = [NOON + SECOND * n for n in range(6)]
+    frame = pl.DataFrame({**filled, "correlation_id": [None] * 6}, schema=made.polars)
+    put(hot, made, frame)
+    found = hot_rows(hot, made)
+    drop(made, hot, warm)
+
+    assert found.equals(in_order(frame, made), null_equal=True)
