@@ -20,8 +20,7 @@ def workspace_settings(engines, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def http(workspace_settings):
-    service = msgspec.structs.replace(workspace(workspace_settings), rate_limit=1_000_000)
-    app = create_app(workspace_settings, service)
+    app = create_app(workspace_settings, workspace(workspace_settings))
     app.asgi_handler = from_this_machine(app.asgi_handler)
     with TestClient(app, base_url="http://127.0.0.1:3200", raise_server_exceptions=False) as client:
         yield client
