@@ -201,6 +201,13 @@ USUAL_LIMITS = {  # service -> (field of Limits, requests)
 }
 
 
+class Firecrawl(Struct, frozen=True, kw_only=True):
+    """The scraper behind the proxy."""
+
+    base_url: Annotated[str, env("FIRECRAWL_PROXY_BASE_URL")] = "http://localhost:3002"
+    timeout_ms: Annotated[int, Meta(ge=1000, le=300_000), env("FIRECRAWL_PROXY_TIMEOUT")] = 30_000
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The whole tree. Paths are absolute."""
 
@@ -226,6 +233,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     profitdll: ProfitDll = field(default_factory=ProfitDll)
     orders: Orders = field(default_factory=Orders)
     tp_capital: TpCapital = field(default_factory=TpCapital)
+    firecrawl: Firecrawl = field(default_factory=Firecrawl)
     ports: dict[str, int] = {}  # service id -> port
 
     @property

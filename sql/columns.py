@@ -58,7 +58,9 @@ Flags = Annotated[int, Meta(ge=0, extra={"kind": INT}, description="bits of sql.
 Small = Annotated[int, Meta(ge=0, extra={"kind": INT})]
 Count = Annotated[int, Meta(ge=0, extra={"kind": LONG})]
 Signed = Annotated[int, Meta(extra={"kind": LONG})]  # never null: fingerprints write -1 for a null
-Balance = Annotated[float, Meta(extra={"kind": DOUBLE})]  # a result, or a net position: below 0 is normal
+Balance = Annotated[
+    float, Meta(extra={"kind": DOUBLE})
+]  # a result, a net position, a figure of any kind: below 0 is normal
 Amount = Annotated[float, Meta(ge=0, extra={"kind": DOUBLE})]  # of money, or a price that may be 0
 
 

@@ -25,6 +25,7 @@ from sql.columns import (
     says,
 )
 from sql.contract import Table
+from sql.market_tables import MARKET
 from sql.signal_tables import TP_CAPITAL
 
 FOREIGN = 1 << 43  # no source gives numbers from here on
@@ -309,9 +310,8 @@ RECEIPTS = Table(
 )
 
 OF_ORDERS = (ORDER_EVENTS, OWN_TRADES, POSITIONS, AUDIT_LOGS)  # what is shipped of the journal, 365 days in warm
-TABLES: dict[str, Table] = {
-    table.name: table for table in (TICKS, DAILY, QUOTES, BOOK, *OF_ORDERS, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
-}
+EVERY = (TICKS, DAILY, QUOTES, BOOK, *OF_ORDERS, *MARKET, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
+TABLES: dict[str, Table] = {table.name: table for table in EVERY}
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
 SYNCED: tuple[Table, ...] = tuple(table for table in MOVING if not table.direct)
 DIRECT: tuple[Table, ...] = tuple(table for table in MOVING if table.direct)

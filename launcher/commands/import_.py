@@ -9,6 +9,7 @@ import click
 
 from launcher.cli import data_option, echo_json, json_option
 from launcher.commands.import_lowdb import lowdb
+from launcher.commands.import_market import market
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -24,6 +25,7 @@ def import_() -> None:
 
 
 import_.add_command(lowdb)
+import_.add_command(market)
 
 
 @import_.command()

@@ -1,0 +1,1 @@
+"""The B3 market data service, port 3302."""
