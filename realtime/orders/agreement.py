@@ -15,6 +15,7 @@ from realtime.orders import records
 from realtime.orders.broker import AccountId, Broker, BrokerError, NotLoadedError, Report
 from realtime.orders.chronicle import Chronicle
 from realtime.orders.entries import Entry
+from realtime.orders.ledger import KEPT_SESSIONS
 from realtime.orders.reconcile import (
     Adopted,
     Difference,
@@ -35,6 +36,7 @@ from sql.exchange import SAO_PAULO, hours, instrument_of, market_of
 log = structlog.get_logger("orders")
 
 AFTER_CLOSE = dt.timedelta(minutes=30)
+KEPT = dt.timedelta(days=KEPT_SESSIONS, hours=-1)  # the broker's clock is not ours
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -186,8 +188,15 @@ class Agreement:
                 self._differs(ledger.entries[order], f"{order} is over: its day ended, and the broker lists it no more")
 
     def adopt(self, report: Report, maybe: tuple[str, ...] = ()) -> None:
-        """Take in an order that was placed elsewhere: it counts from now on."""
+        """Take in an order that was placed elsewhere: it counts from now on.
+
+        What ended before everything that is in memory is left alone: it may be one of ours that was let go, and what
+        it traded is in the positions.
+        """
         ledger, now = self._chronicle.ledger, self._chronicle.now()
+        ended = (report.updated or report.created) if report.status in BROKER_FINAL else None
+        if ended is not None and ended < now - KEPT:
+            return
         order = Order(
             id=ledger.next_id(now, "EXT"),
             symbol=report.symbol,

@@ -156,7 +156,7 @@ def read_head(path: Path) -> Head | None:
         return msgspec.json.decode(path.read_bytes(), type=Head)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:  # bytes that are no text are a ValueError too
         raise JournalError(f"{path} cannot be read: {error}") from error
 
 

@@ -5,42 +5,70 @@ fault and the next pass nothing may be missing, twice, or half written. `--suite
 many times while the simulator's market runs, and relay, QuestDB, files and the link a tenth as often; every trade that
 the simulator delivered is stored once, or known to be missing. `--suite tape` does the same while the gap ledger is at
 work: after the close every trade that the market made is stored once, each gap is filled, and every session is proven.
-`--suite orders` breaks the order loop at every step, on a clock of its own: no order doubled, none past a limit or the
-kill switch, journal, broker and positions agree.
+`--suite orders` has parts: `sends` breaks the order loop at every step, on a clock of its own; `limits` sends orders of
+every kind past an observer who knows the limits; `drills` pulls the kill switch under load; `edits` tampers with the
+journal. No order doubled, none past a limit or the switch; journal, broker and positions agree; every edit found.
 """
 
 import random
-from collections import Counter
+from pathlib import Path
 
 import click
 
 from config.settings import Settings
 from launcher.commands.bench import Result, at_least, at_most
 from launcher.report import Report
-from tests.faults import capture, full_disk, orders, spooling, tiers
+from tests.faults import capture, full_disk, orders_suite, spooling, tiers
 
 STARTS_ENGINES = True  # and kills them
-KILLS = {"tiers": 50, "capture": 200, "tape": 200, "orders": 10_000}
+KILLS = {"tiers": 50, "capture": 200, "tape": 200}
 AWAY_SECONDS = 60.0
 OPTIONS = [
-    click.Option(["--suite"], type=click.Choice(list(KILLS)), default="tiers", show_default=True, help="What breaks."),
+    click.Option(
+        ["--suite"], type=click.Choice([*KILLS, "orders"]), default="tiers", show_default=True, help="What breaks."
+    ),
     click.Option(
         ["--kills"],
         type=click.IntRange(1),
         default=None,
-        help="tiers: of each, 50; capture and tape: 200; orders: faults, 10,000.",
+        help="tiers: of each, 50; capture and tape: 200; orders: of each part, else its full count.",
+    ),
+    click.Option(
+        ["--part"],
+        type=click.Choice(list(orders_suite.PARTS)),
+        multiple=True,
+        help="orders: these alone. " + ", ".join(f"{part.name} {part.count:,}" for part in orders_suite.PARTS.values()),
+    ),
+    click.Option(["--jobs"], type=click.IntRange(1), default=1, show_default=True, help="orders: processes at a time."),
+    click.Option(
+        ["--kept"],
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="orders: what was played is kept here; a run with the same seed and file goes on.",
     ),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Chooses faults, moments and changes."),
 ]
 
 
-def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed: int) -> Result:
+def run(
+    settings: Settings,
+    say: Report,
+    *,
+    suite: str,
+    kills: int | None,
+    part: tuple[str, ...],
+    jobs: int,
+    kept: Path | None,
+    seed: int,
+) -> Result:
     """Break what `suite` names; `settings` are of a data directory on which nothing runs."""
     if suite == "orders":
-        return _of_orders(settings, kills or KILLS[suite], seed, say)
+        parts = [orders_suite.PARTS[name] for name in part or orders_suite.PARTS]
+        asked = [(each, kills or each.count) for each in parts]
+        totals = orders_suite.played(settings.data_dir / "orders", asked, seed, say, jobs=jobs, kept=kept)
+        return _of_orders(totals, asked, seed)
     full_disk.private_mount(settings.data_dir.parent, "64k")  # what cannot be tried is said first, and is an error
-    asked = kills or KILLS[suite]
-    figures, aims = {"tiers": of_tiers, "capture": of_capture, "tape": of_tape}[suite](settings, asked, seed, say)
+    each_of = kills or KILLS[suite]
+    figures, aims = {"tiers": of_tiers, "capture": of_capture, "tape": of_tape}[suite](settings, each_of, seed, say)
     return Result(
         name="faults",
         rounds=1,
@@ -52,18 +80,13 @@ def run(settings: Settings, say: Report, *, suite: str, kills: int | None, seed:
     )
 
 
-def _of_orders(settings: Settings, faults: int, seed: int, say: Report) -> Result:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    wrong, counts, done = Counter(dict.fromkeys(orders.WRONG, 0)), Counter[str](), 0
-    while done < faults:
-        part = min(500, faults - done)
-        found, made = orders.run(settings.data_dir / "orders", seed + done, part)
-        wrong.update(found)
-        counts.update(made)
-        done += part
-        say(f"seed {seed}: {done} of {faults} faults, wrong so far: {dict(+wrong) or 'nothing'}")
-    figures = {"seed": float(seed), **{name: float(count) for name, count in (wrong | counts).items()}}
-    aims = {name: at_most(wrong[name], 0) for name in orders.WRONG} | {"faults": at_least(counts["faults"], faults)}
+def _of_orders(totals: dict[str, orders_suite.Totals], asked: list[tuple[orders_suite.Part, int]], seed: int) -> Result:
+    figures, aims = {"seed": float(seed)}, {}
+    for part, count in asked:
+        total = totals[part.name]
+        figures |= {f"{part.name}_{name}": float(value) for name, value in (total.wrong | total.counts).items()}
+        aims |= {f"{part.name}_{name}": at_most(total.wrong[name], 0) for name in part.wrong}
+        aims[f"{part.name}_{part.counted}"] = at_least(total.counts[part.counted], count)
     return Result(name="faults", rounds=1, figures=figures, aims=aims)
 
 

@@ -176,6 +176,14 @@ def test_a_cut_tail_shows_without_the_head_and_with_one_that_was_typed(tmp_path)
         Journal(tmp_path, KEY)
 
 
+def test_a_head_that_is_no_text_is_said_like_any_other_that_cannot_be_read(tmp_path):
+    _, head = paths(written(tmp_path))
+    head.write_bytes(b'{"number":3,"mac":"\xeb"}')
+
+    with pytest.raises(JournalError, match="cannot be read"):
+        Journal(tmp_path, KEY)
+
+
 def test_a_new_journal_has_its_head_before_the_first_record(tmp_path):
     journal = Journal(tmp_path, KEY)
     found = json.loads(paths(tmp_path)[1].read_bytes())
