@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.documentation.answers import CHANGES, DELETES, READS, Done, Page, something
 from api.documentation.clashes import clashes_told
 from api.documentation.kinds import disposition
+from api.documentation.states import as_seen
 from api.documentation.values import (
     Key,
     Offset,
@@ -220,7 +221,7 @@ async def update_file(
             key_in(file_id),
             change=lambda _: values,
             who=who_asks(request),
-            check=lambda _: None,
+            check=as_seen(request),
         )
     return FileAnswer(data=File(**existing(row, "File", file_id)), message="File updated successfully")
 
@@ -236,7 +237,7 @@ async def update_file(
 async def delete_file(request: Request[Any, Any, Any], file_id: Key, documentation_pool: NamedDependency[Pool]) -> Done:
     """Its bytes go with it; the audit log keeps its name, size and checksum."""
     row = await entities.removed(
-        documentation_pool, FILES, key_in(file_id), who=who_asks(request), check=lambda _: None
+        documentation_pool, FILES, key_in(file_id), who=who_asks(request), check=as_seen(request)
     )
     existing(row, "File", file_id)
     return Done(message="File deleted successfully")

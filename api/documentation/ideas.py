@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.documentation.answers import CHANGES, DELETES, READS, Done, Page, echoed, something
 from api.documentation.clashes import clashes_told
+from api.documentation.states import as_seen
 from api.documentation.values import Heading, Key, Offset, Search, Tag, existing, given, instant, key_in, who_asks
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
@@ -197,7 +198,7 @@ async def update_idea(
             key_in(idea_id),
             change=lambda before: ideas.settled(before, values, now),
             who=who_asks(request),
-            check=lambda _: None,
+            check=as_seen(request),
         )
     return IdeaAnswer(data=idea_of(existing(row, "Idea", idea_id)), message="Idea updated successfully")
 
@@ -213,7 +214,7 @@ async def update_idea(
 async def delete_idea(request: Request[Any, Any, Any], idea_id: Key, documentation_pool: NamedDependency[Pool]) -> Done:
     """Its files stay, without an idea; the audit log keeps what it was."""
     row = await entities.removed(
-        documentation_pool, IDEAS, key_in(idea_id), who=who_asks(request), check=lambda _: None
+        documentation_pool, IDEAS, key_in(idea_id), who=who_asks(request), check=as_seen(request)
     )
     existing(row, "Idea", idea_id)
     return Done(message="Idea deleted successfully")

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.documentation.answers import CHANGES, DELETES, READS, Done, Page, echoed, something
 from api.documentation.clashes import clashes_told
 from api.documentation.ideas import SystemOfIdea
+from api.documentation.states import as_seen
 from api.documentation.values import Heading, Key, Offset, Search, Tag, existing, given, key_in, web_address, who_asks
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
@@ -147,7 +148,7 @@ async def update_link(
             key_in(link_id),
             change=lambda _: values,
             who=who_asks(request),
-            check=lambda _: None,
+            check=as_seen(request),
         )
     return LinkAnswer(data=link_of(existing(row, "Link", link_id)), message="Link updated successfully")
 
@@ -163,7 +164,7 @@ async def update_link(
 async def delete_link(request: Request[Any, Any, Any], link_id: Key, documentation_pool: NamedDependency[Pool]) -> Done:
     """The audit log keeps what it was."""
     row = await entities.removed(
-        documentation_pool, LINKS, key_in(link_id), who=who_asks(request), check=lambda _: None
+        documentation_pool, LINKS, key_in(link_id), who=who_asks(request), check=as_seen(request)
     )
     existing(row, "Link", link_id)
     return Done(message="Link deleted successfully")

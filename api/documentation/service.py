@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 
 from api.documentation import audit, files, ideas, links, stats, systems, uploads
+from api.documentation.health import ID, documentation_health
 from api.documentation.probing import Prober
 from api.documentation.refusals import REFUSALS
+from api.documentation.states import tagged
 from api.kernel.application import Service
+from api.kernel.health import Checks
 from config import manifest
 from config.settings import Settings
 from sql.pool import Pool
 
-ID = "documentation-api"
 DESCRIPTION = """A registry of systems that are probed for health, ideas on a board, links, files, figures over all of
 them, and one search that knows Portuguese and English.
 
@@ -44,22 +46,26 @@ def documentation(settings: Settings) -> Service:
     prober = Prober(places(settings))
 
     @asynccontextmanager
-    async def connections(_: Litestar) -> AsyncIterator[None]:
+    async def probing(_: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
             await prober.close()
-            await pool.close()
 
     return Service(
         id=ID,
         title="Documentation",
         description=DESCRIPTION,
-        handlers=[Router("/", route_handlers=HANDLERS, exception_handlers=REFUSALS)],
-        parts={"documentation_pool": pool, "documentation_prober": prober},
+        handlers=[Router("/", route_handlers=HANDLERS, exception_handlers=REFUSALS, after_request=tagged)],
+        own=[documentation_health],
+        parts={
+            "documentation_pool": pool,
+            "documentation_prober": prober,
+            "documentation_checks": Checks({"postgres": pool.ready}),
+        },
+        pools=[pool],
         tags=TAGS,
-        lifespans=[connections],
-        rate_limit=200,
+        lifespans=[probing],
     )
 
 

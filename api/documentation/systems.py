@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.documentation.answers import CHANGES, DELETES, READS, Done, Page, echoed, something
 from api.documentation.clashes import clashes_told
 from api.documentation.probing import Prober
+from api.documentation.states import as_seen
 from api.documentation.values import (
     Address,
     Heading,
@@ -237,7 +238,7 @@ async def update_system(
             key_in(system_id),
             change=lambda _: values,
             who=who_asks(request),
-            check=lambda _: None,
+            check=as_seen(request),
         )
     return SystemAnswer(data=System(**existing(row, "System", system_id)), message="System updated successfully")
 
@@ -255,7 +256,7 @@ async def delete_system(
 ) -> Done:
     """Its ideas, links and files stay, without a system; the audit log keeps what it was."""
     row = await entities.removed(
-        documentation_pool, SYSTEMS, key_in(system_id), who=who_asks(request), check=lambda _: None
+        documentation_pool, SYSTEMS, key_in(system_id), who=who_asks(request), check=as_seen(request)
     )
     existing(row, "System", system_id)
     return Done(message="System deleted successfully")

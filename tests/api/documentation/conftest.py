@@ -51,8 +51,7 @@ def http(engines, target):
     """The service, asked over HTTP."""
     access = msgspec.structs.replace(engines.access, api_key=KEY, rate_limit_max=1_000_000)
     settings = msgspec.structs.replace(engines, access=access, probe_allow=target.removeprefix("http://"))
-    service = msgspec.structs.replace(documentation(settings), rate_limit=1_000_000)
-    app = create_app(settings, service)
+    app = create_app(settings, documentation(settings))
     app.asgi_handler = from_this_machine(app.asgi_handler)
     with TestClient(app, base_url="http://127.0.0.1:3400", raise_server_exceptions=False) as client:
         yield client

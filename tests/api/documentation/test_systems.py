@@ -178,3 +178,26 @@ def test_statistics(http, made, target, empty):
     assert data["by_owner"] == {"ops": 1, "unassigned": 2}
     assert data["by_status"] == {"online": 1, "error": 1, "unknown": 1}
     assert data["avg_response_time"] >= 0
+
+
+@pytest.mark.parametrize("kind", ["systems", "ideas", "links"])
+def test_of_two_editors_one_is_told(http, made, kind):
+    thing, name = made(kind), "name" if kind == "systems" else "title"
+    path = f"/api/v1/{kind}/{thing['id']}"
+    seen = http.get(path).headers["etag"]
+    first = http.put(path, json={name: f"first {thing['id']}"}, headers={"If-Match": seen})
+    second = http.put(path, json={name: f"second {thing['id']}"}, headers={"If-Match": seen})
+
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert second.headers["etag"] == first.headers["etag"] == http.get(path).headers["etag"]
+    assert http.get(path).json()["data"][name].startswith("first")
+    assert http.delete(path, headers={"If-Match": seen}).status_code == 412
+    assert http.delete(path, headers={"If-Match": first.headers["etag"]}).status_code == 200
+
+
+def test_health(http):
+    """GET /health"""
+    body = http.get("/health").json()
+
+    assert (body["status"], body["service"], body["ok"]) == ("ok", "documentation-api", True)
+    assert (body["database"]["engine"], body["database"]["status"]) == ("postgres", "healthy")
