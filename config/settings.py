@@ -161,8 +161,14 @@ class Access(Struct, frozen=True, kw_only=True):
     bind: Annotated[str, env("TRADINGSYSTEM_BIND")] = "127.0.0.1"
     cors_origin: Annotated[str, env("CORS_ORIGIN")] = "http://localhost:3103,http://localhost:3004"
     disable_cors: Annotated[bool, env("DISABLE_CORS")] = False
+    allowed_hosts: Annotated[str, env("TRADINGSYSTEM_ALLOWED_HOSTS")] = ""  # where every caller needs a key
     rate_limit_window_ms: Annotated[int, Meta(ge=1), env("RATE_LIMIT_WINDOW_MS")] = 60_000
     rate_limit_max: Annotated[int, Meta(ge=1), env("RATE_LIMIT_MAX")] = 100
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names, besides those of this machine, that are answered to; none: all."""
+        return frozenset(name.lower() for name in self.allowed_hosts.replace(",", " ").split())
 
     @property
     def key_needed(self) -> bool:
@@ -184,6 +190,7 @@ Most = Annotated[int, Meta(ge=1)]
 class Limits(Struct, frozen=True, kw_only=True):
     """Requests of one address in a window. Unset: the service's usual figure, or RATE_LIMIT_MAX where that is set."""
 
+    orders: Annotated[Most | None, env("ORDER_MANAGER_RATE_LIMIT_MAX")] = None
     workspace: Annotated[Most | None, env("WORKSPACE_RATE_LIMIT_MAX")] = None
     documentation: Annotated[Most | None, env("DOCUMENTATION_RATE_LIMIT_MAX")] = None
     tp_capital: Annotated[Most | None, env("TP_CAPITAL_RATE_LIMIT_MAX")] = None
@@ -193,6 +200,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 USUAL_LIMITS = {  # service -> (field of Limits, requests)
+    "order-manager": ("orders", 300),
     "workspace-api": ("workspace", 300),
     "documentation-api": ("documentation", 200),
     "tp-capital-signals": ("tp_capital", 120),

@@ -10,6 +10,7 @@ from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import errors
+from api.kernel.deadlines import Deadlines
 from api.kernel.directory import Directory, directory_of
 from api.kernel.documentation import openapi
 from api.kernel.gate import Gate, cors
@@ -46,6 +47,7 @@ class Service(Struct, frozen=True, kw_only=True):
     rate_limit: int | None = None  # requests per window; None: the setting's
     repeatable: bool = True  # writes take an `Idempotency-Key`; False where another process remembers them
     max_body_bytes: int = MAX_BODY_BYTES
+    shared: bool = False  # pages of other origins may embed its answers
 
 
 def create_app(
@@ -82,6 +84,7 @@ def create_app(
         middleware=[
             Gate(settings.access, directory),
             RateLimit(service.id, allowances(settings, (service, *mounted)), windows or Windows()),
+            Deadlines(),
             *([Repeats(answers, {part.id for part in (service, *mounted) if part.repeatable})] if answers else []),
         ],
         cors_config=cors(settings),
@@ -94,7 +97,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id)
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id, shared=service.shared)
     return app
 
 

@@ -26,6 +26,30 @@ from sql.errors import StoreUnavailableError
 
 REMEDY = "send it as `X-API-Key` or `Authorization: Bearer`"
 TRY_AGAIN = 1013  # WebSocket: later
+EXPOSED = (
+    "x-correlation-id",
+    "x-tier",
+    "x-next-cursor",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "retry-after",
+    "etag",
+    "location",
+    "content-disposition",
+    "idempotency-replayed",
+)
+TAKEN = (
+    "Content-Type",
+    "Authorization",
+    "X-API-Key",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-CSRF-Token",
+    "x-user-id",
+    "x-correlation-id",
+)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -59,8 +83,7 @@ class Gate(ASGIMiddleware):
         await next_app(scope, receive, send)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
-        if not self._access.key_needed:
-            self._check_host(headers.get("host", ""))
+        self._check_host(headers.get("host", ""))
         writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
         foreign = self._foreign(headers)
         if foreign and writes:
@@ -109,7 +132,13 @@ class Gate(ASGIMiddleware):
         return found
 
     def _check_host(self, host: str) -> None:
-        if name_of(host) not in LOOPBACK:
+        name, allowed = name_of(host), self._access.hosts
+        if self._access.key_needed:
+            if allowed and name not in (LOOPBACK | allowed):
+                raise PermissionDeniedException(
+                    f"this service does not answer to the name {host!r}; it is not in TRADINGSYSTEM_ALLOWED_HOSTS"
+                )
+        elif name not in LOOPBACK:
             raise PermissionDeniedException(
                 f"this service answers to 127.0.0.1 and localhost, not to {host or 'a request without Host'!r}; "
                 "for other names set TRADINGSYSTEM_ACCESS=required"
@@ -132,23 +161,15 @@ def cors(settings: Settings) -> CORSConfig | None:
     """
     if settings.access.disable_cors:
         return None
-    exposed = ["x-correlation-id", "x-tier", "x-next-cursor", "ratelimit-limit", "ratelimit-remaining", "retry-after"]
     methods: list[Any] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     if settings.environment == "development":
-        return CORSConfig(allow_origins=["*"], allow_methods=methods, allow_headers=["*"], expose_headers=exposed)
+        return CORSConfig(allow_origins=["*"], allow_methods=methods, allow_headers=["*"], expose_headers=list(EXPOSED))
     return CORSConfig(
         allow_origins=[origin.strip().rstrip("/") for origin in settings.access.cors_origin.split(",")],
         allow_methods=methods,
-        allow_headers=[
-            "Content-Type",
-            "Authorization",
-            "X-API-Key",
-            "Idempotency-Key",
-            "X-CSRF-Token",
-            "x-correlation-id",
-        ],
+        allow_headers=list(TAKEN),
         allow_credentials=True,
-        expose_headers=exposed,
+        expose_headers=list(EXPOSED),
     )
 
 

@@ -1,6 +1,10 @@
-"""Logs on stderr: one JSON object a line, in colour on a terminal in development. No secret reaches a line."""
+"""Logs on stderr: one JSON object a line, in colour on a terminal in development. No secret reaches a line.
+
+The same lines stand in the data directory, one file a day and service (`logs/<service>.jsonl`), for thirty days.
+"""
 
 import logging
+import logging.handlers
 import re
 import sys
 from typing import Any, TextIO
@@ -15,10 +19,14 @@ SECRET_NAME = re.compile(r"password|secret|token|authorization|api_?key|dsn|cook
 BOT_TOKEN = re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}")  # of Telegram, in addresses and in errors of its client
 URL_CREDENTIALS = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 HIDDEN = "***"
+KEPT_DAYS = 30
 
 
 def configure(settings: Settings, service: str, stream: TextIO | None = None) -> None:
-    """Send the records of structlog and of the standard library to `stream` (stderr). Called once, by a main."""
+    """Send the records of structlog and of the standard library to `stream` (stderr) and to the day's file.
+
+    Called once, by a main. A data directory that is not there yet gets no file.
+    """
     stream = stream or sys.stderr
     people = settings.environment == "development" and stream.isatty()
     shared: list[Processor] = [
@@ -29,7 +37,6 @@ def configure(settings: Settings, service: str, stream: TextIO | None = None) ->
         structlog.processors.format_exc_info,
         Redaction(secrets_of(settings)),
     ]
-    render: Processor = structlog.dev.ConsoleRenderer() if people else json_line
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -37,17 +44,49 @@ def configure(settings: Settings, service: str, stream: TextIO | None = None) ->
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-        )
-    )
+    lines = _lines(shared, json_line)
+    handler.setFormatter(_lines(shared, structlog.dev.ConsoleRenderer()) if people else lines)
     root = logging.getLogger()
     root.handlers = [handler]
+    if settings.data_dir.is_dir():
+        root.handlers.append(_file(settings, service, lines))
     root.setLevel({"warn": "WARNING"}.get(settings.log_level, settings.log_level.upper()))
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _Lines(structlog.stdlib.ProcessorFormatter):
+    """Makes the line of a record once, for however many handlers share this formatter."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        made: tuple[_Lines, str] | None = getattr(record, "made", None)
+        if made is None or made[0] is not self:
+            made = record.made = (self, super().format(record))
+        return made[1]
+
+
+def _lines(shared: list[Processor], render: Processor) -> _Lines:
+    return _Lines(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+    )
+
+
+def _file(settings: Settings, service: str, lines: logging.Formatter) -> logging.Handler:
+    folder = settings.data_dir / "logs"
+    folder.mkdir(exist_ok=True)
+    handler = DayFile(
+        folder / f"{service}.jsonl", when="midnight", utc=True, backupCount=KEPT_DAYS, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(lines)
+    return handler
+
+
+class DayFile(logging.handlers.TimedRotatingFileHandler):
+    """A file that the next day renames. A disk that takes no line costs the line and not the work; stderr has it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the library
+        """Nothing more can be said here."""
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:

@@ -6,13 +6,21 @@ It wraps the whole application and not each route, so that unknown paths and ref
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 CORRELATION = "x-correlation-id"
 CORRELATION_SHAPE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -25,6 +33,7 @@ HARDENING = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-site",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 }
 
@@ -65,6 +74,11 @@ class Metrics:
             buckets=BUCKETS,
         )
 
+    def active(self, service: str) -> Gauge:
+        """The requests of a service that are being answered, under the name the original gave them."""
+        name = f"{service.replace('-', '_')}_active_connections"
+        return Gauge(name, "Requests that are being answered", registry=self.registry)
+
     def observer(self, service: str) -> Callable[[str, str, float], None]:
         """What tells of the statements that a service sends to its database."""
 
@@ -78,17 +92,20 @@ class Metrics:
 class Telemetry:
     """ASGI layer of the application of `service`; requests of a service that is mounted in it count as that one's."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, service: str) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, *, shared: bool = False) -> None:
         self._app = app
         self._metrics = metrics
         self._service = service
+        self._active = metrics.active(service)
+        self._hardening = HARDENING | ({"Cross-Origin-Resource-Policy": "cross-origin"} if shared else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self._hardening)
+        self._active.inc()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=self._service)
         try:
@@ -98,6 +115,7 @@ class Telemetry:
             logger.exception("answer_broken_off", method=exchange.method, path=exchange.path)
             raise
         finally:
+            self._active.dec()
             self._record(exchange)
 
     def _record(self, exchange: "_Exchange") -> None:
@@ -122,7 +140,7 @@ class Telemetry:
 class _Exchange:
     """One request and its answer, as the outermost layer sees them. HEAD runs as GET and its body is dropped here."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, hardening: Mapping[str, str]) -> None:
         # A copy: the server must go on knowing that it was HEAD.
         self.scope: Scope = {**scope}  # type: ignore[assignment]
         self.began = time.perf_counter()
@@ -130,6 +148,7 @@ class _Exchange:
         self.path: str = scope["path"]
         self.status = 0
         self._send = send
+        self._hardening = hardening
         sent = Headers.from_scope(scope).get(CORRELATION, "")
         self.correlation_id = sent if CORRELATION_SHAPE.fullmatch(sent) else str(uuid.uuid4())
         state = self.scope["state"] = {**scope.get("state", {})}
@@ -143,7 +162,7 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableScopeHeaders.from_message(message)
             headers[CORRELATION] = self.correlation_id
-            for name, value in HARDENING.items():
+            for name, value in self._hardening.items():
                 headers.setdefault(name, value)
         elif message["type"] == "http.response.body" and self.method == "HEAD":
             message["body"] = b""

@@ -166,6 +166,17 @@ def test_production_answers_preflights_of_listed_origins_only(with_access, origi
     assert (answer.headers.get("access-control-allow-origin") == origin["origin"]) is (status == 204)
 
 
+@pytest.mark.parametrize(
+    ("host", "status"), [("data.example:3200", 200), ("localhost:3200", 200), ("evil.example", 403), ("", 403)]
+)
+def test_where_every_call_needs_a_key_the_names_that_are_answered_to_may_be_listed(with_access, host, status):
+    settings = with_access(mode="required", allowed_hosts="data.example, other.example")
+    with client(settings) as caller:
+        answer = caller.get("/api/items/1", headers={"host": host, "X-API-Key": "the-admin-key"})
+
+    assert answer.status_code == status
+
+
 def test_cors_can_be_switched_off(with_access):
     with client(with_access(disable_cors=True)) as caller:
         answer = caller.get("/api/items/1", headers=LOCAL)

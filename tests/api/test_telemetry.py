@@ -1,9 +1,12 @@
 import io
 import json
 import logging
+import logging.handlers
 import sys
+import time
 import uuid
 
+import msgspec
 import pytest
 
 from api.kernel.logs import Redaction, configure
@@ -101,6 +104,55 @@ def test_what_happens_inside_a_request_carries_its_id_and_no_secret(settings, lo
     assert "hidden-word" not in lines["store_unavailable"]["reason"]
     assert lines["unhandled_error"]["correlation_id"] == "def"
     assert "RuntimeError" in lines["unhandled_error"]["exception"]
+
+
+@pytest.fixture
+def day_file(settings, tmp_path):
+    """The file that this process logs into, and its handler."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure(msgspec.structs.replace(settings, data_dir=tmp_path), "api-gateway", io.StringIO())
+    handler = root.handlers[-1]
+    yield tmp_path / "logs" / "api-gateway.jsonl", handler
+    handler.close()
+    root.handlers, root.level = handlers, level
+
+
+def test_the_lines_stand_in_a_file_too_which_the_next_day_renames_for_thirty_days(day_file):
+    path, handler = day_file
+    for day in range(40):
+        path.with_name(f"{path.name}.2026-0{1 + day // 28}-{1 + day % 28:02}").write_text("old\n")
+    logging.getLogger("somebody").warning("before midnight")
+    handler.rolloverAt = time.time() - 1
+    logging.getLogger("somebody").warning("after midnight")
+    kept = sorted(path.parent.glob("*.jsonl.*"))
+
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["after midnight"]
+    assert json.loads(kept[-1].read_text())["event"] == "before midnight"
+    assert len(kept) == 30
+
+
+def test_a_disk_that_takes_no_line_stops_nobody(day_file, capsys):
+    path, _ = day_file
+    path.mkdir()
+    logging.getLogger("somebody").warning("lost")
+
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_no_file_is_made_where_there_is_no_data_directory(log_lines):
+    assert not [h for h in logging.getLogger().handlers if isinstance(h, logging.handlers.TimedRotatingFileHandler)]
+
+
+def test_requests_in_progress_are_counted_under_the_services_name(settings):
+    with client(settings) as caller:
+        assert "api_gateway_active_connections 1.0" in caller.get("/metrics").text
+
+
+def test_pages_of_others_may_embed_only_what_is_shared(settings):
+    for shared, expected in ((False, "same-site"), (True, "cross-origin")):
+        with client(settings, shared=shared) as caller:
+            assert caller.get("/api/items/1").headers["cross-origin-resource-policy"] == expected
 
 
 def test_the_standard_library_logs_in_the_same_form(log_lines):
