@@ -4,18 +4,19 @@ import uuid
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, delete, get, post, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
-from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
+from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.kernel.access import actor, address_of, scoped
 from api.kernel.bodies import Body
 from api.kernel.errors import invalid, responses
+from api.kernel.etags import check_match, etag_of
 from sql import workspace
 from sql.pool import Pool
-from sql.workspace import Author, Category, Filter, Item, Priority, Status
+from sql.workspace import Agreed, Author, Category, Filter, Item, Priority, Status
 
 MAX_PAGE = 1_000
 MAX_ID = 200
@@ -31,6 +32,7 @@ Title = Annotated[str, Meta(pattern=r"\S", max_length=255, description="Not blan
 Description = Annotated[str, Meta(pattern=r"\S", description="Not blank; blanks around it are cut off.")]
 Tags = list[str]
 Id = Annotated[str, PathParameter(description="A UUID, or the id that an imported item had before.")]
+Expected = Annotated[str | None, HeaderParameter(name="If-Match", description="The `ETag` of what was read: else 412.")]
 Text = Annotated[str | None, QueryParameter(min_length=1, max_length=100)]
 
 
@@ -124,10 +126,10 @@ async def list_items(
     opt=scoped("workspace:read"),
     responses=responses(400, 401, 403, 404, 429, 503),
 )
-async def get_item(item_id: Id, workspace_pool: NamedDependency[Pool]) -> ItemAnswer:
-    """The item of this id."""
+async def get_item(item_id: Id, workspace_pool: NamedDependency[Pool]) -> Response[ItemAnswer]:
+    """The item of this id. Its `ETag` goes into `If-Match` of a change, which then changes what was read or nothing."""
     found = await workspace.item(workspace_pool, id_in(item_id))
-    return ItemAnswer(data=existing(found, item_id))
+    return tagged(ItemAnswer(data=existing(found, item_id)))
 
 
 @post(
@@ -140,10 +142,11 @@ async def get_item(item_id: Id, workspace_pool: NamedDependency[Pool]) -> ItemAn
 )
 async def create_item(
     request: Request[Any, Any, Any], data: JSONBody[NewItem], workspace_pool: NamedDependency[Pool]
-) -> ItemAnswer:
+) -> Response[ItemAnswer]:
     """The item as it was made; `updatedAt` is null until it is read again."""
     made = await workspace.add(workspace_pool, trimmed(data), author_of(request))
-    return ItemAnswer(message="Item created successfully", data=msgspec.structs.replace(made, updated_at=None))
+    answer = ItemAnswer(message="Item created successfully", data=msgspec.structs.replace(made, updated_at=None))
+    return Response(answer, headers={"ETag": tag_of(made), "Location": f"/api/items/{made.id}"})
 
 
 @put(
@@ -155,11 +158,17 @@ async def create_item(
     responses=responses(400, 401, 403, 404, 412, 422, 429, 503),
 )
 async def update_item(
-    request: Request[Any, Any, Any], item_id: Id, data: JSONBody[Changes], workspace_pool: NamedDependency[Pool]
-) -> ItemAnswer:
+    request: Request[Any, Any, Any],
+    item_id: Id,
+    data: JSONBody[Changes],
+    workspace_pool: NamedDependency[Pool],
+    expected: Expected = None,
+) -> Response[ItemAnswer]:
     """The item as it is now. What the body leaves out stays, what it does not know is ignored."""
-    changed = await workspace.change(workspace_pool, id_in(item_id), trimmed(data), author_of(request))
-    return ItemAnswer(message="Item updated successfully", data=existing(changed, item_id))
+    found = await workspace.change(
+        workspace_pool, id_in(item_id), trimmed(data), author_of(request), agreement(expected)
+    )
+    return tagged(ItemAnswer(message="Item updated successfully", data=existing(found, item_id)))
 
 
 @delete(
@@ -171,10 +180,10 @@ async def update_item(
     responses=responses(400, 401, 403, 404, 412, 422, 429, 503),
 )
 async def delete_item(
-    request: Request[Any, Any, Any], item_id: Id, workspace_pool: NamedDependency[Pool]
+    request: Request[Any, Any, Any], item_id: Id, workspace_pool: NamedDependency[Pool], expected: Expected = None
 ) -> ItemAnswer:
     """The item as it was. What became of it stays in the audit log."""
-    gone = await workspace.remove(workspace_pool, id_in(item_id), author_of(request))
+    gone = await workspace.remove(workspace_pool, id_in(item_id), author_of(request), agreement(expected))
     return ItemAnswer(message="Item deleted successfully", data=existing(gone, item_id))
 
 
@@ -196,6 +205,21 @@ def existing(found: Item | None, item_id: str) -> Item:
     if found is None:
         raise NotFoundException(f"Item {item_id} not found")
     return found
+
+
+def tag_of(item: Item) -> str:
+    """The `ETag` of an item: another one after each change."""
+    return etag_of(item.id, item.updated_at)
+
+
+def tagged(answer: ItemAnswer) -> Response[ItemAnswer]:
+    """The answer with its item's `ETag`."""
+    return Response(answer, headers={"ETag": tag_of(answer.data)})
+
+
+def agreement(expected: str | None) -> Agreed:
+    """Raises 412 when the item is not what `If-Match` says."""
+    return lambda held: check_match(expected, tag_of(held))
 
 
 def author_of(request: Request[Any, Any, Any]) -> Author:

@@ -6,6 +6,7 @@ import pytest
 from litestar.testing import TestClient
 
 from api.kernel.application import create_app
+from api.kernel.idempotency import answers_of
 from api.workspace.service import workspace
 
 KEY = "the-admin-key"
@@ -20,7 +21,9 @@ def workspace_settings(engines, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def http(workspace_settings):
-    app = create_app(workspace_settings, workspace(workspace_settings))
+    answers = answers_of(workspace_settings)
+    app = create_app(workspace_settings, workspace(workspace_settings), answers=answers)
+    app.on_shutdown.append(answers.pool.close)
     app.asgi_handler = from_this_machine(app.asgi_handler)
     with TestClient(app, base_url="http://127.0.0.1:3200", raise_server_exceptions=False) as client:
         yield client

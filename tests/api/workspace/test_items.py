@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -155,6 +156,47 @@ def test_filters_and_pages_come_on_top(http, empty):
         (400, "status"),
         (400, "limit"),
     ]
+
+
+def test_of_two_people_who_edit_the_same_the_second_is_told(http):
+    path = f"/api/items/{made(http)['id']}"
+    seen = http.get(path).headers["etag"]
+    first = http.put(path, json={"title": "first"}, headers={"if-match": seen})
+    second = http.put(path, json={"title": "second"}, headers={"if-match": seen})
+    deleted = http.delete(path, headers={"if-match": seen})
+
+    assert (first.status_code, second.status_code, deleted.status_code) == (200, 412, 412)
+    assert second.headers["etag"] == first.headers["etag"] == http.get(path).headers["etag"] != seen
+    assert http.get(path).json()["data"]["title"] == "first"
+    assert http.delete(path, headers={"if-match": first.headers["etag"]}).status_code == 200
+
+
+def test_writers_at_the_same_time_lose_nothing(http):
+    path = f"/api/items/{made(http)['id']}"
+    fields = [
+        {"title": "t"},
+        {"description": "d"},
+        {"category": "dashboard"},
+        {"priority": "low"},
+        {"status": "review"},
+    ]
+    with ThreadPoolExecutor(5) as threads:
+        statuses = list(threads.map(lambda sent: http.put(path, json=sent).status_code, fields * 4))
+    stored = http.get(path).json()["data"]
+
+    assert statuses == [200] * 20
+    assert {name: stored[name] for sent in fields for name in sent} == {
+        k: v for sent in fields for k, v in sent.items()
+    }
+
+
+def test_a_creation_that_is_sent_again_is_the_same_item(http):
+    key = {"idempotency-key": str(uuid.uuid4())}
+    first, again = (http.post("/api/items", json=IDEA, headers=key) for _ in range(2))
+    other = http.post("/api/items", json=IDEA | {"title": "another"}, headers=key)
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert (again.json(), again.headers["etag"]) == (first.json(), first.headers["etag"])
 
 
 def test_the_audit_log_tells_who_did_what(http):
