@@ -1,9 +1,11 @@
 """What a strategy is: it hears the tape in its order and proposes signals. It sends nothing: orders are made of signals
-elsewhere, under risk. The same class runs live and in a replay, and knows of no difference: its only clock is the tape.
+elsewhere, under risk, and it hears what became of them. The same class runs live, in a replay and in a backtest, and
+knows of no difference: its only clock is the tape.
 
     class Mine:
         def on_tick(self, tick: Tick) -> Iterable[Signal]: ...
         def on_bar(self, bar: Bar) -> Iterable[Signal]: ...
+        def on_order(self, update: OrderUpdate) -> Iterable[Signal]: ...
 """
 
 import datetime as dt
@@ -14,6 +16,10 @@ from msgspec import Struct
 
 Happened = Literal["trade", "correction", "cancellation"]
 SignalType = Literal["buy", "sell", "hold", "alert"]
+Became = Literal[
+    "REFUSED", "SUBMITTED", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "FAILED", "REJECTED", "UNKNOWN"
+]
+OVER: frozenset[Became] = frozenset({"REFUSED", "FILLED", "CANCELED", "EXPIRED", "FAILED", "REJECTED"})
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -67,7 +73,9 @@ class Bar(Struct, frozen=True, kw_only=True):
 
 
 class Signal(Struct, frozen=True, kw_only=True):
-    """A proposal. `price`: None leaves it to whoever makes an order; `confidence`: 0 to 1."""
+    """A proposal. `confidence`: 0 to 1. Where orders are made, buy and sell become one: a limit order at `price`, a
+    market order without; of `quantity`, else of the one that the runner was given; cancelled after `lives_ms`.
+    """
 
     symbol: str
     type: SignalType
@@ -79,10 +87,37 @@ class Signal(Struct, frozen=True, kw_only=True):
     lives_ms: int | None = None  # until it expires, of the tape's clock
 
 
+class OrderUpdate(Struct, frozen=True, kw_only=True):
+    """What became of the order that a signal asked for, each time that something did.
+
+    REFUSED: nothing left, `reason` names check, limit and value. UNKNOWN: nobody knows whether it left.
+    """
+
+    ts_ms: int  # of the order's own records; in a backtest the tape's clock
+    signal: Signal  # the very one that was proposed
+    order: str | None  # None: there is none
+    status: Became
+    filled: int = 0  # so far
+    average_price: float | None = None  # of what was filled
+    fill_quantity: int = 0  # that this update brings
+    fill_price: float | None = None
+    reason: str = ""
+
+    @property
+    def signed_fill(self) -> int:
+        """What this update adds to the position."""
+        return self.fill_quantity if self.signal.type == "buy" else -self.fill_quantity
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of the order."""
+        return self.status in OVER
+
+
 class Strategy(Protocol):
     """One instance hears all symbols. Output must follow from what it heard: no clock, no chance, no network.
 
-    `on_order`, what became of its orders, joins these two when orders do.
+    Without `on_order` a strategy is not told about its orders.
     """
 
     def on_tick(self, tick: Tick) -> Iterable[Signal]:
@@ -91,6 +126,10 @@ class Strategy(Protocol):
 
     def on_bar(self, bar: Bar) -> Iterable[Signal]:
         """A bar that is over; bars of one moment come in the order of their symbols."""
+        ...
+
+    def on_order(self, update: OrderUpdate) -> Iterable[Signal]:
+        """What became of one of its orders. A replay makes no orders and tells nothing here."""
         ...
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, get_args
 
 import msgspec
 import structlog
@@ -21,7 +21,7 @@ from realtime.spool import segments
 from realtime.spool.reader import Position, Reader
 from realtime.strategy import StrategyError
 from realtime.strategy.following import Following
-from realtime.strategy.running import Running, made
+from realtime.strategy.running import Running, made, parameter_of
 from sql.tape import Interval, seconds_of
 
 WAIT_SECONDS = 0.005
@@ -69,17 +69,6 @@ def follow(
             return
         if following.ticks == before:
             stop.wait(WAIT_SECONDS)
-
-
-def parameter_of(text: str) -> tuple[str, Any]:
-    """NAME=VALUE: a number, true, false or null where the value is one, else a text. Raises StrategyError."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise StrategyError(f"parameter {text!r}: expected NAME=VALUE")
-    try:
-        return name, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return name, value
 
 
 def _end_of(folders: list[Path]) -> Position:

@@ -1,12 +1,15 @@
 """The worked example: who is in a hurry? Over the last trades of a symbol, buyers' quantity against sellers', confirmed
 by the last bar. An example of the form, not advice.
+
+Where its proposals become orders it holds `size` lots either way: a proposal against what it holds turns it round.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Literal
 
-from realtime.strategy import Bar, Signal, Tick
+from realtime.strategy import Bar, OrderUpdate, Signal, Tick
+from sql.exchange import instrument_of
 
 
 class Flow:
@@ -35,13 +38,16 @@ class AggressorFlow:
     Quantities are integers, so that the same ticks give the same figures on every machine.
     """
 
-    def __init__(self, trades: int = 100, share: float = 0.65, lives_ms: int = 60_000) -> None:
+    def __init__(self, trades: int = 100, share: float = 0.65, lives_ms: int = 60_000, size: int = 1) -> None:
         self._trades = trades
         self._share = share
         self._lives_ms = lives_ms
+        self._size = size
         self._flow: dict[str, Flow] = {}
         self._moved: dict[str, float] = {}  # symbol -> close less open of its last bar
         self._may_speak: set[str] = set()
+        self._held: dict[str, int] = {}  # by fills of its own orders, signed
+        self._working: dict[str, str] = {}  # symbol -> its order that may still trade
 
     def on_bar(self, bar: Bar) -> Iterable[Signal]:
         """The direction that a proposal must have; each bar allows one."""
@@ -56,10 +62,23 @@ class AggressorFlow:
         side = self._flow.setdefault(tick.symbol, Flow(self._trades)).heard(tick)
         return self._proposal(tick, side) if side and tick.symbol in self._may_speak else ()
 
+    def on_order(self, update: OrderUpdate) -> Iterable[Signal]:
+        """Counts what it holds. While an order of a symbol works there is no other."""
+        symbol = update.signal.symbol
+        self._held[symbol] = self._held.get(symbol, 0) + update.signed_fill
+        if update.order is not None and not update.over:
+            self._working[symbol] = update.order
+        elif self._working.get(symbol) == update.order:
+            self._working.pop(symbol, None)
+        return ()
+
     def _proposal(self, tick: Tick, side: Literal["buy", "sell"]) -> Iterable[Signal]:
         flow, moved = self._flow[tick.symbol], self._moved[tick.symbol]
         share = max(flow.bought, flow.sold) / (flow.bought + flow.sold)
         if share < self._share or not moved or (moved > 0) != (side == "buy"):
+            return ()
+        held = self._held.get(tick.symbol, 0)
+        if tick.symbol in self._working or (held > 0 if side == "buy" else held < 0):
             return ()
         self._may_speak.discard(tick.symbol)
         return (
@@ -68,8 +87,14 @@ class AggressorFlow:
                 type=side,
                 confidence=round(share, 4),
                 price=tick.price,
+                quantity=self._size * _lot(tick.symbol) + abs(held),
                 reasoning=f"{side}ers took {share:.0%} of the last {self._trades} trades",
                 features={"bought": flow.bought, "sold": flow.sold, "moved": moved},
                 lives_ms=self._lives_ms,
             ),
         )
+
+
+def _lot(symbol: str) -> int:
+    instrument = instrument_of(symbol)
+    return instrument.lot if instrument else 1

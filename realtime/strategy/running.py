@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -15,7 +15,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from realtime.strategy import Bar, Signal, SignalType, Strategy, StrategyError, Tick, instant
+from realtime.strategy import Bar, OrderUpdate, Signal, SignalType, Strategy, StrategyError, Tick, instant
 from realtime.strategy.bars import Bars
 
 LINE = msgspec.json.Encoder(decimal_format="number")
@@ -37,38 +37,65 @@ class Proposed(Struct, frozen=True, kw_only=True, rename="camel", tag_field="typ
     expires_at: str | None
 
 
-class Running:
-    """One strategy under way."""
+class Proposal(Struct, frozen=True):
+    """A signal with its line."""
 
-    def __init__(self, strategy: Strategy, bar_seconds: int = 60) -> None:
-        self.name = type(strategy).__name__
+    signal: Signal
+    line: Proposed
+
+    @property
+    def text(self) -> bytes:
+        """The line as it is written."""
+        return LINE.encode(self.line) + b"\n"
+
+
+class Running:
+    """One strategy under way. `name` is that of its class where none is given."""
+
+    def __init__(self, strategy: Strategy, bar_seconds: int = 60, name: str | None = None) -> None:
+        self.name = name or type(strategy).__name__
         self.signals = 0
+        self.bar_heard: Callable[[Bar], None] | None = None  # is told each bar before the strategy
         self._strategy = strategy
+        self._on_order: Callable[[OrderUpdate], Iterable[Signal]] = getattr(strategy, "on_order", _nothing)
         self._bars = Bars(bar_seconds)
-        self._now = -1
+        self._now = -1  # of the tape; never goes back, so that no two signals have one name
         self._place = 0  # among the signals of this instant
 
     def lines(self, ticks: Iterable[Tick]) -> Iterator[bytes]:
         """One JSON line for each signal, in order. Raises StrategyError for what is no signal."""
         for tick in ticks:
-            for bar in self._bars.ended(tick.ts_ms):
-                yield from self._said(self._strategy.on_bar(bar), bar.end_ms, bar)
-            self._bars.add(tick)
-            yield from self._said(self._strategy.on_tick(tick), tick.ts_ms, tick)
+            for proposal in self.heard(tick):
+                yield proposal.text
 
-    def _said(self, signals: Iterable[Signal] | None, now: int, heard: Tick | Bar) -> Iterator[bytes]:
+    def heard(self, tick: Tick) -> Iterator[Proposal]:
+        """What the strategy proposes on a tick and on the bars that ended before it. Raises StrategyError."""
+        for bar in self._bars.ended(tick.ts_ms):
+            if self.bar_heard is not None:
+                self.bar_heard(bar)
+            yield from self._said(self._strategy.on_bar(bar), bar.end_ms, bar)
+        self._bars.add(tick)
+        yield from self._said(self._strategy.on_tick(tick), tick.ts_ms, tick)
+
+    def told(self, update: OrderUpdate) -> Iterator[Proposal]:
+        """What it proposes on news of its order; such signals have the time of the tape. Raises StrategyError."""
+        yield from self._said(self._on_order(update), max(self._now, 0), update)
+
+    def _said(self, signals: Iterable[Signal] | None, now: int, heard: Tick | Bar | OrderUpdate) -> Iterator[Proposal]:
         if signals is None:
             raise StrategyError(f"{self.name}: expected signals (an empty tuple for none), found None after {heard}")
+        if now > self._now:
+            self._now, self._place = now, -1
         for signal in signals:
             if wrong := fault_of(signal):
                 raise StrategyError(f"{self.name}: {wrong}, found {signal!r} after {heard}")
-            yield self._line(signal, now)
+            yield self._proposal(signal, now)
 
-    def _line(self, signal: Signal, now: int) -> bytes:
-        self._now, self._place = now, self._place + 1 if now == self._now else 0
+    def _proposal(self, signal: Signal, now: int) -> Proposal:
+        self._place += 1
         self.signals += 1
         line = Proposed(
-            id=f"{self.name}-{now}-{self._place}",
+            id=f"{self.name}-{self._now}-{self._place}",
             symbol=signal.symbol,
             signal_type=signal.type,
             price=signal.price,
@@ -80,7 +107,7 @@ class Running:
             timestamp=_text(now),
             expires_at=None if signal.lives_ms is None else _text(now + signal.lives_ms),
         )
-        return LINE.encode(line) + b"\n"
+        return Proposal(signal, line)
 
 
 def fault_of(signal: object) -> str | None:
@@ -116,6 +143,17 @@ def made(name: str, parameters: Mapping[str, Any]) -> Strategy:
     return strategy
 
 
+def parameter_of(text: str) -> tuple[str, Any]:
+    """NAME=VALUE: a number, true, false or null where the value is one, else a text. Raises StrategyError."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise StrategyError(f"parameter {text!r}: expected NAME=VALUE")
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value
+
+
 def _module(place: str) -> ModuleType:
     try:
         if not place.endswith(".py"):
@@ -131,6 +169,10 @@ def _module(place: str) -> ModuleType:
     except ImportError as error:
         raise StrategyError(f"strategy: {place} cannot be imported: {error}") from error
     return module
+
+
+def _nothing(_: OrderUpdate) -> Iterable[Signal]:
+    return ()
 
 
 def _text(ms: int) -> str:
