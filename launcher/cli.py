@@ -34,6 +34,7 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "verify": ("verify", "Prove that all tiers hold the same rows."),
     "query": ("query", "Run one reading statement on a tier."),
     "replay": ("replay", "Play a stored session through the simulator, and prove it."),
+    "backtest": ("backtest", "Test a strategy on stored sessions, with a report."),
     "bench": ("bench", "Reproducible benchmarks: ratios against baselines."),
     "journal": ("journal", "The journal of orders, proven offline."),
     "drill": ("drill", "Pull the kill switch of a demo, and say how long it took."),

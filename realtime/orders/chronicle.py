@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 
@@ -24,6 +25,18 @@ log = structlog.get_logger("orders")
 DISK_SECONDS = 5.0
 
 
+class Writer(Protocol):
+    """Where records go: the journal; in a backtest, which has no disk, a hash."""
+
+    failed: str | None  # why nothing can be written any more
+
+    def append(self, kind: str, body: dict[str, Any]) -> "Future[journals.Record]":
+        """Write a record; the future is done when it is kept."""
+
+    def close(self) -> None:
+        """Write what waits, let go."""
+
+
 Watcher = Callable[[Change, int | None], None]  # called on the journal's thread: it must return at once
 
 
@@ -32,7 +45,7 @@ class Chronicle:
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: Writer | None,
         ledger: Ledger,
         *,
         number: int = 0,
