@@ -53,6 +53,7 @@ class Asked(Struct, kw_only=True):
 
     agreed: bool = False
     asked_at: dt.datetime | None = None  # the list that is on its way
+    since: dt.datetime = dt.datetime.max.replace(tzinfo=dt.UTC)  # what it begins with
     next_at: dt.datetime | None = None  # when to ask again; None: now
     positions_at: dt.datetime | None = None  # when to compare positions alone; None: with the next list
     differing: dict[str, tuple[Difference, dt.datetime]] = {}
@@ -119,8 +120,9 @@ class Agreement:
             if waited or (state.next_at is not None and now < state.next_at):
                 continue
             try:
-                self._broker.load(account, self._since(account, now))
-                state.asked_at = now
+                since = self._since(account, now)
+                self._broker.load(account, since)
+                state.asked_at, state.since = now, since
             except BrokerError as error:
                 state.next_at = now + dt.timedelta(seconds=self._pace.soon)
                 log.warning("list_not_asked", account=str(account), reason=str(error))
@@ -133,7 +135,7 @@ class Agreement:
         asked_at, state.asked_at = state.asked_at, None
         now = self._chronicle.now()
         try:
-            listed = self._broker.listed(account)
+            listed = [report for report in self._broker.listed(account) if self._current(report, state.since)]
             waiting = self._taken(account, listed, asked_at)
             explained = self._positions_explained(account, state)
         except NotLoadedError:
@@ -186,6 +188,13 @@ class Agreement:
             case Over(order):
                 self._chronicle.record(records.Happened(at=now, order=order, event=ValidityEnded()))
                 self._differs(ledger.entries[order], f"{order} is over: its day ended, and the broker lists it no more")
+
+    def _current(self, report: Report, since: dt.datetime) -> bool:
+        """Not history: a broker may list what was over long ago, and the ledger has let go of it with its fills."""
+        if report.status not in BROKER_FINAL or report.created is None or report.created >= since:
+            return True
+        ledger, key = self._chronicle.ledger, report.key
+        return ledger.found(exchange_id=key.exchange_id, local_id=key.local_id) is not None
 
     def adopt(self, report: Report, maybe: tuple[str, ...] = ()) -> None:
         """Take in an order that was placed elsewhere: it counts from now on.

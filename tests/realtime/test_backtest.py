@@ -201,6 +201,16 @@ def test_a_lost_day_pulls_the_switch_and_the_next_session_trades_again(tmp_path,
     assert found.answer.figures.net == first.net + second.net
 
 
+def test_a_week_later_nothing_old_is_taken_for_an_order_of_somebody_else(tmp_path, script):
+    """The paper exchange lists its orders of days ago, which the ledger has let go of."""
+    days = [tape([130_000] * 200, start=TEN + dt.timedelta(days=n - 3)) for n in range(4)]
+    script(tick1=signal("buy"), tick20=signal("sell", quantity=2), tick601=signal("buy"))
+    found = outcome(tmp_path, *days)
+
+    assert (found.answer.orders, found.answer.fills, found.answer.open) == (3, 3, ())
+    assert {fill.order[:3] for fill in found.account.fills} == {"ORD"}
+
+
 def test_nothing_to_test_on_and_what_breaks_are_said(tmp_path, script, monkeypatch):
     with pytest.raises(BacktestError, match="no tier has a trade"):
         outcome(tmp_path / "none", tape([130_000]).with_columns(session=pl.lit(dt.date(2001, 1, 2))))
