@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from config.settings import Orders
+from sql.contract import Tier
 from sql.session_rows import Chosen
-from sql.tables import Tier
 
 Write = Callable[[Chosen, Path], tuple[Tier, ...]]  # brings the rows of a session into a file
 DELAY_MS = 20

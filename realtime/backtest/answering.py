@@ -19,8 +19,8 @@ from realtime.backtest.scene import Scene, scene_of
 from realtime.backtest.told import ticks
 from realtime.strategy import Bar
 from realtime.strategy.running import Running, made, parameter_of
+from sql.contract import Tier
 from sql.session_rows import Chosen, frames
-from sql.tables import Tier
 
 ROWS_AT_ONCE = 65_536
 
