@@ -226,6 +226,7 @@ class Broken(Scene):
             self.latched = False
             self.ask(Release(caller=Caller(user="ana"), reason="the drill is over"))
             self.settle(1)
+        self.loop.step()  # what the exchange said last is heard before anybody looks
 
     # --- what it finds ---
 
