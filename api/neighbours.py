@@ -13,6 +13,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Struct
 
+from api.kernel.access import scoped
 from api.kernel.application import Service, probes_of
 from api.kernel.errors import responses
 from api.kernel.health import Checks
@@ -134,7 +135,13 @@ class Neighbours:
         )
 
 
-@get("/api/v1/services", tags=["services"], summary="Catalog of services", opt=FREE, responses=responses(401, 403))
+@get(
+    "/api/v1/services",
+    opt={**scoped("platform:read"), **FREE},
+    tags=["services"],
+    summary="Catalog of services",
+    responses=responses(401, 403),
+)
 async def catalog_of_services(neighbours: NamedDependency[Neighbours]) -> Services:
     """Every service with its addresses and how it feels; asked at most every five seconds."""
     return Services(data=await neighbours.catalog())

@@ -184,7 +184,7 @@ class Requests(Struct, frozen=True, kw_only=True):
     sync_to_thread=True,
     responses=responses(400, 401, 409, 429, 503),
 )
-def ask_history(data: Window, capture: NamedDependency[Capture]) -> Asking:
+def ask_history(data: JSONBody[Window], capture: NamedDependency[Capture]) -> Asking:
     """One request at a time in the whole process; its trades go the way of all others, and its end is told by GET."""
     symbol = data.symbol.upper()
     if refusal := refusal_of(symbol, data.since, data.until, capture.market_now()):
