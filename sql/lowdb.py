@@ -19,6 +19,7 @@ from sql.workspace import LEGACY, MAX_AUTHOR, Category, Item, Priority, Status, 
 MAX_TITLE = 255
 Kind = Literal["workspace", "documentation"]
 Record = dict[str, Any]
+Warn = Callable[[str], None]
 
 
 class LowDbError(StoreError):
@@ -72,8 +73,11 @@ def workspace_items(root: Any, now: dt.datetime) -> Mapped:
     return mapped(found, lambda record, warn: item_of(record, now, warn))
 
 
-def mapped(records: Iterable[Any], rule: Callable[[Record, Callable[[str], None]], Any]) -> Mapped:
-    """Every record through `rule`, which makes a row with an `id`, warns, or raises Refused."""
+def mapped(records: Iterable[Any], rule: Callable[[Record, Warn], Any], unique: str = "id") -> Mapped:
+    """Every record through `rule`, which makes a row with an `id`, warns, or raises Refused.
+
+    Rows differ in their id, and in the field that is `unique` besides.
+    """
     result, seen = Mapped(), set[Any]()
     for place, record in enumerate(records, start=1):
         name = str(record.get("id", f"number {place}")) if isinstance(record, dict) else f"number {place}"
@@ -83,23 +87,22 @@ def mapped(records: Iterable[Any], rule: Callable[[Record, Callable[[str], None]
         except Refused as refusal:
             result.refusals.append(Note(name, str(refusal)))
             continue
-        if row.id in seen:
-            result.duplicates.append(Note(name, "an earlier record of this file has the same id"))
+        keys = {("id", row.id), (unique, getattr(row, unique))}
+        if repeated := {field for field, _ in keys & seen}:
+            told = f"an earlier record of this file has the same {' and '.join(sorted(repeated))}"
+            result.duplicates.append(Note(name, told))
             continue
-        seen.add(row.id)
+        seen |= keys
         result.rows.append(row)
         result.warnings.extend(Note(name, message) for message in warnings)
     return result
 
 
-def item_of(record: Record, now: dt.datetime, warn: Callable[[str], None]) -> Item:
+def item_of(record: Record, now: dt.datetime, warn: Warn) -> Item:
     """An item as the workspace stores it. An id that is no UUID becomes one, and stays in `metadata.legacyId`."""
     created_at = instant(first(record, "createdAt", "created_at"), "createdAt", now, warn)
     updated_at = first(record, "updatedAt", "updated_at")
-    metadata = record.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        warn("metadata is no object: left out")
-        metadata = {}
+    metadata = as_object(record.get("metadata"), "metadata", warn)
     own_id, legacy = identity(record, id_of, LEGACY, warn)
     return Item(
         id=own_id,
@@ -113,12 +116,12 @@ def item_of(record: Record, now: dt.datetime, warn: Callable[[str], None]) -> It
         updated_at=created_at if updated_at is None else instant(updated_at, "updatedAt", created_at, warn),
         created_by=author(first(record, "createdBy", "created_by"), "createdBy", warn),
         updated_by=author(first(record, "updatedBy", "updated_by"), "updatedBy", warn),
-        metadata=_storable(metadata | ({"legacyId": legacy} if legacy else {}), "metadata"),
+        metadata=metadata | ({"legacyId": legacy} if legacy else {}),
     )
 
 
 def identity(
-    record: Record, known: Callable[[str], uuid.UUID], space: uuid.UUID, warn: Callable[[str], None]
+    record: Record, known: Callable[[str], uuid.UUID], space: uuid.UUID, warn: Warn
 ) -> tuple[uuid.UUID, str | None]:
     """The id of a record, and the one it had when that was none of ours. Without one its content is its name."""
     told = record.get("id")
@@ -135,7 +138,7 @@ def first(record: Mapping[str, Any], *names: str) -> Any:
     return next((record[name] for name in names if record.get(name) is not None), None)
 
 
-def word(value: Any, name: str, known: tuple[str, ...], otherwise: str, warn: Callable[[str], None]) -> Any:
+def word(value: Any, name: str, known: tuple[str, ...], otherwise: str, warn: Warn) -> Any:
     """One of the `known` words, `_` and case aside; else `otherwise`, with a warning."""
     if value in known:
         return value
@@ -147,7 +150,7 @@ def word(value: Any, name: str, known: tuple[str, ...], otherwise: str, warn: Ca
     return otherwise
 
 
-def instant(value: Any, name: str, otherwise: dt.datetime, warn: Callable[[str], None]) -> dt.datetime:
+def instant(value: Any, name: str, otherwise: dt.datetime, warn: Warn) -> dt.datetime:
     """An ISO 8601 time in UTC (no zone means UTC); else `otherwise`, with a warning."""
     try:
         at = dt.datetime.fromisoformat(value)
@@ -176,7 +179,7 @@ def needed_text(record: Record, name: str, most: int) -> str:
     return found
 
 
-def texts(value: Any, name: str, warn: Callable[[str], None]) -> list[str]:
+def texts(value: Any, name: str, warn: Warn) -> list[str]:
     """A list of texts without repeats; a list may stand in a text as JSON. Anything else is empty, with a warning."""
     if isinstance(value, str):
         try:
@@ -194,7 +197,23 @@ def texts(value: Any, name: str, warn: Callable[[str], None]) -> list[str]:
     return found
 
 
-def author(value: Any, name: str, warn: Callable[[str], None]) -> str | None:
+def as_object(value: Any, name: str, warn: Warn) -> dict[str, Any]:
+    """An object that PostgreSQL can hold; it may stand in a text as JSON. Anything else is empty, with a warning."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            value = [value]
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        warn(f"{name} is no object: left out")
+        return {}
+    found: dict[str, Any] = _storable(value, name)
+    return found
+
+
+def author(value: Any, name: str, warn: Warn) -> str | None:
     """A name that fits its column."""
     found = text(value, name)
     if found is not None and len(found) > MAX_AUTHOR:

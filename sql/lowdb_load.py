@@ -2,18 +2,21 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from sql import lowdb
-from sql.lowdb import Kind, Mapped, Note
+from sql.lowdb import Kind, Mapped, Note, Refused
+from sql.lowdb_documentation import documentation_rows
 from sql.queries import statement
 from sql.warm import Cursor, connection_to
 
 AUTHOR = "import lowdb"
 BATCH = 1_000
+MOST_BYTES = 50 << 20  # of a file: what the original took at most
 ONE_AT_A_TIME = 7_310_009  # advisory lock of imports: the ids of a hypertable have no unique index
 
 
@@ -39,17 +42,25 @@ class Report(Struct, frozen=True, kw_only=True):
     warnings: list[Note]
 
 
-def import_file(path: Path, dsns: Mapping[Kind, str], *, rehearse: bool = False, lenient: bool = False) -> Report:
+def import_file(
+    path: Path,
+    dsns: Mapping[Kind, str],
+    *,
+    uploads: Path | None = None,
+    rehearse: bool = False,
+    lenient: bool = False,
+) -> Report:
     """Bring one file in. Records that are stored already stay as they are, however often it is run.
 
     A refused record stops the file, and nothing of it is written, unless `lenient` leaves such records out.
-    `rehearse` does it all and takes it back. Raises LowDbError for a file that is none of LowDB's.
+    `rehearse` does it all and takes it back. Files that documentation speaks of lie in `uploads`, or else beside it.
+    Raises LowDbError for a file that is none of LowDB's.
     """
     if not path.is_file():
         return Report(file=str(path), kind=None, written=False, tables={}, refusals=[], duplicates=[], warnings=[])
     root = lowdb.root_of(_content(path), path.name)
     kind = lowdb.kind_of(root, path.name)
-    found = {"workspace_items": lowdb.workspace_items(root, dt.datetime.now(dt.UTC))}
+    found = _mapped(root, kind, dt.datetime.now(dt.UTC), uploads or path.parent)
     stopped = not lenient and any(mapped.refusals for mapped in found.values())
     made = dict.fromkeys(found, 0) if stopped else _written(dsns[kind], kind, found, rehearse=rehearse)
     return Report(
@@ -61,6 +72,31 @@ def import_file(path: Path, dsns: Mapping[Kind, str], *, rehearse: bool = False,
         duplicates=[note for mapped in found.values() for note in mapped.duplicates],
         warnings=[note for mapped in found.values() for note in mapped.warnings],
     )
+
+
+def _mapped(root: Any, kind: Kind, now: dt.datetime, uploads: Path) -> dict[str, Mapped]:
+    if kind == "workspace":
+        return {"workspace_items": lowdb.workspace_items(root, now)}
+    return documentation_rows(root, now, lambda told: upload(uploads, told))
+
+
+def upload(folder: Path, told: str) -> bytes:
+    """The bytes of a file below `folder`, at the path that a record has for it or else under its last part alone.
+
+    Raises Refused; nothing outside the folder is read, whatever a record says.
+    """
+    root = folder.resolve()
+    last = PurePosixPath(told.replace("\\", "/")).name
+    try:
+        paths = [(root / told).resolve(), (root / last).resolve()]
+        found = next((path for path in paths if path.is_relative_to(root) and path.is_file()), None)
+    except OSError as error:  # a name that no file can have
+        raise Refused(f"{told[:80]!r}: {error.strerror}") from error
+    if found is None:
+        raise Refused(f"there is no file {told!r} below {folder}")
+    if (size := found.stat().st_size) > MOST_BYTES:
+        raise Refused(f"{told}: has {size} bytes, {MOST_BYTES} at most")
+    return _content(found)
 
 
 def _content(path: Path) -> bytes:
@@ -83,8 +119,9 @@ def _written(dsn: str, kind: Kind, found: Mapping[str, Mapped], *, rehearse: boo
 def _insert(cursor: Cursor, kind: Kind, table: str, mapped: Mapped) -> int:
     made = 0
     text = statement(kind, f"import_{table.removeprefix(f'{kind}_')}")
-    for start in range(0, len(mapped.rows), BATCH):
-        records = [msgspec.structs.asdict(row) for row in mapped.rows[start : start + BATCH]]
+    batch = 1 if table == "documentation_files" else BATCH
+    for start in range(0, len(mapped.rows), batch):
+        records = [msgspec.structs.asdict(row) for row in mapped.rows[start : start + batch]]
         cursor.execute(text, {"records": msgspec.json.encode(records).decode(), "by": AUTHOR})
         made += cursor.rowcount
     return made

@@ -24,9 +24,20 @@ MOST_TOLD = 20  # notes of a kind on the terminal; all of them are in --json
 @click.option(
     "--continue-on-error", is_flag=True, help="Leave out records that are refused; else they stop their file."
 )
+@click.option(
+    "--uploads", type=click.Path(path_type=Path, file_okay=False), help="Where uploaded files lie; else beside FILE."
+)
 @data_option
 @json_option
-def lowdb(names: tuple[str, ...], data: Path | None, *, dry_run: bool, continue_on_error: bool, as_json: bool) -> None:
+def lowdb(
+    names: tuple[str, ...],
+    data: Path | None,
+    uploads: Path | None,
+    *,
+    dry_run: bool,
+    continue_on_error: bool,
+    as_json: bool,
+) -> None:
     """Ideas, workspace items and documentation of LowDB into PostgreSQL.
 
     Each file says itself whose it is. Running it again changes nothing: what is stored stays as it is now. A file that
@@ -40,7 +51,9 @@ def lowdb(names: tuple[str, ...], data: Path | None, *, dry_run: bool, continue_
     with attach.attached(data, say) as settings:
         for name in names:
             try:
-                told = import_file(Path(name), _dsns(settings), rehearse=dry_run, lenient=continue_on_error)
+                told = import_file(
+                    Path(name), _dsns(settings), uploads=uploads, rehearse=dry_run, lenient=continue_on_error
+                )
             except LowDbError as error:
                 say(f"refused: {error}")
                 refused.append({"file": name, "error": str(error)})

@@ -1,0 +1,22 @@
+-- Rows that are not there and never were: what somebody deleted stays deleted.
+-- A system that is not there any more is left out.
+WITH given AS (
+    SELECT * FROM jsonb_populate_recordset(NULL::documentation.documentation_ideas, %(records)s::jsonb)
+), made AS (
+    INSERT INTO documentation.documentation_ideas (id, title, description, status, category, priority, assigned_to, created_by, system_id, tags, estimated_hours,
+        actual_hours, due_date, completed_at, created_at, updated_at)
+    SELECT id, title, description, status, category, priority, assigned_to, created_by,
+        (SELECT held.id FROM documentation.documentation_systems AS held WHERE held.id = given.system_id),
+        tags, estimated_hours, actual_hours, due_date, completed_at, created_at, updated_at
+    FROM given
+    WHERE NOT EXISTS (
+        SELECT FROM documentation.documentation_audit_log AS told
+        WHERE told.entity_type = 'ideas' AND told.entity_id = given.id::text
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING *
+), told AS (
+    INSERT INTO documentation.documentation_audit_log (entity_type, entity_id, action, user_id, changes)
+    SELECT 'ideas', id::text, 'created', %(by)s, jsonb_build_object('after', to_jsonb(made) - 'search') FROM made
+)
+SELECT id FROM made
