@@ -74,6 +74,7 @@ def create_app(
     own_health = any("/health" in handler.paths for handler in service.own if hasattr(handler, "paths"))
     kernel = health_handlers(service.id, probes_of(service), metrics)
     tags = {name: text for part in (service, *mounted) for name, text in part.tags.items()}
+    repeatable = frozenset(part.id for part in (service, *mounted) if part.repeatable and answers)
     app = Litestar(
         route_handlers=[
             *(kernel[1:] if own_health else kernel),
@@ -85,7 +86,7 @@ def create_app(
             Gate(settings.access, directory),
             RateLimit(service.id, allowances(settings, (service, *mounted)), windows or Windows()),
             Deadlines(),
-            *([Repeats(answers, {part.id for part in (service, *mounted) if part.repeatable})] if answers else []),
+            *([Repeats(answers, repeatable)] if answers else []),
         ],
         cors_config=cors(settings),
         lifespan=[_closing(service), *service.lifespans],
@@ -97,6 +98,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    app.state.repeatable = repeatable  # the document says so
     app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id, shared=service.shared)
     return app
 

@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from api.kernel.access import OPEN
 from api.kernel.health import product_version
+from api.kernel.openapi import CompleteDocument
 
 WHEEL = "flask-openapi3-swagger"
 HERE = Path(__file__).parent
@@ -52,7 +53,7 @@ def openapi(title: str, description: str, tags: dict[str, str]) -> OpenAPIConfig
         version=product_version(),
         description=description,
         path="/docs",
-        render_plugins=[SwaggerPage()],
+        render_plugins=[SwaggerPage(), CompleteDocument()],
         openapi_router=Router(
             "/docs",
             route_handlers=[],

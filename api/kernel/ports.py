@@ -36,8 +36,8 @@ class Ports:
     def __init__(
         self, front: Litestar, apps: Mapping[int, Litestar], prefixes: Mapping[str, tuple[ASGIApp, str]]
     ) -> None:
-        self._front = front
-        self._apps = apps
+        self.front = front
+        self.apps = apps
         self._prefixes = prefixes
 
     async def __call__(
@@ -52,20 +52,20 @@ class Ports:
 
     def _chosen(self, scope: Scope) -> tuple[ASGIApp, Scope]:
         server = scope.get("server")
-        if server and (app := self._apps.get(server[1] or 0)):
+        if server and (app := self.apps.get(server[1] or 0)):
             return app, scope
         first, second, *_ = (*scope["path"].lstrip("/").split("/", 2), "")
         for prefix in (f"/{first}/{second}", f"/{first}"):
             if place := self._prefixes.get(prefix):
                 return place[0], below(scope, prefix, place[1])
-        return self._front, scope
+        return self.front, scope
 
     async def _live(self, receive: LifeSpanReceive, send: LifeSpanSend) -> None:
         await receive()
         state = "startup"
         try:
             async with AsyncExitStack() as stack:
-                for app in (*self._apps.values(), self._front):
+                for app in (*self.apps.values(), self.front):
                     await stack.enter_async_context(app.lifespan())
                 await send({"type": "lifespan.startup.complete"})
                 state = "shutdown"
