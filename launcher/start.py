@@ -147,7 +147,7 @@ def _ensure_key(settings: Settings, report: Report) -> None:
         keys.make_token_key(settings.root)
     if settings.orders.journal_key is not None:
         return
-    if (settings.orders_dir / "journal.jsonl").is_file():
+    if any(settings.orders_dir.glob("journal*.jsonl")):
         report(
             f"{keys.JOURNAL} is not set, and the journal of orders needs the key it was written with: no order leaves"
         )

@@ -35,6 +35,7 @@ class Evidence:
     """In the journal's place: keeps nothing but a hash over all records, in their order."""
 
     failed: str | None = None
+    length = 0  # it has no file that could become long
 
     def __init__(self, clock: Clock) -> None:
         self.records = 0

@@ -19,7 +19,7 @@ MAC_HEX = 64
 TAIL = MAC_HEX + 2  # the hash, the quote, the brace
 SEED = b"tradingsystem journal 1"
 BEGINNING = SEED.hex()  # what the first record is chained to
-ACTIVE, HEAD = "journal.jsonl", "head.json"
+ACTIVE, HEAD, ANCHOR = "journal.jsonl", "head.json", "anchor.json"
 CARRIED = "carried"  # a record of everything that is known: who starts needs nothing before it
 
 
@@ -119,10 +119,7 @@ def segments(folder: Path) -> list[Segment]:
     found.sort(key=lambda each: each.first)
     active = folder / ACTIVE
     if active.is_file():
-        first = next((record.number for record in records(active)), None)
-        if first is None:
-            first = (last_link(found[-1].path)[0] if found else 0) + 1
-        found.append(Segment(first, active))
+        found.append(Segment(_first_of(active) or (last_link(found[-1].path)[0] + 1 if found else 1), active))
     return found
 
 
@@ -141,13 +138,35 @@ def last_link(path: Path) -> tuple[int, str]:
     raise JournalError(f"{path}: its last line is no record with a hash")
 
 
+def begins_with_all(path: Path) -> bool:
+    """Whether a file's first record carries all that is known."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return line.endswith(b"\n") and _RECORD.decode(line).kind == CARRIED
+    except msgspec.MsgspecError:
+        return False
+
+
+def _first_of(path: Path) -> int | None:
+    """The number that a file's first line claims; None where it has none that can be read."""
+    try:
+        return next((record.number for record in records(path)), None)
+    except msgspec.MsgspecError:
+        return None
+
+
 def head_of(folder: Path, key: bytes) -> Head | None:
     """The head with its seal proven; None when there is none. Raises JournalError."""
-    path = folder / HEAD
-    head = read_head(path)
-    if head is not None and not seals(head, key):
-        raise JournalError(f"{path}: its seal does not fit: it was edited, or written with another key")
-    return head
+    return _sealed_place(folder / HEAD, key, "head")
+
+
+def anchor_of(folder: Path, key: bytes) -> Head | None:
+    """The last record that was removed once its days of keeping were over, with its seal proven; None: none was.
+
+    Raises JournalError.
+    """
+    return _sealed_place(folder / ANCHOR, key, "anchor")
 
 
 def read_head(path: Path) -> Head | None:
@@ -160,14 +179,25 @@ def read_head(path: Path) -> Head | None:
         raise JournalError(f"{path} cannot be read: {error}") from error
 
 
-def seals(head: Head, key: bytes) -> bool:
-    """Whether the writer of the journal put this head there."""
-    return hmac.compare_digest(head.seal.encode(), seal_of(head.number, head.mac, key).encode())
+def placed(number: int, mac: str, key: bytes, what: str = "head") -> Head:
+    """A place in the chain, sealed."""
+    return Head(number, mac, _seal(number, mac, key, what))
 
 
-def seal_of(number: int, mac: str, key: bytes) -> str:
-    """What a head is sealed with."""
-    return hmac.new(key, f"head {number} {mac}".encode(), hashlib.sha256).hexdigest()
+def seals(head: Head, key: bytes, what: str = "head") -> bool:
+    """Whether the writer of the journal put this place there."""
+    return hmac.compare_digest(head.seal.encode(), _seal(head.number, head.mac, key, what).encode())
+
+
+def _sealed_place(path: Path, key: bytes, what: str) -> Head | None:
+    head = read_head(path)
+    if head is not None and not seals(head, key, what):
+        raise JournalError(f"{path}: its seal does not fit: it was edited, or written with another key")
+    return head
+
+
+def _seal(number: int, mac: str, key: bytes, what: str) -> str:
+    return hmac.new(key, f"{what} {number} {mac}".encode(), hashlib.sha256).hexdigest()
 
 
 class Tail:

@@ -13,16 +13,20 @@ from typing import Any, Protocol
 
 import structlog
 
-from realtime.orders import journal as journals
+from realtime.orders import carried, chain
+from realtime.orders.chain import CARRIED, JournalError, Record
 from realtime.orders.entries import Change
-from realtime.orders.journal import Journal, JournalError
+from realtime.orders.journal import Journal
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import RiskLimits
+from realtime.orders.proof import pages
 from realtime.orders.records import Entry, body_of, entry_of, kind_of
 
 log = structlog.get_logger("orders")
 
 DISK_SECONDS = 5.0
+PAGE_RECORDS = 1_000  # a file of fewer is not worth another
+LONG_PAGE_RECORDS = 200_000  # a start would read too long
 
 
 class Writer(Protocol):
@@ -30,7 +34,11 @@ class Writer(Protocol):
 
     failed: str | None  # why nothing can be written any more
 
-    def append(self, kind: str, body: dict[str, Any]) -> "Future[journals.Record]":
+    @property
+    def length(self) -> int:
+        """How many records the file that is written has."""
+
+    def append(self, kind: str, body: dict[str, Any]) -> "Future[Record]":
         """Write a record; the future is done when it is kept."""
 
     def close(self) -> None:
@@ -89,19 +97,30 @@ class Chronicle:
             raise JournalError(self._trouble) from error
         return change
 
+    def turn_page(self, least: int | None = None) -> None:
+        """Begin a new file of the journal with all that is known, where the one that is written holds so many records.
+
+        Who starts reads from there; what is older can be put away in its time.
+        """
+        least = PAGE_RECORDS if least is None else least
+        if self._journal is None or self.trouble is not None or self._journal.length < least:
+            return
+        self._journal.append(CARRIED, carried.body_of(self.ledger.carried()))
+        self._number += 1
+
     def close(self) -> None:
         """Write what waits and let go of the journal."""
         if self._journal is not None:
             self._journal.close()
 
-    def _append(self, entry: Entry) -> "Future[journals.Record] | None":
+    def _append(self, entry: Entry) -> "Future[Record] | None":
         if self._journal is None or self.trouble is not None:
             return None
         future = self._journal.append(kind_of(entry), body_of(entry))
         self._number += 1
         return future
 
-    def _tell_when_durable(self, change: Change, future: "Future[journals.Record] | None") -> None:
+    def _tell_when_durable(self, change: Change, future: "Future[Record] | None") -> None:
         number = self._number if future else None
 
         def tell(_: object = None) -> None:
@@ -134,7 +153,7 @@ def opened(
     ledger = Ledger(limits)
     number = 0
     try:
-        number = _read_into(ledger, folder / "journal.jsonl")
+        number = _read_into(ledger, folder)
     except Exception as error:  # a record of any shape: without all of them nothing may leave
         trouble = trouble or f"{folder / 'journal.jsonl'} cannot be read: {error}"
         log.exception("journal_unreadable")
@@ -143,11 +162,17 @@ def opened(
     return Chronicle(journal, ledger, number=number, trouble=trouble, now=clock)
 
 
-def _read_into(ledger: Ledger, path: Path) -> int:
-    number = 0
-    if path.is_file():
-        for record in journals.records(path):
+def _read_into(ledger: Ledger, folder: Path) -> int:
+    files = pages(chain.segments(folder))
+    number = files[0].first - 1 if files else 0
+    begun = number
+    for segment in files:
+        for record in chain.records(segment.path):
             number = record.number
+            if record.kind == CARRIED:
+                if number == begun + 1:  # elsewhere it says what the records before it have said
+                    ledger.take_up(carried.carried_of(record.body))
+                continue
             entry = entry_of(record.kind, record.body)
             if entry is not None:
                 ledger.apply(entry, number)

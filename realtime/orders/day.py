@@ -39,6 +39,7 @@ class Day:
         if not missing:
             settlements = {symbol: price for symbol, price in known.items() if price is not None}
             self._ground.chronicle.record(records.DayBegun(at=now, session=session, settlements=settlements))
+            self._ground.chronicle.turn_page()  # before anybody trades
 
     def _needed(self, symbol: str) -> bool:
         """Shares have no settlement: without a close they go on from where they stood."""

@@ -8,7 +8,6 @@ the last second. The key lies outside the data directory.
 
 import contextlib
 import datetime as dt
-import hmac
 import queue
 import threading
 import time
@@ -18,28 +17,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import structlog
 from filelock import FileLock, Timeout
-from msgspec import Struct
 
 from realtime.orders import chain
-from realtime.orders.chain import BEGINNING, Head, JournalError, Record, records
+from realtime.orders.chain import CARRIED, JournalError, Record, records
+from realtime.orders.proof import Verdict, newest_start, verify
 from sql import durable
 
 __all__ = ["Journal", "JournalError", "Record", "Verdict", "records", "verify"]
 
 HEAD_SECONDS = 0.05  # of silence, after which the head is synced
 HEAD_LAG_SECONDS = 1.0  # how long it may lag behind under load
+HEAD_PATIENCE_SECONDS = 5.0
 BATCH = 256
 
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """What a verification found. `torn` bytes at the end belong to a record that was being written at a power cut."""
-
-    holds: bool
-    records: int
-    mac: str
-    torn: int = 0
-    wrong: str | None = None
+log = structlog.get_logger("orders")
+Waiting = tuple[str, dict[str, Any], "Future[Record]"]
 
 
 class Journal:
@@ -72,7 +66,7 @@ class Journal:
         except JournalError:
             self._lock.release()
             raise
-        self._waiting: queue.SimpleQueue[tuple[str, dict[str, Any], Future[Record]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
         if self._cut:
@@ -87,6 +81,11 @@ class Journal:
             self._waiting.put((kind, body, future))
         return future
 
+    @property
+    def length(self) -> int:
+        """How many records the file that is written has, or a few less."""
+        return self._number - self._first + 1
+
     def close(self) -> None:
         """Write what waits, sync the head, let go."""
         self._waiting.put(None)
@@ -97,7 +96,9 @@ class Journal:
 
     def _recover(self) -> tuple[int, str]:
         """Check what is there, cut a torn last record away. Raises BrokenChainError for anything else that is wrong."""
-        found = verify(self.path, self._head_path, self._key)
+        start, files = newest_start(self.path.parent, self._key)
+        first = files[-1].first if files and files[-1].path == self.path else None
+        found = verify(self.path, self._head_path, self._key, start=start)
         self._cut = found.torn
         if not found.holds:
             raise JournalError(found.wrong or "the journal is broken")
@@ -105,22 +106,25 @@ class Journal:
             with self.path.open("r+b") as file:
                 file.truncate(self.path.stat().st_size - found.torn)
                 durable.sync(file.fileno())
+        self._first = first or found.records + 1
         return found.records, found.mac
 
     def _write(self) -> None:
         while True:
             batch, ends = self._taken()
-            if batch:
-                self._commit(batch)
+            for part in _parts(batch):
+                if part[0][0] == CARRIED and not self.failed:
+                    self._begin_file()
+                self._commit(part)
             lags = time.monotonic() - self._headed_at >= HEAD_LAG_SECONDS
             if self._headed < self._number and (not batch or ends or lags) and not self.failed:
                 self._sync_head()
             if ends:
                 return
 
-    def _taken(self) -> tuple[list[tuple[str, dict[str, Any], "Future[Record]"]], bool]:
+    def _taken(self) -> tuple[list[Waiting], bool]:
         """What waits, at most BATCH; nothing after a moment of silence, which is when the head is synced."""
-        batch: list[tuple[str, dict[str, Any], Future[Record]]] = []
+        batch: list[Waiting] = []
         timeout = HEAD_SECONDS if self._headed < self._number else None
         with contextlib.suppress(queue.Empty):
             while len(batch) < BATCH:
@@ -130,7 +134,7 @@ class Journal:
                 batch.append(entry)
         return batch, False
 
-    def _commit(self, batch: list[tuple[str, dict[str, Any], "Future[Record]"]]) -> None:
+    def _commit(self, batch: list[Waiting]) -> None:
         number, mac, lines, records = self._number, self._mac, [], []
         for kind, body, _ in batch:
             number += 1
@@ -152,55 +156,46 @@ class Journal:
         for (*_, future), record in zip(batch, records, strict=True):
             future.set_result(record)
 
+    def _begin_file(self) -> None:
+        """Put the file aside and begin another. Where that cannot be done, the chain goes on in the one there is."""
+        if self._number < self._first:
+            return
+        aside = chain.segment_path(self.path.parent, self._first)
+        self._file.close()
+        try:
+            self.path.rename(aside)
+            self._first = self._number + 1
+        except OSError as error:  # on Windows somebody may be reading it
+            log.warning("journal_goes_on_in_one_file", file=str(self.path), reason=str(error))
+        try:
+            self._file = self.path.open("ab", buffering=0)
+            durable.sync_folder(self.path.parent)
+        except OSError as error:
+            self.failed = f"{self.path} cannot be written: {error}"
+
     def _sync_head(self) -> None:
         try:
             self._put_head()
+        except PermissionError as error:  # on Windows who reads it keeps it from being replaced, for a moment
+            if time.monotonic() - self._headed_at > HEAD_PATIENCE_SECONDS:
+                self.failed = f"{self._head_path} cannot be written: {error}"
         except OSError as error:
             self.failed = f"{self._head_path} cannot be written: {error}"
 
     def _put_head(self) -> None:
-        head = Head(self._number, self._mac, chain.seal_of(self._number, self._mac, self._key))
+        head = chain.placed(self._number, self._mac, self._key)
         durable.replace(self._head_path, msgspec.json.encode(head))
         self._headed, self._headed_at = self._number, time.monotonic()
 
 
-def verify(path: Path, head_path: Path, key: bytes) -> Verdict:
-    """Prove every record of a journal and its length against the head; offline, reads only.
-
-    Raises JournalError when the head cannot be read.
-    """
-    head, number, mac, torn = chain.read_head(head_path), 0, BEGINNING, 0
-    if (wrong := _wrong_head(head, path, head_path, key)) is not None:
-        return Verdict(holds=False, records=0, mac=mac, wrong=wrong)
-    reached = head is None or head.number == 0
-    if path.is_file():
-        with path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    torn = len(line)
-                    break
-                wrong, mac = chain.proven(line, number + 1, mac, key)
-                if wrong:
-                    return Verdict(holds=False, records=number, mac=mac, wrong=f"{path} line {number + 1}: {wrong}")
-                number += 1
-                reached = reached or (head is not None and number == head.number and hmac.compare_digest(mac, head.mac))
-    if head is not None and not reached:
-        wrong = (
-            f"{path}: {number} records, and the head has seen {head.number}: the tail was cut or another was put there"
-        )
-        return Verdict(holds=False, records=number, mac=mac, torn=torn, wrong=wrong)
-    return Verdict(holds=True, records=number, mac=mac, torn=torn)
-
-
-def _wrong_head(head: Head | None, path: Path, head_path: Path, key: bytes) -> str | None:
-    if head is None:
-        written = path.is_file() and path.stat().st_size > 0
-        return f"{head_path} is missing beside {path}: it was removed, and the tail may be cut" if written else None
-    return (
-        None
-        if chain.seals(head, key)
-        else f"{head_path}: its seal does not fit: it was edited, or written with another key"
-    )
+def _parts(batch: list[Waiting]) -> list[list[Waiting]]:
+    """A batch, cut before each record that begins a file."""
+    found: list[list[Waiting]] = []
+    for entry in batch:
+        if not found or entry[0] == CARRIED:
+            found.append([])
+        found[-1].append(entry)
+    return found
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 from msgspec import structs
 
 from realtime.orders import records
+from realtime.orders.carried import Carried
 from realtime.orders.entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell, words_of
 from realtime.orders.exposure import Exposure
-from realtime.orders.limits import RiskLimits, changed
+from realtime.orders.limits import Change as LimitsChange
+from realtime.orders.limits import RiskLimits, changed, together
 from realtime.orders.positions import Position, Trade, after_trade, day_begun, flat, taken_over
 from realtime.orders.recent import Recent
 from realtime.orders.records import Caller, Reply
@@ -44,6 +46,7 @@ class Ledger:
         self.latch: Latch | None = None
         self.session: dt.date | None = None
         self.records = 0
+        self._change = LimitsChange()  # what was changed since the start of the journal, as one
         self._keys: dict[str, Remembered] = {}
         self._by_exchange: dict[str, str] = {}
         self._by_local: dict[int, str] = {}
@@ -113,7 +116,50 @@ class Ledger:
         if caller.key is not None:
             self._keys.pop(caller.key, None)
 
+    def carried(self) -> Carried:
+        """All of it, for a file of the journal that begins here."""
+        return Carried(
+            entries=tuple(self.entries.values()),
+            positions=tuple(self.positions.values()),
+            fills=tuple(self.fills),
+            refusals=tuple(self.refusals),
+            differences=tuple(self.differences),
+            latch=self.latch,
+            session=self.session,
+            records=self.records,
+            limits=self._change,
+            version=self.limits.version,
+            keys=tuple(self._keys.items()),
+            by_exchange=tuple(self._by_exchange.items()),
+            by_local=tuple(self._by_local.items()),
+            sent=tuple(at for at, _ in self._sent.held()),
+            intents=tuple(self._intents.held()),
+            last_id=self._last_id,
+        )
+
     # --- changing ---
+
+    def take_up(self, carried: Carried) -> None:
+        """Be what another ledger carried. This one is new, with the limits of settings."""
+        for entry in carried.entries:
+            self.entries[entry.order.id] = entry
+            if entry.order.status not in FINAL:
+                self.working[entry.order.id] = entry
+                self.exposure.put(entry)
+        self.positions = {(each.account, each.symbol): each for each in carried.positions}
+        self.fills = list(carried.fills)
+        self.refusals.extend(carried.refusals)
+        self.differences.extend(carried.differences)
+        self.latch, self.session, self.records = carried.latch, carried.session, carried.records
+        self._change = carried.limits
+        self.limits = structs.replace(changed(self.limits, carried.limits), version=carried.version)
+        self._keys = dict(carried.keys)
+        self._by_exchange, self._by_local = dict(carried.by_exchange), dict(carried.by_local)
+        for at in carried.sent:
+            self._sent.add(at, None)
+        for at, order in carried.intents:
+            self._intents.add(at, order)
+        self._last_id = carried.last_id
 
     def apply(self, entry: records.Entry, number: int | None) -> Change:
         """Take a record in. Never raises for a record that the journal may hold."""
@@ -280,6 +326,7 @@ class Ledger:
                 self._day_begun(entry)
             case records.LimitsSet():
                 self.limits = changed(self.limits, entry.change)
+                self._change = together(self._change, entry.change)
                 self._limits.clear()
                 if entry.reply is not None:
                     self._remember(entry.caller, entry.at, entry.reply, None)

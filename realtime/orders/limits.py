@@ -114,6 +114,14 @@ def changed(limits: RiskLimits, change: Change) -> RiskLimits:
     )
 
 
+def together(before: Change, then: Change) -> Change:
+    """Two changes, one after the other, as one."""
+    said = {name: value for name, value in structs.asdict(then).items() if value is not None}
+    if then.positions is not None:
+        said["positions"] = {**(before.positions or {}), **then.positions}
+    return structs.replace(before, **said)
+
+
 def as_they_were(limits: RiskLimits, change: Change) -> Change:
     """What a change is about to replace, as the change that would undo it."""
     return Change(

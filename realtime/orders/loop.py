@@ -22,7 +22,7 @@ from realtime.orders import records
 from realtime.orders.agreement import Agreement, Pace
 from realtime.orders.broker import Broker, Report
 from realtime.orders.changes import Changes
-from realtime.orders.chronicle import Chronicle
+from realtime.orders.chronicle import LONG_PAGE_RECORDS, Chronicle
 from realtime.orders.commands import (
     Alter,
     Busy,
@@ -192,6 +192,7 @@ class OrderLoop:
                 )
         if self.switch.latch is None and self.chronicle.ledger.latch is not None:
             self.switch.pull(self.chronicle.ledger.latch)  # the journal says that nobody released it
+        self.chronicle.turn_page(LONG_PAGE_RECORDS)
 
     def step(self) -> None:
         """One round: the broker's news, one command after the other, and now and then a look at the time."""

@@ -30,6 +30,10 @@ class Recent(Generic[T]):
             old = bisect_right(instants, instants[-1] - self._kept)
             self._held = (instants[old:], things[old:])
 
+    def held(self) -> list[tuple[dt.datetime, T]]:
+        """All that is kept, the oldest first."""
+        return list(zip(*self._held, strict=True))
+
     def count(self, now: dt.datetime, seconds: float) -> int:
         """How much happened within the last seconds."""
         instants, _ = self._held

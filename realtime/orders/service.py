@@ -110,7 +110,7 @@ def loop_of(settings: Settings, broker: Broker, prices: Prices, *, name: str, li
     settings.orders_dir.mkdir(parents=True, exist_ok=True)
     key = orders.journal_key.encode() if orders.journal_key else None
     chronicle = opened(settings.orders_dir, key, limits)
-    used_before = (settings.orders_dir / "journal.jsonl").is_file() and chronicle.ledger.records > 0
+    used_before = chronicle.ledger.records > 0
     switch = Switch(settings.orders_dir / "kill-switch", used_before=used_before)
     return OrderLoop(broker, chronicle, switch, prices, rules)
 

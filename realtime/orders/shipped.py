@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from realtime.orders import records
 from realtime.orders.audited import audit_of
-from realtime.orders.chain import Link
+from realtime.orders.chain import CARRIED, Link
 from realtime.orders.entries import Change, OwnFill
 from realtime.orders.ledger import Ledger
 from realtime.orders.positions import Position
@@ -22,6 +22,7 @@ from realtime.orders.records import Caller
 from realtime.orders.states import Order, Status
 from sql.tables import AuditLog, OrderEvent, OwnTrade, PositionState
 
+SUMMARY = ("records", "session", "version")  # of all that is known: the records before it have told the rest
 ANSWERS = ("reply",)  # what was said to a caller: it repeats the rest
 TYPES: Mapping[type, str] = {
     records.Intended: "order.created",
@@ -99,7 +100,8 @@ def _event(link: Link, journal: str, ledger: Ledger, change: Change | None, now:
     order = _order_of(change)
     caller = _caller_of(ledger, change)
     named = change.entry.order if change and isinstance(change.entry, records.Happened) else None
-    said = {name: value for name, value in record.body.items() if name not in ANSWERS}
+    kept = SUMMARY if record.kind == CARRIED else record.body
+    said = {name: value for name, value in record.body.items() if name in kept and name not in ANSWERS}
     return OrderEvent(
         ts=record.at,
         journal=journal,

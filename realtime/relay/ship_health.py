@@ -36,6 +36,7 @@ class ShippingCollector(Collector):
         yield rows
         for name, what, count in (
             ("ship_failures", "Steps of the shipper that were tried again", now.failures),
+            ("journal_unlike", "Files of the journal that begin with what their past does not lead to", now.unlike),
             ("ship_rewinds", "Times that records were sent again because hot may have lost them", now.rewinds),
         ):
             yield CounterMetricFamily(f"order_manager_{name}", what, value=count)

@@ -16,9 +16,11 @@ import structlog
 from msgspec import Struct, field
 
 from realtime.orders import chain
-from realtime.orders.chain import Head, JournalError, Tail
+from realtime.orders.carried import carried_of
+from realtime.orders.chain import CARRIED, Head, JournalError, Record, Tail
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import RiskLimits
+from realtime.orders.proof import newest_start
 from realtime.orders.risk import Limits
 from realtime.orders.shipped import Rows, rows_of
 from realtime.relay.state import SENT_SECONDS, boot_id
@@ -38,6 +40,7 @@ SAVE_SECONDS = 10.0  # each save costs the journal's disk; what comes after it i
 HEAD_SECONDS = 5.0  # between two heads in warm
 MARK_SECONDS = 60.0
 MOST = 2_000  # records of one step
+COMPARED = ("entries", "positions", "fills", "latch", "session", "limits", "version", "keys", "last_id")
 
 log = structlog.get_logger("realtime.relay")
 
@@ -72,6 +75,7 @@ class Progress(Struct):
     broken: str | None = None  # why the journal cannot be believed
     warm_error: str | None = None  # why warm was not told the head
     rewinds: int = 0
+    unlike: int = 0  # files of the journal that begin with something else than the records before them lead to
     alive_at: float = 0.0  # monotonic
 
     def lag_seconds(self, now: float) -> float:
@@ -160,7 +164,7 @@ class Shipper:
             self._dirty = False
 
     def _begun(self, key: bytes, head: Head) -> Tail:
-        """Read the journal from its beginning: the ledger needs all of it, hot only what it has not."""
+        """Read the journal from where all is known before what hot lacks: the ledger needs more of it than hot."""
         if not self.known.journal:
             name = chain.journal_id(key)
             saved = _loaded(self._folder / STATE)
@@ -170,20 +174,41 @@ class Shipper:
         self._distrust(head.number, self.known.number, "hot")
         self._ledger, self._pending = _empty(), []
         self._ask_warm(head)
-        return Tail(self._folder, key)
+        start, _ = newest_start(self._folder, key, self.known.number)
+        if start.number == self.known.number:
+            self._same(start.number, start.mac)
+        return Tail(self._folder, key, start.number, start.mac)
 
     def _read(self, tail: Tail) -> None:
         """The next records into the ledger; of those that hot lacks, rows that wait for it."""
         self._tail = None  # until all of it went well
         now = self._now()
         for link in tail.read(self._most):
+            if link.record.kind == CARRIED:
+                self._carry(link.record)
             rows = rows_of(link, self.known.journal, self._ledger, now)
             number = rows.event.number
-            if number == self.known.number and link.mac != self.known.mac:
-                raise JournalError(f"record {number} is not the one that was shipped: the journal was written anew")
+            if number == self.known.number:
+                self._same(number, link.mac)
             if number > self.known.number:
                 self._pending.append(rows)
         self._tail = tail
+
+    def _same(self, number: int, mac: str) -> None:
+        if number and self.known.mac and mac != self.known.mac:
+            raise JournalError(f"record {number} is not the one that was shipped: the journal was written anew")
+
+    def _carry(self, record: Record) -> None:
+        """All that was known when the file began: taken up where nothing was read before it, else held against it."""
+        told = carried_of(record.body)
+        if not self._ledger.records:
+            self._ledger.take_up(told)
+            return
+        read = self._ledger.carried()
+        differ = [name for name in COMPARED if getattr(read, name) != getattr(told, name)]
+        if differ:
+            self.progress.unlike += 1
+            log.error("carried_is_not_what_was_read", record=record.number, differ=" ".join(differ))
 
     def _send(self) -> None:
         if not self._pending:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime.orders.broker import NewOrder, Sent
+from realtime.orders.chain import segments
 from realtime.orders.commands import CommandError, Release
 from realtime.orders.journal import records as journal_records
 from realtime.orders.journal import verify
@@ -213,6 +214,9 @@ class Broken(Scene):
 
     def _mend(self) -> None:
         """Links up, time enough for every rule to settle what is unclear; sometimes a kill instead of peace."""
+        if self.chance.random() < 0.05:
+            self.counts["pages_turned"] += 1
+            self.loop.chronicle.turn_page(1)
         if self.chance.random() < 0.3:
             self.counts["kills_at_rest"] += 1
             self.killed()
@@ -251,7 +255,8 @@ class Broken(Scene):
         """The journal verifies, and makes the very ledger that the process has."""
         found = verify(self.folder / "journal.jsonl", self.folder / "head.json", KEY)
         self.wrong["unproven"] += not found.holds
-        numbered = [(r.number, entry_of(r.kind, r.body)) for r in journal_records(self.folder / "journal.jsonl")]
+        whole = [record for each in segments(self.folder) for record in journal_records(each.path)]
+        numbered = [(r.number, entry_of(r.kind, r.body)) for r in whole]
         again = replayed(((n, entry) for n, entry in numbered if entry is not None), self.limits)
         same = again.positions == self.ledger.positions
         orders = {name: entry.order for name, entry in self.ledger.entries.items()}
