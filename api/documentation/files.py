@@ -29,6 +29,7 @@ from api.documentation.values import (
 )
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
+from api.kernel.errors import responses
 from api.ranges import wanted
 from sql.documentation import entities, files
 from sql.documentation.entities import FILES, IDEAS, SYSTEMS, Asked, Entity
@@ -42,7 +43,11 @@ Order = Literal[
 ]
 Size = Annotated[int | None, QueryParameter(ge=0, le=1 << 40, description="In bytes.")]
 Text = Annotated[str | None, QueryParameter(min_length=1, max_length=255)]
-BYTES = {200: ResponseSpec(bytes, generate_examples=False, media_type="application/octet-stream")}
+BYTES = {
+    200: ResponseSpec(bytes, generate_examples=False, media_type="*/*", description="The file"),
+    206: ResponseSpec(bytes, generate_examples=False, media_type="*/*", description="The part that was asked for"),
+    **responses(416),
+}
 
 
 class File(Struct, frozen=True, kw_only=True):

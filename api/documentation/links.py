@@ -24,7 +24,16 @@ PATH = "/api/v1/links"
 TAGS = ["links"]
 
 Order = Literal["created_at", "updated_at", "title"]
-Url = Annotated[str, Meta(max_length=2048, examples=["https://docs.example.com/"], description="http or https.")]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"\S",
+        max_length=2048,
+        description="http or https.",
+        examples=["https://docs.example.com/"],
+        extra_json_schema={"format": "uri"},
+    ),
+]
 
 
 class Link(Struct, frozen=True, kw_only=True):

@@ -27,7 +27,15 @@ Offset = Annotated[int, QueryParameter(ge=0, le=1_000_000, description="So many 
 Question = Annotated[str, QueryParameter(name="q", max_length=200, description="Two characters or more.")]
 Heading = Annotated[str, Meta(pattern=r"\S", max_length=255, description="Not blank; blanks around it are cut off.")]
 Tag = Annotated[str, Meta(max_length=50)]
-Address = Annotated[str, Meta(max_length=512, examples=["https://docs.example.com/"], description="http or https.")]
+Address = Annotated[
+    str,
+    Meta(
+        max_length=512,
+        description="http or https.",
+        examples=["https://docs.example.com/"],
+        extra_json_schema={"format": "uri"},
+    ),
+]
 
 
 def given(sent: Struct, **checks: Any) -> dict[str, Any]:

@@ -234,7 +234,7 @@ def _where(entity: Entity, asked: Asked) -> tuple[str, dict[str, Any]]:
     parts = [entity.conditions[name] for name in values]
     if asked.search is not None:
         contained = " OR ".join(f"it.{name} ILIKE %(contained)s" for name in entity.searched)
-        parts.append(f"(it.search @@ documentation.asked(%(search)s) OR {contained})")
+        parts.append(f"(it.search @@ (SELECT documentation.asked(%(search)s)) OR {contained})")
         values |= {"search": asked.search, "contained": f"%{literal(asked.search)}%"}
     return (" WHERE " + " AND ".join(parts) if parts else ""), values
 

@@ -5,22 +5,22 @@ found AS (
         name ILIKE %(contained)s AS in_heading
     FROM documentation.documentation_systems
     WHERE 'systems' = ANY(%(kinds)s)
-        AND (search @@ documentation.asked(%(search)s) OR name ILIKE %(contained)s OR description ILIKE %(contained)s)
+        AND (search @@ (SELECT documentation.asked(%(search)s)) OR name ILIKE %(contained)s OR description ILIKE %(contained)s)
     UNION ALL
     SELECT 'ideas', id, title, description, status, search, title ILIKE %(contained)s
     FROM documentation.documentation_ideas
     WHERE 'ideas' = ANY(%(kinds)s)
-        AND (search @@ documentation.asked(%(search)s) OR title ILIKE %(contained)s OR description ILIKE %(contained)s)
+        AND (search @@ (SELECT documentation.asked(%(search)s)) OR title ILIKE %(contained)s OR description ILIKE %(contained)s)
     UNION ALL
     SELECT 'links', id, title, concat_ws(' ', description, url), NULL, search, title ILIKE %(contained)s
     FROM documentation.documentation_links
     WHERE 'links' = ANY(%(kinds)s)
-        AND (search @@ documentation.asked(%(search)s) OR title ILIKE %(contained)s OR url ILIKE %(contained)s)
+        AND (search @@ (SELECT documentation.asked(%(search)s)) OR title ILIKE %(contained)s OR url ILIKE %(contained)s)
     UNION ALL
     SELECT 'files', id, original_name, description, mime_type, search, original_name ILIKE %(contained)s
     FROM documentation.documentation_files
     WHERE 'files' = ANY(%(kinds)s)
-        AND (search @@ documentation.asked(%(search)s)
+        AND (search @@ (SELECT documentation.asked(%(search)s))
             OR original_name ILIKE %(contained)s OR description ILIKE %(contained)s)
 ),
 ranked AS (
