@@ -230,6 +230,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerts: Annotated[str, env("TRADINGSYSTEM_ALERT_URLS")] = ""  # hold passwords and tokens: never in a message
     probe_allow: Annotated[str, env("DOCUMENTATION_PROBE_ALLOW")] = ""  # host:port of this network
     library_strategy: Annotated[str, env("LIBRARY_DB_STRATEGY")] = "timescaledb"
+    documentation_strategy: Annotated[str, env("DOCUMENTATION_DB_STRATEGY")] = "postgres"
     questdb: QuestDB = field(default_factory=QuestDB)
     postgres: Postgres = field(default_factory=Postgres)
     b3: B3 = field(default_factory=B3)
@@ -322,11 +323,7 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Sett
     warm["passwords"] = stored
     settings = msgspec.convert(tree, Settings, strict=False, dec_hook=_path)
     _check_money(settings.orders)
-    if settings.library_strategy == "lowdb":
-        raise SettingsError(
-            "LIBRARY_DB_STRATEGY=lowdb: LowDB is only a source of migration; "
-            "bring its files in with `tradingsystem import lowdb FILE…` and unset the variable"
-        )
+    _check_strategies(settings)
     return settings
 
 
@@ -393,6 +390,15 @@ def _ports(values: Mapping[str, str]) -> dict[str, int]:
         except msgspec.ValidationError as error:
             raise SettingsError(f"{chosen}={values[chosen or '']!r}: {error}") from error
     return ports
+
+
+def _check_strategies(settings: Settings) -> None:
+    bring = "bring its files in with `tradingsystem import lowdb FILE…` and unset the variable"
+    if settings.library_strategy == "lowdb":
+        raise SettingsError(f"LIBRARY_DB_STRATEGY=lowdb: LowDB is only a source of migration; {bring}")
+    if settings.documentation_strategy not in ("postgres", "postgresql"):
+        found = settings.documentation_strategy
+        raise SettingsError(f"DOCUMENTATION_DB_STRATEGY={found}: expected postgres; of an older store, {bring}")
 
 
 def _check_money(orders: Orders) -> None:

@@ -70,6 +70,13 @@ def test_lowdb_names_the_command_that_brings_its_files_in(checkout):
         load({"LIBRARY_DB_STRATEGY": "lowdb"}, root=checkout)
 
 
+def test_documentation_is_stored_in_postgresql_alone(checkout):
+    with pytest.raises(SettingsError, match=r"DOCUMENTATION_DB_STRATEGY=questdb.*import lowdb"):
+        load({"DOCUMENTATION_DB_STRATEGY": "questdb"}, root=checkout)
+
+    assert load({"DOCUMENTATION_DB_STRATEGY": "postgresql"}, root=checkout).documentation_strategy == "postgresql"
+
+
 def test_any_other_bind_asks_every_caller_for_a_key(checkout):
     assert load({}, root=checkout).access.key_needed is False
     assert load({"TRADINGSYSTEM_BIND": "0.0.0.0"}, root=checkout).access.key_needed is True
