@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from http import HTTPStatus
 
 import httpx
@@ -12,7 +12,7 @@ from api.kernel.fetch import RefusedTargetError, UnresolvedError, guarded
 from sql.documentation.systems import Probed
 
 TIMEOUT_SECONDS = 10.0
-AT_A_TIME = 16
+AT_A_TIME = 32
 
 
 class Prober:
@@ -43,10 +43,6 @@ class Prober:
         if 200 <= status < 300:
             return _found("online", f"answered {status}", elapsed)
         return _found("error", f"answered {status} {_phrase(status)}".rstrip(), elapsed)
-
-    async def all(self, urls: Sequence[str | None]) -> list[Probed]:
-        """What each of the addresses answers, in their order."""
-        return list(await asyncio.gather(*(self.probed(url) for url in urls)))
 
     async def close(self) -> None:
         """Let go of connections."""

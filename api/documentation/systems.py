@@ -1,5 +1,6 @@
 """`/api/v1/systems`: the registry of systems, and whether they answer."""
 
+import asyncio
 import datetime as dt
 import uuid
 from typing import Annotated, Any, Literal
@@ -32,6 +33,7 @@ from api.documentation.values import (
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
 from sql.documentation import entities, systems
+from sql.documentation.audit import Who
 from sql.documentation.entities import MOST, SYSTEMS, Asked
 from sql.documentation.systems import Probed
 from sql.pool import Pool, Row
@@ -296,14 +298,11 @@ async def probe_all_systems(
     documentation_pool: NamedDependency[Pool],
     documentation_prober: NamedDependency[Prober],
 ) -> ProbeList:
-    """As many at a time as the prober allows."""
+    """32 at a time; each result is stored as it comes."""
     rows = await entities.listed(documentation_pool, SYSTEMS, Asked(order_by="name", direction="ASC"))
-    found = await documentation_prober.all([row["url"] for row in rows])
-    data = []
-    for row, probed in zip(rows, found, strict=True):
-        if await systems.record(documentation_pool, row["id"], probed, who_asks(request)):
-            now = {name: getattr(probed, name) for name in ("status", "response_time_ms", "last_checked")}
-            data.append(ProbedSystem(system=System(**row | now), health=probed))
+    who = who_asks(request)
+    found = await asyncio.gather(*(_probed(documentation_pool, documentation_prober, row, who) for row in rows))
+    data = [entry for entry in found if entry is not None]
     return ProbeList(data=data, count=len(data))
 
 
@@ -348,6 +347,14 @@ async def search_systems(question: Question, documentation_pool: NamedDependency
 async def system_statistics(documentation_pool: NamedDependency[Pool]) -> SystemFiguresAnswer:
     """Active are those online, inactive those offline, degraded those degraded or with an error."""
     return SystemFiguresAnswer(data=SystemFigures(**await systems.statistics(documentation_pool)))
+
+
+async def _probed(pool: Pool, prober: Prober, row: Row, who: Who) -> ProbedSystem | None:
+    probed = await prober.probed(row["url"])
+    if not await systems.record(pool, row["id"], probed, who):
+        return None  # removed in the meantime
+    now = {name: getattr(probed, name) for name in ("status", "response_time_ms", "last_checked")}
+    return ProbedSystem(system=System(**row | now), health=probed)
 
 
 def _systems(rows: list[Row]) -> list[System]:

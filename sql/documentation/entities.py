@@ -33,6 +33,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     searched: tuple[str, ...]
     conditions: Mapping[str, str]
     orders: Mapping[str, str]
+    referrers: tuple[tuple[str, str, str], ...] = ()  # (entity, table, column) of those that name a row of this one
     embedded: str = ""  # a further column of what is read
     joined: str = ""
 
@@ -77,6 +78,11 @@ SYSTEMS = Entity(
     searched=("name", "description", "owner"),
     conditions=_equal("status", "type", "owner"),
     orders=TIMES | {"name": "it.name", "title": "it.name", "status": "it.status", "priority": "it.created_at"},
+    referrers=(
+        ("ideas", "documentation_ideas", "system_id"),
+        ("links", "documentation_links", "system_id"),
+        ("files", "documentation_files", "system_id"),
+    ),
 )  # fmt: skip
 IDEAS = Entity(
     name="ideas",
@@ -94,6 +100,7 @@ IDEAS = Entity(
     searched=("title", "description"),
     conditions=_equal("status", "category", "priority", "assigned_to", "system_id", "created_by"),
     orders=TIMES | {"title": "it.title", "name": "it.title", "status": "it.status", "priority": PRIORITY},
+    referrers=(("files", "documentation_files", "idea_id"),),
     embedded=SYSTEM_OF,
     joined=JOINED,
 )  # fmt: skip
@@ -216,17 +223,26 @@ async def changed(
 
 
 async def removed(pool: Pool, entity: Entity, key: uuid.UUID, *, who: Who, check: Check) -> Row | None:
-    """Remove a row; the row as it was, or None when there was none."""
+    """Remove a row; the row as it was, or None when there was none. The trail names whom it was taken away from."""
     async with pool.transaction() as connection:
         before = await _locked(connection, entity, key)
         if before is None:
             return None
         check(before)
+        changes = {"before": _told(entity, before), "detached": await _detached(connection, entity, key)}
         await connection.execute(f"DELETE FROM documentation.{entity.table} WHERE id = %(key)s", {"key": key})
-        await audit.record(
-            connection, who, entity.name, key, action="deleted", changes={"before": _told(entity, before)}
-        )
+        await audit.record(connection, who, entity.name, key, action="deleted", changes=changes)
     return before
+
+
+async def _detached(connection: Connection, entity: Entity, key: uuid.UUID) -> dict[str, list[uuid.UUID]]:
+    found: dict[str, list[uuid.UUID]] = {}
+    for name, table, column in entity.referrers:
+        rows = await connection.execute(
+            f"SELECT id FROM documentation.{table} WHERE {column} = %(key)s FOR UPDATE", {"key": key}
+        )
+        found[name] = [row["id"] for row in await rows.fetchall()]
+    return found
 
 
 def _where(entity: Entity, asked: Asked) -> tuple[str, dict[str, Any]]:

@@ -16,8 +16,12 @@ FIELDS = {
 }  # fmt: skip
 
 
+def parts_in(database):
+    return database.execute("SELECT count(*) FROM documentation.documentation_upload_parts").fetchone()[0]
+
+
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES, 3 * PART_BYTES + 17, MAX_FILE_BYTES])
-def test_what_is_uploaded_is_downloaded(http, size):
+def test_what_is_uploaded_is_downloaded(http, database, size):
     """POST /api/v1/files/upload; GET /api/v1/files/{id}/download"""
     content = random.Random(size).randbytes(size)
     name = "relatório 2026 – final.pdf"
@@ -28,6 +32,7 @@ def test_what_is_uploaded_is_downloaded(http, size):
     got = http.get(f"/api/v1/files/{file['id']}/download")
 
     assert answer.status_code == 201
+    assert parts_in(database) == 0
     assert set(file) == FIELDS
     assert (file["original_name"], file["mime_type"], file["size_bytes"]) == (name, "application/pdf", size)
     assert (file["description"], file["is_public"], file["uploaded_by"]) == ("of the day", True, "ana")
@@ -70,10 +75,9 @@ def test_what_is_not_taken_is_400(http, sent, words):
 
 def test_nothing_stays_of_a_file_without_its_idea(http, uploaded, database, empty):
     answer = http.post("/api/v1/files/upload", files={"file": ("x.txt", b"x")}, data={"idea_id": str(uuid.uuid4())})
-    parts = database.execute("SELECT count(*) FROM documentation.documentation_upload_parts").fetchone()
 
     assert (answer.status_code, "idea not found" in answer.json()["error"]) == (404, True)
-    assert parts == (0,)
+    assert parts_in(database) == 0
     assert http.get("/api/v1/files").json()["count"] == 0
 
 

@@ -168,4 +168,5 @@ def test_what_is_deleted_stays_in_the_trail(http, furnished):
     entry = http.get("/api/v1/documentation/audit", params={"action": "deleted"}).json()["data"][0]
 
     assert entry["changes"]["before"]["name"] == "Gateway"
+    assert [len(entry["changes"]["detached"][kind]) for kind in ("ideas", "links", "files")] == [1, 0, 0]
     assert all(idea["system"] is None for idea in http.get("/api/v1/ideas").json()["data"])
