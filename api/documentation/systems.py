@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.documentation.answers import CHANGES, DELETES, READS, Done, Page, echoed, something
 from api.documentation.clashes import clashes_told
-from api.documentation.probing import Prober
+from api.documentation.probing import AT_A_TIME, TIMEOUT_SECONDS, Prober
 from api.documentation.states import as_seen
 from api.documentation.values import (
     Address,
@@ -32,6 +32,7 @@ from api.documentation.values import (
 )
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
+from api.kernel.deadlines import SECONDS
 from sql.documentation import entities, systems
 from sql.documentation.audit import Who
 from sql.documentation.entities import MOST, SYSTEMS, Asked
@@ -40,6 +41,7 @@ from sql.pool import Pool, Row
 
 PATH = "/api/v1/systems"
 TAGS = ["systems"]
+ALL_SECONDS = MOST / AT_A_TIME * TIMEOUT_SECONDS + 30  # when none of them answers
 
 Kind = Literal["api", "webapp", "docs", "tool"]
 State = Literal["online", "offline", "error", "unknown"]
@@ -289,7 +291,7 @@ async def probe_system(
     f"{PATH}/health-check-all",
     tags=TAGS,
     summary="Probe all systems",
-    opt=scoped("documentation:write"),
+    opt={**scoped("documentation:write"), SECONDS: ALL_SECONDS},
     status_code=200,
     responses=READS,
 )

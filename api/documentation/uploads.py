@@ -20,12 +20,14 @@ from api.documentation.files import PATH, TAGS, File, FileAnswer
 from api.documentation.kinds import KINDS, MAX_FILE_BYTES, MAX_FILES, media_type_of, name_in, stored_name
 from api.documentation.values import who_asks
 from api.kernel.access import scoped
+from api.kernel.deadlines import SECONDS
 from api.kernel.errors import FieldError, InvalidRequestError, invalid
 from sql.documentation import files
 from sql.documentation.audit import Who
 from sql.documentation.files import PART_BYTES, Arrival
 from sql.pool import Pool
 
+UPLOAD_SECONDS = 300.0  # for a slow line
 FORM_BYTES = 1 << 16  # the other fields of a form, and its boundaries
 Form = Body(media_type=RequestEncodingType.MULTI_PART, multipart_form_part_limit=20)
 
@@ -89,7 +91,7 @@ class LimitsAnswer(Struct, frozen=True, kw_only=True):
     f"{PATH}/upload",
     tags=TAGS,
     summary="Upload a file",
-    opt=scoped("documentation:write"),
+    opt={**scoped("documentation:write"), SECONDS: UPLOAD_SECONDS},
     request_max_body_size=MAX_FILES * MAX_FILE_BYTES + FORM_BYTES,  # a file too large is 400 and told which
     responses=CHANGES,
 )
@@ -108,7 +110,7 @@ async def upload_file(
     f"{PATH}/upload-multiple",
     tags=TAGS,
     summary="Upload up to five files",
-    opt=scoped("documentation:write"),
+    opt={**scoped("documentation:write"), SECONDS: UPLOAD_SECONDS},
     request_max_body_size=MAX_FILES * MAX_FILE_BYTES + FORM_BYTES,
     responses={
         **CHANGES,
