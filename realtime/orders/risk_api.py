@@ -12,7 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 from msgspec import structs
 
-from api.kernel.access import scoped
+from api.kernel.access import INSTALLATION, caller_in, scoped
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from realtime.orders import shapes
@@ -103,7 +103,7 @@ async def pull(
     before = orders.switch.latch
     working = len(orders.chronicle.ledger.working)
     caller = caller_of(request, None, x_source, None)
-    if data.operator:
+    if data.operator and caller_in(request) == INSTALLATION:  # a key or a person has a name already
         caller = structs.replace(caller, user=data.operator)
     latch = await anyio.to_thread.run_sync(partial(orders.pull, data.reason, caller, flatten=data.flatten))
     found = _switch(orders)

@@ -9,7 +9,6 @@ import re
 import time
 import uuid
 from collections import Counter
-from typing import Any
 
 import jwt
 import pytest
@@ -17,10 +16,11 @@ import structlog
 
 from api.kernel import application, ports, sessions
 from api.kernel.access import ROLES
-from api.kernel.directory import Directory, digest, made_key
+from api.kernel.directory import Directory, made_key
 from api.kernel.gate import Gate
 from api.kernel.tokens import Bearer, Tokens
 from config import token_keys
+from tests.api.access.memory import Register
 from tests.api.access.ports import Door, applications, doors, knocked
 
 ADMIN_KEY = "the-admin-key"
@@ -49,34 +49,6 @@ def rights(role: str, service: str, action: str) -> bool:
                 "batch:admin"
             }
     raise AssertionError(role)
-
-
-class Register:
-    """The register in memory."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, dict[str, Any]] = {}
-        self.sessions: dict[uuid.UUID, dict[str, Any]] = {}
-
-    def add_key(self, name: str, scopes: set[str], source: str | None = None, *, good: bool = True) -> str:
-        key_id, key = made_key()
-        row = {"id": key_id, "name": name, "hash": digest(key), "scopes": sorted(scopes), "source": source}
-        self.keys[key_id] = row | {"good": good, "worth_noting": False}
-        return key
-
-    def add_session(self, role: str, *, good: bool = True) -> uuid.UUID:
-        session = uuid.uuid4()
-        self.sessions[session] = {"person": uuid.uuid4(), "name": role, "role": role, "good": good}
-        return session
-
-    async def key(self, key_id: str) -> dict[str, Any] | None:
-        return self.keys.get(key_id)
-
-    async def session(self, session: uuid.UUID) -> dict[str, Any] | None:
-        return self.sessions.get(session)
-
-    async def close(self) -> None:
-        return None
 
 
 def bearers(register: Register, tokens: Tokens) -> dict[str, tuple[dict[str, str], str | None]]:
