@@ -38,7 +38,8 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "bench": ("bench", "Reproducible benchmarks: ratios against baselines."),
     "journal": ("journal", "The journal of orders, proven offline."),
     "drill": ("drill", "Pull the kill switch of a demo, and say how long it took."),
-    "keys": ("keys", "The administrator's API key."),
+    "keys": ("keys", "API keys: of programs, and the installation's own."),
+    "people": ("people", "Who logs in, and with which role."),
     "test": ("test", "Run the tests against engines of their own."),
 }
 DATA_DIR = "TRADINGSYSTEM_DATA_DIR"
