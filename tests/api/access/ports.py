@@ -45,8 +45,8 @@ def applications(settings: Settings) -> Iterator[tuple[str, Any, Litestar]]:
     behind = services(settings)
     ports = process(settings, gateway(settings, tape_of(settings), behind), behind, PREFIXES)
     names = {settings.ports[service.id]: service.id for service in behind}
-    yield "api-gateway", ports, ports._front
-    for port, app in ports._apps.items():
+    yield "api-gateway", ports, ports.front
+    for port, app in ports.apps.items():
         yield names[port], app, app
     for prefix, (app, root) in ports._prefixes.items():
         yield f"api-gateway{prefix}", _Below(ports, prefix, root), app
