@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 from sql.errors import ConflictError, StatementError, StoreUnavailableError, UnfitValueError
 
@@ -138,6 +140,7 @@ class Pool:
             self._away_until = time.monotonic() + AWAY_SECONDS
             raise StoreUnavailableError(f"{self.name}: PostgreSQL does not answer: {error}") from error
         connection.prepare_threshold = PREPARED_AFTER
+        set_json_loads(msgspec.json.decode, connection)
         return connection
 
     async def _opened(self) -> Connection:

@@ -55,7 +55,8 @@ def _coming(receive: Receive) -> Receive:
         if not more:  # the body is here: what comes next is the caller's leaving, whenever that is
             return await receive()
         try:
-            message = await asyncio.wait_for(receive(), BODY_SECONDS)
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
         except TimeoutError as error:
             raise HTTPException(
                 status_code=408, detail=f"the rest of the body did not come within {BODY_SECONDS:.0f} s"

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.kernel.headers import pairs_of, put
 from config.settings import Allowance
 
 FREE = {"rate": "free"}  # answered from memory and meant to be polled, or what must always pass
@@ -68,11 +68,11 @@ class RateLimit(ASGIMiddleware):
             return
         service = scope["route_handler"].opt.get(SERVICE, self._own)
         caller = client[0] if (client := scope.get("client")) else ""
-        headers = self._windows.taken(service, caller, self._allowances[service])
+        headers = pairs_of(self._windows.taken(service, caller, self._allowances[service]))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableScopeHeaders.from_message(message).update(headers)
+                put(message, headers)
             await send(message)
 
         await next_app(scope, receive, send_with_headers)

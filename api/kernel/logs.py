@@ -7,6 +7,7 @@ import logging
 import logging.handlers
 import re
 import sys
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -112,12 +113,13 @@ class Redaction:
 
     def __init__(self, secrets: frozenset[str]) -> None:
         self._secrets = secrets
+        self._shortest = min(map(len, secrets), default=0)
 
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return {name: self._clean(name, value) for name, value in event.items()}
 
     def _clean(self, name: str, value: Any) -> Any:
-        if SECRET_NAME.search(name) and value is not None:
+        if value is not None and _secret(name):
             return HIDDEN
         if isinstance(value, dict):
             return {key: self._clean(str(key), inner) for key, inner in value.items()}
@@ -127,9 +129,17 @@ class Redaction:
 
     def text(self, value: str) -> str:
         """`value` without secrets."""
-        for secret in self._secrets:
-            value = value.replace(secret, HIDDEN)
+        if len(value) >= self._shortest:
+            for secret in self._secrets:
+                value = value.replace(secret, HIDDEN)
+        if ":" not in value:  # every line passes here, and few of its values hold what follows
+            return value
         return BOT_TOKEN.sub(HIDDEN, URL_CREDENTIALS.sub(rf"\1:{HIDDEN}@", value))
+
+
+@lru_cache(1024)
+def _secret(name: str) -> bool:
+    return SECRET_NAME.search(name) is not None
 
 
 def json_line(_: WrappedLogger, __: str, event: EventDict) -> str:

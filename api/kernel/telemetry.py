@@ -6,10 +6,10 @@ It wraps the whole application and not each route, so that unknown paths and ref
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 
 import structlog
-from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import (
@@ -21,6 +21,8 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+
+from api.kernel.headers import Pairs, fill, first, pairs_of, put
 
 CORRELATION = "x-correlation-id"
 CORRELATION_SHAPE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -45,6 +47,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._series: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.requests = Counter(
@@ -79,12 +82,26 @@ class Metrics:
         name = f"{service.replace('-', '_')}_active_connections"
         return Gauge(name, "Requests that are being answered", registry=self.registry)
 
+    def series(self, service: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Where a request is counted; looked up once for each combination, of which there are few."""
+        key = (service, method, route, status)
+        found = self._series.get(key)
+        if found is None:
+            requests = self.requests.labels(service, method, route, str(status))
+            found = self._series[key] = (requests, self.durations.labels(service, method, route))
+        return found
+
     def observer(self, service: str) -> Callable[[str, str, float], None]:
         """What tells of the statements that a service sends to its database."""
 
+        @cache
+        def series(operation: str, status: str) -> tuple[Counter, Histogram]:
+            return self.queries.labels(service, operation, status), self.query_durations.labels(service, operation)
+
         def observe(operation: str, status: str, seconds: float) -> None:
-            self.queries.labels(service, operation, status).inc()
-            self.query_durations.labels(service, operation).observe(seconds)
+            queries, durations = series(operation, status)
+            queries.inc()
+            durations.observe(seconds)
 
         return observe
 
@@ -97,7 +114,7 @@ class Telemetry:
         self._metrics = metrics
         self._service = service
         self._active = metrics.active(service)
-        self._hardening = HARDENING | ({"Cross-Origin-Resource-Policy": "cross-origin"} if shared else {})
+        self._hardening = pairs_of(HARDENING | ({"Cross-Origin-Resource-Policy": "cross-origin"} if shared else {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -124,8 +141,9 @@ class Telemetry:
         service = found.opt.get("service", self._service) if found else self._service
         method = exchange.method if exchange.method in METHODS else "OTHER"
         route = route_of(exchange.scope)
-        self._metrics.requests.labels(service, method, route, str(exchange.status)).inc()
-        self._metrics.durations.labels(service, method, route).observe(seconds)
+        requests, durations = self._metrics.series(service, method, route, exchange.status)
+        requests.inc()
+        durations.observe(seconds)
         log = logger.debug if exchange.path in QUIET and exchange.status < 400 else logger.info
         log(
             "request",
@@ -140,7 +158,7 @@ class Telemetry:
 class _Exchange:
     """One request and its answer, as the outermost layer sees them. HEAD runs as GET and its body is dropped here."""
 
-    def __init__(self, scope: Scope, send: Send, hardening: Mapping[str, str]) -> None:
+    def __init__(self, scope: Scope, send: Send, hardening: Pairs) -> None:
         # A copy: the server must go on knowing that it was HEAD.
         self.scope: Scope = {**scope}  # type: ignore[assignment]
         self.began = time.perf_counter()
@@ -149,7 +167,7 @@ class _Exchange:
         self.status = 0
         self._send = send
         self._hardening = hardening
-        sent = Headers.from_scope(scope).get(CORRELATION, "")
+        sent = first(scope, CORRELATION.encode())
         self.correlation_id = sent if CORRELATION_SHAPE.fullmatch(sent) else str(uuid.uuid4())
         state = self.scope["state"] = {**scope.get("state", {})}
         state["correlation_id"] = self.correlation_id
@@ -160,10 +178,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableScopeHeaders.from_message(message)
-            headers[CORRELATION] = self.correlation_id
-            for name, value in self._hardening.items():
-                headers.setdefault(name, value)
+            put(message, pairs_of({CORRELATION: self.correlation_id}))
+            fill(message, self._hardening)
         elif message["type"] == "http.response.body" and self.method == "HEAD":
             message["body"] = b""
         await self._send(message)
@@ -171,4 +187,9 @@ class _Exchange:
 
 def route_of(scope: Scope) -> str:
     """The pattern of the route that was found, such as `/api/items/{id}`; `unmatched` where there is none."""
-    return PARAMETER_TYPE.sub(r"{\1}", scope.get("path_template") or "") or "unmatched"
+    return _route(scope.get("path_template") or "")
+
+
+@cache
+def _route(template: str) -> str:
+    return PARAMETER_TYPE.sub(r"{\1}", template) or "unmatched"
