@@ -29,6 +29,7 @@ SECRETS = (
     "PROFITDLL_PASSWORD",
     "PROFITDLL_ROUTING_PASSWORD",
     "TRADINGSYSTEM_JOURNAL_KEY",
+    "TRADINGSYSTEM_STRATEGY_KEY",
     *tp_capital.SECRETS,
 )  # never in a tracked file
 OUR_PREFIX = "TRADINGSYSTEM_"
@@ -158,6 +159,7 @@ class Access(Struct, frozen=True, kw_only=True):
 
     mode: Annotated[Literal["loopback", "required"], env("TRADINGSYSTEM_ACCESS")] = "loopback"
     api_key: Annotated[str | None, env("TRADINGSYSTEM_API_KEY")] = None
+    strategy_key: Annotated[str | None, env("TRADINGSYSTEM_STRATEGY_KEY")] = None  # of strategy processes
     bind: Annotated[str, env("TRADINGSYSTEM_BIND")] = "127.0.0.1"
     cors_origin: Annotated[str, env("CORS_ORIGIN")] = "http://localhost:3103,http://localhost:3004"
     disable_cors: Annotated[bool, env("DISABLE_CORS")] = False

@@ -1,15 +1,18 @@
 """`python -m realtime.strategy module:Class`: one strategy in a process of its own, fed from the spool in order.
 
 Without further words it hears the live spool from now on, until SIGTERM or SIGINT. Lines are appended to `--output`.
+With `--orders` its proposals become orders of the realtime process; what still works is cancelled when it ends.
 Exit codes: 0 ended as asked, 1 the strategy broke or heard less than there was, 2 wrong usage.
 """
 
 import argparse
 import contextlib
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, get_args
 
@@ -21,10 +24,12 @@ from realtime.spool import segments
 from realtime.spool.reader import Position, Reader
 from realtime.strategy import StrategyError
 from realtime.strategy.following import Following
-from realtime.strategy.running import Running, made, parameter_of
+from realtime.strategy.ordering import STALE_MS, Orders, Way
+from realtime.strategy.running import Proposal, Running, made, parameter_of
 from sql.tape import Interval, seconds_of
 
 WAIT_SECONDS = 0.005
+NAME = re.compile(r"[A-Za-z0-9._-]{1,48}")
 
 log = structlog.get_logger("strategy")
 
@@ -35,9 +40,10 @@ def main() -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         parameters = dict(parameter_of(text) for text in options.param)
-        running = Running(made(options.strategy, parameters), seconds_of(options.bar))
+        running = Running(made(options.strategy, parameters), seconds_of(options.bar), options.name)
         folders = [options.spool] if options.spool else _live()
         following = Following(Reader(folders, Position() if options.since == "start" else _end_of(folders)))
+        orders = _orders(options, running) if options.orders else None
     except (StrategyError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -46,11 +52,16 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     with _output(options.output) as output:
         try:
-            follow(running, following, output, stop, until_stop=options.until_stop)
+            follow(running, following, output, stop, until_stop=options.until_stop, orders=orders)
         except StrategyError as error:
             sys.stderr.write(f"{error}\n")
             return 1
+        finally:
+            if orders is not None:
+                orders.close()
     told = {"ticks": following.ticks, "repeats": following.repeats, "lost": following.lost, "signals": running.signals}
+    if orders is not None:
+        told |= msgspec.structs.asdict(orders.counts)
     log.info("strategy_ended", strategy=running.name, **told)
     if options.output:
         sys.stdout.write("\n" + msgspec.json.encode(told).decode() + "\n")  # the strategy may have written before it
@@ -58,17 +69,58 @@ def main() -> int:
 
 
 def follow(
-    running: Running, following: Following, output: IO[bytes], stop: threading.Event, *, until_stop: bool
+    running: Running,
+    following: Following,
+    output: IO[bytes],
+    stop: threading.Event,
+    *,
+    until_stop: bool,
+    orders: Orders | None = None,
 ) -> None:
     """Hand over what comes until `stop`, or (`until_stop`) until the run that is read has ended in order."""
     while not stop.is_set():
         before = following.ticks
-        output.writelines(running.lines(following.read()))
+        for tick in following.read():
+            _put(running.heard(tick), output, orders, following.received_ms)
+        if orders is not None:
+            for update in orders.news():
+                _put(running.told(update), output, orders, _now_ms())
         output.flush()
         if following.over and until_stop:
             return
         if following.ticks == before:
             stop.wait(WAIT_SECONDS)
+
+
+def _put(proposals: Iterable[Proposal], output: IO[bytes], orders: Orders | None, received_ms: int) -> None:
+    for proposal in proposals:
+        output.write(proposal.text)
+        if orders is not None:
+            orders.take(proposal, received_ms)
+
+
+def _orders(options: argparse.Namespace, running: Running) -> Orders:
+    """The way to the order loop, with somebody who listens. Raises StrategyError."""
+    settings = load()
+    key = settings.access.strategy_key or settings.access.api_key
+    if key is None:
+        raise StrategyError("--orders: expected TRADINGSYSTEM_STRATEGY_KEY or TRADINGSYSTEM_API_KEY, found neither")
+    if not NAME.fullmatch(running.name):
+        raise StrategyError(f"--name: expected letters, digits and ._- (48 at most), found {running.name!r}")
+    way = Way(
+        url=settings.url("order-manager"),
+        key=key,
+        strategy=running.name,
+        quantity=options.quantity,
+        stale_ms=options.stale_ms,
+    )
+    orders = Orders(way)
+    orders.start()
+    return orders
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _end_of(folders: list[Path]) -> Position:
@@ -102,6 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="since", choices=["start", "end"], default="end", help="of what is there")
     parser.add_argument("--until-stop", action="store_true", help="end with the run that is read")
     parser.add_argument("--bar", choices=get_args(Interval), default="1m", help="length of bars")
+    parser.add_argument("--name", help="of its signals and orders instead of the class's; two at once need two")
+    parser.add_argument("--orders", action="store_true", help="make orders of buy and sell")
+    parser.add_argument("--quantity", type=int, default=1, help="of orders whose signal names none")
+    parser.add_argument("--stale-ms", type=int, default=STALE_MS, help="how old the tick of an order may be")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="given to the class")
     return parser
 

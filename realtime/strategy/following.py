@@ -27,6 +27,7 @@ class Following:
         self.ticks = 0
         self.repeats = 0
         self.lost = 0  # records that the spool could not keep, or that cannot be read
+        self.received_ms = 0  # when the tick that was told last reached this host
         self._reader = reader
         self._seen: dict[int, dict[str, BitMap64]] = {}  # day -> symbol -> ids
 
@@ -48,14 +49,16 @@ class Following:
         rows = frame_of(trades, self._reader.assets)
         columns = [rows[name].to_list() for name in COLUMNS]
         times = (trades.ts // 1000).tolist()
-        told = zip(times, trades.day.tolist(), _edited(trades), *columns, strict=True)
-        for ts_ms, day, edited, symbol, number, price, quantity, aggressor, buyer, seller in told:
+        received = (trades.received // 1000).tolist()
+        told = zip(received, times, trades.day.tolist(), _edited(trades), *columns, strict=True)
+        for received_ms, ts_ms, day, edited, symbol, number, price, quantity, aggressor, buyer, seller in told:
             if symbol is None:
                 self.lost += 1
             elif not edited and self._repeated(day, symbol, number):
                 self.repeats += 1
             else:
                 self.ticks += 1
+                self.received_ms = received_ms
                 what = _what(price, quantity, edited=edited)
                 yield Tick(ts_ms, symbol, number, price, quantity, aggressor, buyer, seller, what)
 

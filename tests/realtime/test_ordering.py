@@ -1,0 +1,248 @@
+"""Live orders of a strategy: each leaves once or not at all, and what comes of it is told once."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.strategy import OrderUpdate, Signal, StrategyError
+from realtime.strategy.becoming import Known, heard, looked_up
+from realtime.strategy.ordering import Orders, Way
+from realtime.strategy.running import Proposal, Proposed
+from tests.realtime.order_desk import OrderDesk
+from tests.realtime.orders.test_process import SCRIPT, ready
+from tests.realtime.process import Realtime
+
+AT = "2026-11-19T13:00:00.000Z"
+
+
+def proposal(number: int, kind: str = "buy", **said: object) -> Proposal:
+    signal = Signal(**{"symbol": "WINX99", "type": kind, "confidence": 0.9, **said})
+    line = Proposed(
+        id=f"Mine-{number}-0", symbol=signal.symbol, signal_type=signal.type, price=signal.price, confidence=0.9,
+        quantity=signal.quantity, strategy="Mine", features={}, reasoning="", timestamp=AT, expires_at=None,
+    )  # fmt: skip
+    return Proposal(signal, line)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Desk:
+    """The stand-in, the way to it, and all news so far."""
+
+    def __init__(self) -> None:
+        self.there = OrderDesk()
+        self.orders = Orders(Way(url=self.there.url, key="k", strategy="Mine", stale_ms=700))
+        self.orders.start()
+        self.told: list[OrderUpdate] = []
+
+    def until(self, holds, seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            self.told += self.orders.news()
+            assert time.monotonic() < deadline, f"it never came to be; told {self.told}"
+            time.sleep(0.005)
+
+    def last(self, signal: Signal) -> list[tuple[str, int, float | None]]:
+        """What was told about a signal."""
+        return [(u.status, u.fill_quantity, u.fill_price) for u in self.told if u.signal is signal]
+
+    def take(self, one: Proposal, age_ms: int = 0) -> Signal:
+        self.orders.take(one, now_ms() - age_ms)
+        self.until(lambda: self.last(one.signal))
+        return one.signal
+
+
+@pytest.fixture(scope="module")
+def desk():
+    made = Desk()
+    yield made
+    made.orders.close()
+    made.there.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh(request):
+    if "desk" in request.fixturenames:
+        desk = request.getfixturevalue("desk")
+        desk.there.answers.clear()
+        desk.there.asked.clear()
+        desk.until(desk.orders._listening.is_set)
+
+
+@pytest.mark.parametrize(
+    ("number", "answers"),
+    [(1, [503, 202]), (2, [429, 500, 202]), (3, ["hangs up", 202]), (4, ["hangs up after", 202])],
+)
+def test_an_order_whose_answer_did_not_come_is_asked_for_again_under_its_key_and_is_one(desk, number, answers):
+    before = len(desk.there.orders)
+    desk.there.answers.extend(answers)
+    signal = desk.take(proposal(number))
+    sent = [body for method, _, body in desk.there.asked if method == "POST"]
+
+    assert desk.last(signal) == [("SUBMITTED", 0, None)]
+    assert len(sent) == len(answers)
+    assert len({body["key"] for body in sent}) == 1
+    assert len(desk.there.orders) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "age", "said", "status", "reason", "posts"),
+    [
+        ([403], 0, {}, "REFUSED", "CONFIDENCE: limit at least 0.6", 1),
+        ([], 5_000, {}, "REFUSED", "STALE: its tick came 50", 0),
+        ([], 100, {"lives_ms": 50}, "REFUSED", "EXPIRED_SIGNAL", 0),
+        ([429] * 99, 600, {}, "REFUSED", "STALE", None),
+        ([503] * 99, 600, {}, "UNKNOWN", "nobody knows whether it left, and it is not sent again", None),
+    ],
+)
+def test_what_does_not_leave_is_told_with_its_reason(desk, answers, age, said, status, reason, posts):
+    desk.there.answers.extend(answers)
+    signal = desk.take(proposal(20_000 + age + len(answers), **said), age_ms=age)
+    (update,) = [u for u in desk.told if u.signal is signal]
+
+    assert (update.status, update.order) == (status, None)
+    assert reason in update.reason
+    assert posts is None or len([1 for method, *_ in desk.there.asked if method == "POST"]) == posts
+    assert update.over == (status == "REFUSED")
+
+
+def test_fills_are_told_once_also_those_that_nobody_heard(desk):
+    """The listener is cut; what happened meanwhile is looked up when it is back."""
+    signal = desk.take(proposal(31_000, quantity=3))
+    order = desk.there.keys["Mine:Mine-31000-0"]
+    said = {"status": "PARTIALLY_FILLED", "filledQuantity": 1, "averagePrice": 100.0}
+    for _ in range(2):
+        desk.there.tell("orders/status", order, status="PARTIALLY_FILLED")
+        desk.there.tell("orders/execution", order, **said)
+    desk.until(lambda: len(desk.last(signal)) == 2)
+    desk.there.deaf = True
+    desk.there.hang_up()
+    desk.until(lambda: not desk.orders._listening.is_set())
+    desk.there.orders[order] |= {"status": "FILLED", "filledQuantity": 3, "avgFillPrice": 102.0}
+    deaf = desk.take(proposal(31_001))
+    desk.there.deaf = False
+    desk.until(lambda: len(desk.last(signal)) == 3)
+
+    assert desk.last(signal) == [("SUBMITTED", 0, None), ("PARTIALLY_FILLED", 1, 100.0), ("FILLED", 2, 103.0)]
+    assert [(u.status, u.reason[:4]) for u in desk.told if u.signal is deaf] == [("REFUSED", "DEAF")]
+
+
+def test_what_is_left_of_an_order_is_cancelled_when_its_signal_has_lived(desk):
+    signal = desk.take(proposal(41_000, price=129_000.0, lives_ms=300))
+    desk.until(lambda: len(desk.last(signal)) == 2)
+
+    assert [status for status, *_ in desk.last(signal)] == ["SUBMITTED", "CANCELED"]
+
+
+def test_nobody_who_listens_is_no_way_to_make_orders(monkeypatch):
+    monkeypatch.setattr("realtime.strategy.ordering.CONNECT_SECONDS", 0.2)
+    orders = Orders(Way(url="http://127.0.0.1:9", key="k", strategy="Mine"))
+    with pytest.raises(StrategyError, match="nobody tells of orders"):
+        orders.start()
+    orders.close()
+
+
+steps = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), min_size=1, max_size=6)
+
+
+@given(steps, st.lists(st.integers(0, 30), max_size=20), st.data())
+def test_fills_add_up_to_the_order_whatever_is_repeated_or_missed(drawn, places, data):
+    filled, money, messages = 0, 0, []
+    for quantity, price in drawn:
+        filled, money = filled + quantity, money + quantity * price
+        status = "FILLED" if len(messages) == len(drawn) - 1 else "PARTIALLY_FILLED"
+        messages.append({"channel": "orders/execution", "status": status, "filledQuantity": filled, "timestamp": AT,
+                         "averagePrice": money / filled, "ambiguous": False})  # fmt: skip
+    known, found = Known(order="O", signal=proposal(1).signal), []
+    for place in [*sorted(p % len(messages) for p in places), *data.draw(st.permutations(range(len(messages))))]:
+        found.append(heard(known, messages[place]))
+    last = {**messages[-1], "avgFillPrice": messages[-1]["averagePrice"], "updatedAt": AT}
+    found.append(looked_up(known, last))
+    updates = [update for update in found if update is not None]
+
+    assert sum(u.fill_quantity for u in updates) == filled
+    assert min(u.fill_quantity for u in updates) >= 0
+    assert abs(sum(u.fill_quantity * (u.fill_price or 0) for u in updates) - money) < 1e-3
+    assert [u.over for u in updates].count(True) == 1
+    assert updates[-1].over
+
+
+MINE = """\
+from realtime.strategy import Signal
+class Mine:
+    asked = False
+    def on_tick(self, tick):
+        if self.asked or tick.symbol != "WINX99":
+            return ()
+        self.asked = True
+        return (
+            Signal(symbol="WINX99", type="buy", confidence=0.5),
+            Signal(symbol="WINX99", type="buy", confidence=0.7, quantity=2),
+            Signal(symbol="WINX99", type="buy", confidence=0.8, price=tick.price - 5000, lives_ms=1500),
+            Signal(symbol="WINX99", type="sell", confidence=0.8, price=tick.price + 5000),
+        )
+    def on_bar(self, bar): return ()
+    def on_order(self, update):
+        said = f"{update.signal.type} {update.signal.confidence} {update.status} {update.fill_quantity} {update.reason}"
+        return (Signal(symbol="WINX99", type="alert", confidence=1.0, reasoning=said),)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
+def test_proposals_become_orders_of_the_simulator_and_their_news_come_back(settings_in, tmp_path):
+    """The whole way: spool, strategy, HTTP, checks, journal, DLL, exchange, WebSocket, strategy."""
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    output = tmp_path / "lines.jsonl"
+    script = SCRIPT.format(state=tmp_path / "broker-state")
+    running = Realtime(settings_in(tmp_path / "data"), script, TRADINGSYSTEM_SYMBOLS="WINX99 WDOX99")
+    command = [sys.executable, "-P", "-m", "realtime.strategy", f"{tmp_path}/mine.py:Mine", "--orders"]
+    with running:
+        ready(running)
+        with subprocess.Popen(
+            [*command, "--output", str(output), "--name", "first", "--stale-ms", "10000"],
+            env=running.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as strategy:
+            wanted = ("buy 0.5 REFUSED", "buy 0.7 FILLED 2", "buy 0.8 CANCELED", "sell 0.8 SUBMITTED")
+            until(lambda: all(word in words(output) for word in wanted), strategy)
+            orders = {
+                o["confidence"]: o for o in running.get("/api/orders").json()["data"]["orders"] if o["side"] == "BUY"
+            }
+            strategy.terminate()
+            said, _ = strategy.communicate(timeout=30)
+        left = listed(running)
+        refusals = running.get("/api/v1/risk/refusals").json()["data"]
+
+    assert strategy.returncode == 0
+    assert (orders[0.7]["source"], orders[0.7]["strategy"], orders[0.7]["filledQuantity"]) == ("strategy", "first", 2)
+    assert orders[0.8]["status"] == "CANCELED"
+    assert {o["status"] for o in left if o["side"] == "SELL"} <= {"CANCELED", "SUBMITTED"}
+    assert all(o["status"] != "SUBMITTED" or o["canceling"] for o in left)  # what worked is cancelled at its end
+    assert "CONFIDENCE" in json.dumps(refusals)
+    assert "CONFIDENCE: limit at least 0.6, observed 0.5" in words(output)
+    assert json.loads(said.splitlines()[-1])["sent"] == 3
+
+
+def listed(running: Realtime) -> list[dict[str, object]]:
+    return running.get("/api/orders").json()["data"]["orders"]
+
+
+def words(output) -> str:
+    lines = output.read_bytes().splitlines() if output.exists() else []
+    return "\n".join(json.loads(line)["reasoning"] for line in lines)
+
+
+def until(holds, strategy: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert strategy.poll() is None, strategy.communicate()
+        assert time.monotonic() < deadline, "still not true after 60 s"
+        time.sleep(0.05)
