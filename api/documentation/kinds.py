@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import secrets
+import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -45,7 +46,7 @@ def name_in(filename: str) -> str:
 
     Raises ValueError for none.
     """
-    last = re.split(r"[/\\]", filename)[-1]
+    last = unicodedata.normalize("NFC", re.split(r"[/\\]", filename)[-1])
     clean = "".join(character for character in last if character.isprintable()).strip()
     if not clean.strip("."):
         raise ValueError(f"expected a file name, found {filename[:40]!r}")

@@ -1,6 +1,7 @@
 """What the bodies and parameters of this service become before they are stored. Pure but for who asks."""
 
 import datetime as dt
+import unicodedata
 import uuid
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -54,12 +55,17 @@ def given(sent: Struct, **checks: Any) -> dict[str, Any]:
     if errors:
         raise InvalidRequestError(*errors)
     if "tags" in values:
-        values["tags"] = list(dict.fromkeys(tag for tag in map(str.strip, values["tags"] or []) if tag))
+        values["tags"] = list(dict.fromkeys(tag for tag in map(str.strip, map(composed, values["tags"] or [])) if tag))
     return values
 
 
 def _trimmed(value: Any) -> Any:
-    return (value.strip() or None) if isinstance(value, str) else value
+    return (composed(value).strip() or None) if isinstance(value, str) else value
+
+
+def composed(text: str) -> str:
+    """`text` with each accented letter as one (NFC): some programs send accents apart, and a search would miss them."""
+    return unicodedata.normalize("NFC", text)
 
 
 def web_address(text: str) -> str:
@@ -103,7 +109,7 @@ def key_in(text: str) -> uuid.UUID:
 
 def sought(text: str) -> str:
     """What to search for. Raises InvalidRequestError when it is too short."""
-    words = text.strip()
+    words = composed(text).strip()
     if len(words) < MIN_SEARCH:
         raise invalid("q", f"expected at least {MIN_SEARCH} characters, found {len(words)}")
     return words

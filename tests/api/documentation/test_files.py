@@ -163,6 +163,7 @@ def test_search_and_statistics(http, uploaded, empty):
 
 def test_names_are_made_harmless():
     assert name_in("..\\..\\etc/pass\r\nwd.txt") == "passwd.txt"
+    assert name_in("relato\u0301rio.txt") == "relatório.txt"
     assert len(name_in("n" * 300 + ".txt")) == 255
     assert name_in("n" * 300 + ".txt").endswith(".txt")
     assert "\n" not in disposition('a"\n.txt')
