@@ -125,6 +125,12 @@ def segments(folder: Path) -> list[Segment]:
 
 def last_link(path: Path) -> tuple[int, str]:
     """Number and hash of a file's last record, as they stand there. Raises JournalError when it has none."""
+    record, mac = last_record(path)
+    return record.number, mac
+
+
+def last_record(path: Path) -> tuple[Record, str]:
+    """A file's last record and its hash, as they stand there. Raises JournalError when it has none."""
     last = b""
     with path.open("rb") as file:
         for line in file:
@@ -132,7 +138,7 @@ def last_link(path: Path) -> tuple[int, str]:
     body, rest = _parts(last)
     try:
         if body is not None:
-            return _RECORD.decode(body).number, rest.decode("ascii", "replace")
+            return _RECORD.decode(body), rest.decode("ascii", "replace")
     except msgspec.MsgspecError:
         pass
     raise JournalError(f"{path}: its last line is no record with a hash")

@@ -94,7 +94,9 @@ def pages(files: Sequence[Segment], number: int | None = None) -> list[Segment]:
 
 def _walked(files: Sequence[Segment], begins: Start, key: bytes, expected: Sequence[Seen]) -> Verdict:
     number, mac, torn = begins.number, begins.mac, 0
-    macs = {each.number: each for each in expected}
+    told: dict[int, list[Seen]] = {}
+    for each in expected:
+        told.setdefault(each.number, []).append(each)
     for place, segment in enumerate(files):
         before = number
         with segment.path.open("rb") as file:
@@ -104,17 +106,18 @@ def _walked(files: Sequence[Segment], begins: Start, key: bytes, expected: Seque
                     torn, wrong = len(line), None if place == len(files) - 1 else f"{at}: the file was cut"
                 else:
                     wrong, mac = chain.proven(line, number + 1, mac, key)
-                    wrong = f"{at}: {wrong}" if wrong else _other(macs.get(number + 1), mac)
+                    wrong = f"{at}: {wrong}" if wrong else _other(told.get(number + 1, []), mac)
                 if wrong:
                     return Verdict(holds=False, records=number, mac=mac, torn=torn, wrong=wrong, since=begins.number)
                 number += not torn
     return Verdict(holds=True, records=number, mac=mac, torn=torn, since=begins.number)
 
 
-def _other(seen: Seen | None, mac: str) -> str | None:
-    if seen is None or hmac.compare_digest(seen.mac.encode(), mac.encode()):
-        return None
-    return f"record {seen.number} is not the one that {seen.where} has seen: the tail was cut or another was put there"
+def _other(told: Sequence[Seen], mac: str) -> str | None:
+    for each in told:
+        if not hmac.compare_digest(each.mac.encode(), mac.encode()):
+            return f"record {each.number} is not the one that {each.where} has seen: the tail was cut or put there anew"
+    return None
 
 
 def _wrong_head(head: Head | None, files: Sequence[Segment], path: Path, head_path: Path, key: bytes) -> str | None:

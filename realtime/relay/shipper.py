@@ -23,6 +23,7 @@ from realtime.orders.limits import RiskLimits
 from realtime.orders.proof import newest_start
 from realtime.orders.risk import Limits
 from realtime.orders.shipped import Rows, rows_of
+from realtime.relay.pages import Pages
 from realtime.relay.state import SENT_SECONDS, boot_id
 from sql import durable, journal_heads, order_rows
 from sql.contract import Table
@@ -39,6 +40,7 @@ LOOK_SECONDS = 30.0  # between two looks at hot while nothing is sent
 SAVE_SECONDS = 10.0  # each save costs the journal's disk; what comes after it is sent again
 HEAD_SECONDS = 5.0  # between two heads in warm
 MARK_SECONDS = 60.0
+PAGES_SECONDS = 600.0  # between two looks at files that are not written any more
 MOST = 2_000  # records of one step
 COMPARED = ("entries", "positions", "fills", "latch", "session", "limits", "version", "keys", "last_id")
 
@@ -109,6 +111,8 @@ class Shipper:
         self._ledger = _empty()
         self._pending: list[Rows] = []  # read, and not yet in hot
         self._looked_at = self._saved_at = self._headed_at = float("-inf")
+        self._pages: Pages | None = None
+        self._paged_at = float("-inf")
         self._headed = 0  # record of the head that warm has
         self._dirty = False
 
@@ -151,6 +155,7 @@ class Shipper:
         self._look(head)
         self.progress.last_error = self.progress.broken = None
         self._keep_head(tail)
+        self._look_after_pages(self._key)
         if time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self.save()
         return tail.number < head.number
@@ -275,6 +280,16 @@ class Shipper:
         self._headed = tail.number
         if (kept.number, kept.mac) != (tail.number, tail.mac):
             raise JournalError(f"record {kept.number} that warm has seen is not the one of this journal")
+
+    def _look_after_pages(self, key: bytes) -> None:
+        if time.monotonic() - self._paged_at < PAGES_SECONDS:
+            return
+        self._paged_at = time.monotonic()
+        self._pages = self._pages or Pages(self._folder, key, self._warm, self._now)
+        try:
+            self._pages.look(self.known.number)
+        except StoreError as error:  # warm is away: the files wait
+            self.progress.warm_error = str(error)
 
     def _distrust(self, here: int, there: int, tier: str) -> None:
         if there > here:

@@ -1,5 +1,6 @@
 """The journal on its way to hot: each record once, whatever is killed, and nothing that cannot be believed."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -7,9 +8,12 @@ import time
 
 import pytest
 
-from realtime.orders.chain import JournalError
+from realtime.orders.chain import JournalError, segments
+from realtime.orders.chronicle import opened
 from realtime.orders.journal import Journal
+from realtime.orders.journal import verify as prove
 from realtime.relay import shipper as shipping
+from realtime.relay.pages import Pages
 from realtime.relay.ship_health import LATE_SECONDS, ships
 from realtime.relay.shipper import STATE, Progress
 from sql import journal_heads, order_rows, stores
@@ -324,3 +328,70 @@ def test_a_record_that_waits_too_long_shows():
 
     assert ships(progress, 100.0 + LATE_SECONDS - 1) is True
     assert "3 records" in str(ships(progress, 100.0 + LATE_SECONDS + 1))
+
+
+@pytest.fixture
+def forgotten(warm):
+    """What a test moved of the shared tables is not there afterwards."""
+    yield
+    with warm.connect() as connection:
+        for table in OF_ORDERS:
+            connection.execute(f"DELETE FROM {table.name}")
+            connection.execute("DELETE FROM sync_control WHERE stream = %s", (table.name,))
+            connection.execute("DELETE FROM receipts WHERE table_name = %s", (table.name,))
+
+
+def test_old_files_go_a_year_after_all_tiers_were_proven_to_hold_them(tmp_path, hot, warm, forgotten):
+    trader, folder = Trader(tmp_path / "orders"), tmp_path / "orders"
+    trader.settle()
+    for _ in range(2):
+        trader.trade()
+        trader.loop.chronicle.turn_page(1)
+    trader.trade()
+    trader.headed()
+    trader.close()
+    Ship(folder, trader.key, hot, warm, most=9).shipped()
+    clock = [dt.datetime.now(dt.UTC)]
+    pages = Pages(folder, trader.key, warm, lambda: clock[0])
+
+    def files(days: int) -> int:
+        clock[0] += dt.timedelta(days=days)
+        pages.look(len(trader.written()))
+        return len(segments(folder))
+
+    assert files(400) == 3  # nothing proves that they are elsewhere
+    cold = ColdStore(tmp_path / "cold", OF_ORDERS)
+    for table in OF_ORDERS:
+        sync_table(table, hot, warm)
+        archive_table(table, warm, cold)
+    assert verify(OF_ORDERS, Tiers(hot, warm, cold), today=dt.date(2026, 11, 20)).holds
+    assert files(0) == 3
+    assert files(364) == 3
+    assert files(2) == 1
+
+    found = prove(folder / "journal.jsonl", folder / "head.json", trader.key)
+    again = opened(folder, trader.key, trader.limits, trader.clock)
+    again.close()
+    (folder / STATE).unlink()
+    late = Ship(folder, trader.key, hot, warm)
+    late.shipped()
+    assert (found.holds, found.since) == (True, segments(folder)[0].first - 1)
+    assert again.ledger.positions == trader.ledger.positions
+    assert late.shipper.progress.rows["trades"] == 2
+    assert late.rows(OWN_TRADES).height == 6
+    assert late.shipper.progress.unlike == 0
+
+
+def test_a_file_that_begins_with_another_state_than_its_past_leads_to_is_told(tmp_path, hot, warm):
+    trader = Trader(tmp_path)
+    trader.settle()
+    trader.trade()
+    trader.ledger.positions.clear()  # somebody changed what only records may change
+    trader.loop.chronicle.turn_page(1)
+    trader.headed()
+    trader.close()
+    ship = Ship(tmp_path, trader.key, hot, warm)
+    ship.shipped()
+
+    assert ship.shipper.progress.unlike == 1
+    assert ship.rows(ORDER_EVENTS).height == len(trader.written())
