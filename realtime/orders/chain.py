@@ -70,6 +70,7 @@ class Segment(Struct, frozen=True):
     path: Path
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _RECORD = msgspec.json.Decoder(Record)
 
 
@@ -95,7 +96,7 @@ def proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | Non
         return "its hash does not fit: this record or one before it was edited, deleted, inserted or moved", before
     try:
         found = _RECORD.decode(body).number
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return f"no record: {error}", before
     return (None if found == number else f"number {number} expected, found {found}"), mac
 
@@ -139,7 +140,7 @@ def last_record(path: Path) -> tuple[Record, str]:
     try:
         if body is not None:
             return _RECORD.decode(body), rest.decode("ascii", "replace")
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         pass
     raise JournalError(f"{path}: its last line is no record with a hash")
 
@@ -150,7 +151,7 @@ def begins_with_all(path: Path) -> bool:
         line = file.readline()
     try:
         return line.endswith(b"\n") and _RECORD.decode(line).kind == CARRIED
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
 
 
@@ -158,7 +159,7 @@ def _first_of(path: Path) -> int | None:
     """The number that a file's first line claims; None where it has none that can be read."""
     try:
         return next((record.number for record in records(path)), None)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

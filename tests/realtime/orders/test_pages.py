@@ -80,6 +80,18 @@ def test_what_is_done_to_any_file_is_found(tmp_path, name, how):
     assert not holds(tmp_path)
 
 
+def test_bytes_that_are_no_text_are_found_in_a_first_and_in_a_last_line(tmp_path):
+    for name, number in (("journal.jsonl", 0), (OLDER[1], -1)):
+        path = written(tmp_path / name) / name
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[number] = lines[number].replace(b"page", b"p\xff\xfee")
+        path.write_bytes(b"".join(lines))
+
+        assert not holds(tmp_path / name)
+        with pytest.raises(JournalError):
+            Journal(tmp_path / name, KEY)
+
+
 def test_a_start_proves_the_newest_file_and_refuses_one_whose_past_is_away(tmp_path):
     old = written(tmp_path) / "journal-000000000001.jsonl"
     old.write_bytes(old.read_bytes().replace(b'"n":2', b'"n":7'))
