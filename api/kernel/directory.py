@@ -111,10 +111,10 @@ class Directory:
         return found
 
 
-def directory_of(settings: Settings, tokens: Tokens | None = None) -> Directory:
+def directory_of(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Directory:
     """The directory of this installation's register, read with the role that may do no more."""
     pool = Pool(settings.postgres.dsn(GATE_ROLE, DATABASE), "access", size=CONNECTIONS)
-    return Directory(Credentials(pool), tokens or Tokens(settings.data_dir))
+    return Directory(Credentials(pool), Tokens(settings.data_dir), clock)
 
 
 def made_key() -> tuple[str, str]:

@@ -18,6 +18,7 @@ from config.settings import Settings
 
 SECRET_NAME = re.compile(r"password|secret|token|authorization|api_?key|dsn|cookie", re.IGNORECASE)
 BOT_TOKEN = re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}")  # of Telegram, in addresses and in errors of its client
+KEY_OR_TOKEN = re.compile(r"\bts[kr]_[a-z0-9]+_[\w-]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")  # of our callers
 URL_CREDENTIALS = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 HIDDEN = "***"
 KEPT_DAYS = 30
@@ -132,6 +133,8 @@ class Redaction:
         if len(value) >= self._shortest:
             for secret in self._secrets:
                 value = value.replace(secret, HIDDEN)
+        if "tsk_" in value or "tsr_" in value or "eyJ" in value:
+            value = KEY_OR_TOKEN.sub(HIDDEN, value)
         if ":" not in value:  # every line passes here, and few of its values hold what follows
             return value
         return BOT_TOKEN.sub(HIDDEN, URL_CREDENTIALS.sub(rf"\1:{HIDDEN}@", value))

@@ -98,7 +98,7 @@ async def pull(
 ) -> dict[str, Any]:
     """When this answers, no order begins to leave; cancelling goes on until the broker lists nothing that works.
 
-    Repeating it gives the state. Anybody with a key may pull, agents too.
+    Repeating it gives the state. Whoever has `risk:write` may pull: all roles but viewers, and keys of agents.
     """
     before = orders.switch.latch
     working = len(orders.chronicle.ledger.working)

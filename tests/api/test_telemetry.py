@@ -177,6 +177,16 @@ def test_secrets_are_blanked_wherever_they_stand():
     }
 
 
+def test_keys_and_tokens_of_callers_are_blanked_in_any_text(tmp_path):
+    from api.kernel.directory import made_key
+    from api.kernel.tokens import Bearer, Tokens
+
+    token = Tokens(tmp_path).issue(Bearer("p", "s"), "ana", "viewer")
+    text = f"sent {made_key()[1]}, Bearer {token} and tsr_{'0' * 32}_{'a-b_' * 10}abc."
+
+    assert Redaction(frozenset()).text(text) == "sent ***, Bearer *** and ***."
+
+
 def test_the_kernel_is_light_to_import():
     import subprocess
 

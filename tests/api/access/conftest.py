@@ -15,11 +15,9 @@ from api.access.passwords import Passwords
 from api.access.service import access
 from api.kernel.access import scoped
 from api.kernel.application import create_app
-from api.kernel.directory import Directory
-from api.kernel.tokens import Tokens
+from api.kernel.directory import Directory, directory_of
 from config.settings import Settings
-from sql.access import DATABASE, GATE_ROLE, Credentials
-from sql.pool import Pool
+from sql.access import DATABASE
 
 ADMIN_KEY = "the-admin-key"
 ADMIN = {"x-api-key": ADMIN_KEY}
@@ -68,8 +66,7 @@ def access_settings(engines: Settings) -> Settings:
 def watchful(settings: Settings) -> Directory:
     """A directory that believes nothing for longer than one request."""
     seconds = itertools.count(step=10)
-    pool = Pool(settings.postgres.dsn(GATE_ROLE, DATABASE), "gate", size=2)
-    return Directory(Credentials(pool), Tokens(settings.data_dir), clock=lambda: next(seconds))
+    return directory_of(settings, clock=lambda: next(seconds))
 
 
 @pytest.fixture(scope="session")
