@@ -1,0 +1,89 @@
+"""The border to Telegram's Bot API: python-telegram-bot, its updates as posts, its errors as a few words.
+
+Imported where a token is set, and nowhere else: the client takes a second to load.
+"""
+
+import datetime as dt
+import os
+import re
+
+os.environ.setdefault("PTB_TIMEDELTA", "true")  # the client's coming way; the other one warns at each flood error
+
+from telegram import Bot, Message, Update
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.request import HTTPXRequest
+
+from api.tp_capital.intake import Heard
+
+ALLOWED = ["channel_post", "edited_channel_post"]
+POLL_SECONDS = 25  # how long Telegram holds a question that has no answer yet
+RECEIPT = re.compile(r"\[OK\] \S+ processado as \d\d:\d\d:\d\d")
+KINDS: tuple[tuple[type[TelegramError], str], ...] = (  # the first that fits: some are kinds of others
+    (RetryAfter, "flood"),
+    (Conflict, "conflict"),
+    (InvalidToken, "token"),
+    (Forbidden, "forbidden"),
+    (BadRequest, "refused"),
+    (TimedOut, "timeout"),
+    (NetworkError, "network"),
+)
+
+
+def bot_of(token: str, api_url: str) -> Bot:
+    """A bot that opens nothing before it is entered (`async with`), where it asks who it is."""
+    return Bot(
+        token,
+        base_url=f"{api_url.rstrip('/')}/bot",
+        request=HTTPXRequest(connection_pool_size=4, read_timeout=15),
+        get_updates_request=HTTPXRequest(connection_pool_size=1, read_timeout=POLL_SECONDS + 10),
+    )
+
+
+def kind_of(error: TelegramError) -> str:
+    """What went wrong, in a word. The client's own texts may hold the token and are never told."""
+    return next((name for kind, name in KINDS if isinstance(error, kind)), "telegram")
+
+
+def flood_seconds(error: TelegramError) -> float | None:
+    """How long Telegram wants us to be silent, when that is what it said."""
+    if not isinstance(error, RetryAfter):
+        return None
+    wait = error.retry_after
+    return wait.total_seconds() if isinstance(wait, dt.timedelta) else float(wait)
+
+
+def is_final(error: TelegramError) -> bool:
+    """Whether the same request would be answered the same way again."""
+    return isinstance(error, BadRequest | Forbidden)
+
+
+def post_in(update: Update) -> Message | None:
+    """The post of a channel that an update tells of, new or edited."""
+    return update.channel_post or update.edited_channel_post
+
+
+def heard_in(message: Message) -> Heard:
+    """A post as the intake takes it: its text, else the caption of its media, else nothing."""
+    return Heard(
+        at=message.date,
+        chat_id=message.chat.id,
+        post_id=message.message_id,
+        title=message.chat.title,
+        text=message.text or message.caption or "",
+        edited_at=message.edit_date,
+    )
+
+
+def is_ours(message: Message, me: int | None) -> bool:
+    """Whether we wrote a post ourselves: a receipt that is read as a post would be answered by a receipt."""
+    author = message.from_user or message.via_bot
+    return (author is not None and author.id == me) or bool(RECEIPT.fullmatch(message.text or ""))
