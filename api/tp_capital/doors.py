@@ -119,17 +119,15 @@ async def webhook(
     request: Request[Any, Any, Any],
     listening: NamedDependency[Listening],
     diary: NamedDependency[Diary],
-    secret: Annotated[str | None, HeaderParameter(header="X-Telegram-Bot-Api-Secret-Token")] = None,
+    secret: Annotated[str | None, HeaderParameter(name="X-Telegram-Bot-Api-Secret-Token")] = None,
 ) -> Heeded:
     """With the secret that Telegram was given. What cannot be read is answered as well, or it would come for ever;
     while it cannot be stored the answer is 503, and Telegram sends it again."""
     if not listening.opens_with(secret):
         raise NotAuthorizedException("the secret token of the webhook is missing or another one")
     body = update_in(await request.body())
-    if body is None:
+    if body is None or not await listening.called(body):
         diary.tell("warn", "an update of Telegram could not be read")
-    else:
-        await listening.called(body)
     return Heeded()
 
 

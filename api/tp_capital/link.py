@@ -33,11 +33,14 @@ class Link:
 
     def failed(self, error: TelegramError) -> float:
         """Count and tell an error; how many seconds to wait."""
-        kind = kind_of(error)
+        return self.broke(kind_of(error), flood_seconds(error))
+
+    def broke(self, kind: str, wait_seconds: float | None = None) -> float:
+        """The same for an error of any kind."""
         self._errors += 1
         self.state, self.trouble = "failing", kind
         self._metrics.polling_errors.labels(kind).inc()
-        wait = flood_seconds(error) or pause_after(self._errors)
+        wait = wait_seconds or pause_after(self._errors)
         if self._errors <= LOUD_ERRORS:
             last = self._errors == LOUD_ERRORS or kind == "token"
             words = f"{self.name} cannot speak with Telegram"

@@ -71,13 +71,15 @@ class Listening:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def called(self, body: dict[str, Any]) -> None:
-        """Take an update that Telegram sent. Raises StoreError: then Telegram sends it again."""
-        from telegram import Update
+    async def called(self, body: dict[str, Any]) -> bool:
+        """Take an update that Telegram sent; whether it could be read. Raises StoreError: then it is sent again."""
+        from api.tp_capital.telegram_client import update_of
 
         bot = self._called.bot if self._called else None
-        update = Update.de_json(body, bot)
-        await self._take(bot, update)
+        update = update_of(body, bot)
+        if update is not None:
+            await self._take(bot, update)
+        return update is not None
 
     def _jobs(self) -> list[Job]:
         settings, jobs = self.settings, []

@@ -28,8 +28,8 @@ Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000, description="Rows th
 Exact = Annotated[str | None, QueryParameter(max_length=128)]
 Part = Annotated[str | None, QueryParameter(max_length=200, description="Part of asset or text, in capitals or not.")]
 MOMENT = "Milliseconds since 1970, or an ISO 8601 date or instant; part of the range."
-From = Annotated[str | None, QueryParameter(query="from", description=MOMENT)]
-To = Annotated[str | None, QueryParameter(query="to", description=MOMENT)]
+From = Annotated[str | None, QueryParameter(name="from", description=MOMENT)]
+To = Annotated[str | None, QueryParameter(name="to", description=MOMENT)]
 
 
 class SignalEntry(Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ async def list_signals(
     limit: Limit = 100,
     offset: Offset = 0,
     channel: Exact = None,
-    signal_type: Annotated[str | None, QueryParameter(query="type", max_length=128)] = None,
+    signal_type: Annotated[str | None, QueryParameter(name="type", max_length=128)] = None,
     search: Part = None,
     since: From = None,
     until: To = None,

@@ -6,14 +6,17 @@ What a crash or a store that is away leaves undone comes again: asked for again,
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from telegram import Bot, Update
 from telegram.error import TelegramError
 
 from api.tp_capital.diary import Diary
 from api.tp_capital.link import Link, pause_after
 from api.tp_capital.metrics import SignalMetrics
-from api.tp_capital.telegram_client import ALLOWED, POLL_SECONDS, bot_of
+from api.tp_capital.telegram_client import ALLOWED, bot_of, update_of, updates
 from sql.errors import StatementError, StoreError
+
+logger = structlog.get_logger("api.tp_capital")
 
 PATIENCE = 10  # times that a store may refuse one update before it is left out
 
@@ -30,6 +33,9 @@ async def stay(link: Link, token: str, api_url: str, do: Entered, pause: Pause) 
                 await do(bot)
         except TelegramError as error:
             await pause(link.failed(error))
+        except Exception as error:  # the top of the loop: a bot that ended for good would be missed by nobody
+            logger.exception("bot_broke_off", bot=link.name)
+            await pause(link.broke(type(error).__name__))
 
 
 class Poller:
@@ -49,23 +55,28 @@ class Poller:
         await bot.delete_webhook()  # beside one nothing may be asked for; what waits stays
         offset: int | None = None
         while True:
-            updates = await bot.get_updates(offset=offset, timeout=POLL_SECONDS, allowed_updates=ALLOWED)
+            found = await updates(bot, offset)
             self._link.well()
-            self._metrics.waiting.set(len(updates))
-            for update in updates:
-                await self._taken(bot, update)
-                offset = update.update_id + 1
+            self._metrics.waiting.set(len(found))
+            for body in found:
+                update = update_of(body, bot)
+                if update is None:
+                    self._diary.tell("error", "an update of Telegram could not be read", update=body["update_id"])
+                else:
+                    await self._taken(bot, update)
+                offset = body["update_id"] + 1
                 self._metrics.waiting.dec()
 
     async def _taken(self, bot: Bot, update: Update) -> None:
         """Give an update until it is taken; a store that is away is waited for."""
-        tries = 0
+        tries = refusals = 0
         while True:
             try:
                 await self._take(bot, update)
             except StoreError as error:
                 tries += 1
-                if isinstance(error, StatementError) and tries >= PATIENCE:
+                refusals += isinstance(error, StatementError)
+                if refusals >= PATIENCE:
                     self._diary.tell("error", "update left out: the store refuses it", update=update.update_id)
                     return
                 await self._pause(pause_after(tries))

@@ -6,6 +6,8 @@ Imported where a token is set, and nowhere else: the client takes a second to lo
 import datetime as dt
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # the client's coming way; the other one warns at each flood error
 
@@ -25,6 +27,7 @@ from telegram.request import HTTPXRequest
 from api.tp_capital.intake import Heard
 
 ALLOWED = ["channel_post", "edited_channel_post"]
+OF_A_POST = {"message_id", "date", "edit_date", "chat", "sender_chat", "from", "via_bot", "text", "caption"}
 POLL_SECONDS = 25  # how long Telegram holds a question that has no answer yet
 RECEIPT = re.compile(r"\[OK\] \S+ processado as \d\d:\d\d:\d\d")
 KINDS: tuple[tuple[type[TelegramError], str], ...] = (  # the first that fits: some are kinds of others
@@ -44,7 +47,7 @@ def bot_of(token: str, api_url: str) -> Bot:
         token,
         base_url=f"{api_url.rstrip('/')}/bot",
         request=HTTPXRequest(connection_pool_size=4, read_timeout=15),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, read_timeout=POLL_SECONDS + 10),
+        get_updates_request=HTTPXRequest(connection_pool_size=1),
     )
 
 
@@ -64,6 +67,27 @@ def flood_seconds(error: TelegramError) -> float | None:
 def is_final(error: TelegramError) -> bool:
     """Whether the same request would be answered the same way again."""
     return isinstance(error, BadRequest | Forbidden)
+
+
+async def updates(bot: Bot, offset: int | None) -> list[Mapping[str, Any]]:
+    """The updates from `offset` on, unread: one that the client cannot read must not hide the others.
+
+    Telegram knows its methods in any case of letters; in small ones the client leaves the answer as it is.
+    """
+    asked = {"timeout": POLL_SECONDS, "allowed_updates": ALLOWED} | ({} if offset is None else {"offset": offset})
+    found: Any = await bot.do_api_request("getupdates", asked, read_timeout=POLL_SECONDS + 10)
+    return list(found)
+
+
+def update_of(body: Mapping[str, Any], bot: Bot | None) -> Update | None:
+    """The update in a body, as far as we asked for it: posts with their text. None for what cannot be read."""
+    try:
+        posts = {
+            kind: {name: body[kind][name] for name in OF_A_POST & set(body[kind])} for kind in {*ALLOWED} & {*body}
+        }
+        return Update.de_json({"update_id": body["update_id"], **posts}, bot)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
+        return None  # the client says it with whatever its constructors raise
 
 
 def post_in(update: Update) -> Message | None:
