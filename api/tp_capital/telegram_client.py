@@ -81,10 +81,9 @@ async def updates(bot: Bot, offset: int | None) -> list[Mapping[str, Any]]:
 
 def update_of(body: Mapping[str, Any], bot: Bot | None) -> Update | None:
     """The update in a body, as far as we asked for it: posts with their text. None for what cannot be read."""
+    kinds = [kind for kind in ALLOWED if kind in body]
     try:
-        posts = {
-            kind: {name: body[kind][name] for name in OF_A_POST & set(body[kind])} for kind in {*ALLOWED} & {*body}
-        }
+        posts = {kind: {name: value for name, value in body[kind].items() if name in OF_A_POST} for kind in kinds}
         return Update.de_json({"update_id": body["update_id"], **posts}, bot)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None  # the client says it with whatever its constructors raise

@@ -55,6 +55,7 @@ def test_posts_of_channels_are_stored_answered_and_counted(read, telegram):
         telegram.post(CHANNEL, None, caption=SIGNAL.replace("PETR4", "VALE3"), photo=[])
         telegram.post(OTHER, "Bom dia! Hoje tem live", title=None)
         telegram.post(OTHER, None, sticker={})
+        telegram.tell({"channel_post": {"message_id": "what"}})
         confirmed(telegram)
         telegram.until(lambda: len(telegram.said("sendMessage")) == 2)
 
@@ -64,13 +65,14 @@ def test_posts_of_channels_are_stored_answered_and_counted(read, telegram):
         assert reasons == {("channel:-1002", "no_asset"), ("Canal", "empty")}
         assert http.get("/signals/posts").json()["counts"] == {"stored": 2, "refused:no_asset": 1, "refused:empty": 1}
         receipt = telegram.said("sendMessage")[0]
-        assert (receipt["chat_id"], receipt["disable_notification"]) == (str(CHANNEL), "True")
+        assert (receipt["chat_id"], receipt["disable_notification"]) == (str(CHANNEL), "true")
         assert receipt["text"].startswith("[OK] PETR4 processado as ")
         assert metric(http, "tp_capital_signals_ingested_total", channel="Canal", signal_type="Swing Trade") == 2
         assert metric(http, "tp_capital_parse_errors_total", channel="channel:-1002", error_type="no_asset") == 1
         assert metric(http, "tpcapital_gateway_messages_processed_total", status="parse_failed") == 2
         state = http.get("/bots").json()["data"]
         assert (state["configured"], state["bots"]["ingestion bot"]) == (True, "listening")
+        assert "an update of Telegram could not be read" in messages(http, "error")
         assert TOKEN not in http.get("/bots").text + http.get("/logs").text
 
 
