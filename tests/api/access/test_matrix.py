@@ -27,7 +27,8 @@ ADMIN_KEY = "the-admin-key"
 GUARDED = ("orders", "risk", "access")
 OPERATOR = {"batch:admin", "orders:delete", "risk:write", "orders:read", "risk:read"}
 TRADER = {"risk:read", "risk:write"}
-ANYBODY = re.compile(r"^(/|/health|/docs(/.*)?|/live/.*|/hub(/.*)?|/api/v1/auth/(login|refresh))$")
+SECRETS = r"/webhook/telegram|/ingest"  # each asks for a secret of its own
+ANYBODY = re.compile(rf"^(/|/health|/docs(/.*)?|/live/.*|/hub(/.*)?|/api/v1/auth/(login|refresh)|{SECRETS})$")
 MONEY = re.compile(r"^/api/(v1/)?(orders|risk|execute|access)\b")
 
 
