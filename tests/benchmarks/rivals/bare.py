@@ -5,7 +5,7 @@ from pathlib import Path
 
 from litestar import Litestar, MediaType, Response, get, post
 
-LIST, ITEM = (Path(os.environ["RIVAL_BYTES"], name).read_bytes() for name in ("list", "get"))
+LIST, ITEM, TICKS = (Path(os.environ["RIVAL_BYTES"], name).read_bytes() for name in ("list", "get", "ticks"))
 
 
 @get("/api/items")
@@ -26,4 +26,10 @@ async def create_item() -> Response[bytes]:
     return Response(ITEM, media_type=MediaType.JSON)
 
 
-app = Litestar([list_items, get_item, create_item], openapi_config=None)
+@get("/api/v1/ticks")
+async def ticks() -> Response[bytes]:
+    """As many bytes as the window."""
+    return Response(TICKS, media_type=MediaType.JSON)
+
+
+app = Litestar([list_items, get_item, create_item, ticks], openapi_config=None)
