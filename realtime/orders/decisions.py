@@ -34,6 +34,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     now: dt.datetime
     orders_ready: bool
+    day_begun: bool
     journal_ready: bool
     switched_off: str | None
     always_open: bool = False  # an invented market has no hours
@@ -67,6 +68,7 @@ def known_of(
     return Known(
         now=now,
         orders_ready=standing.orders_ready,
+        day_begun=standing.day_begun,
         journal_ready=standing.journal_ready,
         switched_off=standing.switched_off,
         in_hours=in_hours(ledger.limits.hours, symbol, now, always_open=standing.always_open),

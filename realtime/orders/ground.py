@@ -53,7 +53,8 @@ class Ground:
         latch = self.switch.latch
         return Standing(
             now=self.now(),
-            orders_ready=self.broker.ready and self.agreement.agreed(account) and self.day_begun,
+            orders_ready=self.broker.ready and self.agreement.agreed(account),
+            day_begun=self.day_begun,
             journal_ready=self.chronicle.trouble is None,
             switched_off=latch.reason if latch else None,
             always_open=self.ways.always_open,

@@ -59,6 +59,7 @@ class Known(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     now: dt.datetime
     orders_ready: bool  # the broker takes orders, and we agree with it on what is open
+    day_begun: bool = False  # positions count from this session's settlements
     journal_ready: bool
     switched_off: str | None  # why the kill switch is on
     in_hours: bool  # the market's regular hours
@@ -155,8 +156,13 @@ def _kill_switch(_: Intent, known: Known, __: Limits) -> Why | None:
     return None if known.switched_off is None else ("off", f"on: {known.switched_off}", "")
 
 
-def _connection(_: Intent, known: Known, __: Limits) -> Why | None:
-    return None if known.orders_ready else ("broker connected and reconciled", "not ready", "")
+def _connection(intent: Intent, known: Known, _: Limits) -> Why | None:
+    """While the day waits for settlements its loss is not known: only what shrinks a position may leave."""
+    if not known.orders_ready:
+        return "broker connected and reconciled", "not ready", ""
+    if known.day_begun or reduces(intent, known):
+        return None
+    return "a day that has begun, or an order that only reduces", "it waits for settlements of what is held", ""
 
 
 def _journal(_: Intent, known: Known, __: Limits) -> Why | None:
@@ -266,7 +272,9 @@ def _twin(_: Intent, known: Known, limits: Limits) -> Why | None:
     return f"{limits.twins} equal ones", f"{known.twins} equal ones just now, {unknown} whose fate nobody knows", ""
 
 
-def _daily_loss(_: Intent, known: Known, limits: Limits) -> Why | None:
+def _daily_loss(intent: Intent, known: Known, limits: Limits) -> Why | None:
+    if not known.day_begun and reduces(intent, known):
+        return None
     if known.open_result is None:
         return str(limits.daily_loss), "the open result is not known", ""
     if known.oldest_mark is not None and known.now - known.oldest_mark > limits.mark_age:

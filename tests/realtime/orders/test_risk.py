@@ -35,6 +35,7 @@ INTENT = Intent(symbol="WINZ26", side="BUY", kind="LIMIT", quantity=1, price=Dec
 KNOWN = Known(
     now=NOW,
     orders_ready=True,
+    day_begun=True,
     journal_ready=True,
     switched_off=None,
     in_hours=True,
@@ -58,6 +59,7 @@ REFUSED = [
     ("KILL_SWITCH", {}, {"switched_off": "loss"}, {}),
     ("JOURNAL", {}, {"journal_ready": False}, {}),
     ("CONNECTION", {}, {"orders_ready": False}, {}),
+    ("CONNECTION", {}, {"day_begun": False}, {}),
     ("TRADING_HOURS", {}, {"in_hours": False}, {}),
     ("SESSION_STATE", {}, {"state": 4}, {}),
     ("SESSION_STATE", {}, {"state": None}, {}),
