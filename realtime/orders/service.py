@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import structlog
 from msgspec import Struct
+from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,10 +25,12 @@ from realtime.orders.positions import Costs
 from realtime.orders.prices import Prices
 from realtime.orders.reconcile import Rules
 from realtime.orders.risk import Limits
+from realtime.orders.states import NotSent, SendUnclear, Sent
 from realtime.orders.switch import Switch
 from realtime.profitdll.messages import Control
 
 LIVE_HOURS = ("09:00", "18:00")
+LATENCIES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # 0.5: what orders may take, P95
 
 log = structlog.get_logger("orders")
 
@@ -144,10 +147,18 @@ class OrdersCollector(Collector):
         self._ended: Counter[tuple[str, str]] = Counter()
         self._violations: Counter[str] = Counter()
         self._pulled = 0
+        self._leaving: dict[str, dt.datetime] = {}  # order -> when it was decided
+        self._latency = Histogram(
+            "order_manager_execution_latency_seconds",
+            "From the decision to the broker's answer of the call, the journal's disk included",
+            buckets=LATENCIES,
+            registry=None,
+        )
         orders.chronicle.watchers.append(self._count)
 
     def _count(self, change: Recorded, _: int | None) -> None:
         entry = change.entry
+        self._time(entry)
         if isinstance(entry, records.Refused):
             self._violations[entry.refusal.code] += 1
         elif isinstance(entry, records.SwitchPulled):
@@ -157,8 +168,17 @@ class OrdersCollector(Collector):
                 return
             self._ended[change.order.side, change.order.status] += 1
 
+    def _time(self, entry: records.Entry) -> None:
+        if isinstance(entry, records.Intended):
+            self._leaving[entry.order.id] = entry.at
+        elif isinstance(entry, records.Happened) and isinstance(entry.event, Sent | NotSent | SendUnclear):
+            decided = self._leaving.pop(entry.order, None)
+            if decided is not None:
+                self._latency.observe((entry.at - decided).total_seconds())
+
     def collect(self) -> Iterable[Metric]:
         """Counters and gauges as they stand now."""
+        yield from self._latency.collect()
         orders = self._orders
         ledger = orders.chronicle.ledger
         seen = CounterMetricFamily("order_manager_orders", "States that orders were seen in", labels=["side", "status"])

@@ -344,7 +344,8 @@ def test_a_drill_says_how_long_it_took_and_leaves_the_switch_off(running):
 def test_health_and_metrics_tell_how_orders_stand(running):
     running.post("/api/v1/execute", BODY)
     running.post("/api/v1/execute", {**BODY, "quantity": 11})
-    text = running.client.get("/metrics").text
+    sent = "order_manager_execution_latency_seconds_count 1.0"
+    text = running.until(lambda: sent in (t := running.client.get("/metrics").text) and t)
 
     assert running.client.get("/health").json()["checks"]["orders"]["status"] == "ok"
     assert 'order_manager_risk_violations_total{type="POSITION_LIMIT"} 1.0' in text
