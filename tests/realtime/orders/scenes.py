@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from realtime.orders.broker import NewOrder
 from realtime.orders.chronicle import opened
 from realtime.orders.commands import Alter, Answers, Cancel, Place
 from realtime.orders.entries import Entry
@@ -22,7 +23,7 @@ from realtime.orders.records import Caller, Reply
 from realtime.orders.risk import Finding, Limits
 from realtime.orders.states import Order
 from realtime.orders.switch import Switch
-from tests.realtime.orders.scripted_broker import Clock, Exchange, ScriptedBroker
+from tests.realtime.orders.scripted_broker import ACCOUNT, Clock, Exchange, ScriptedBroker
 
 KEY = b"a key of the tests"
 SYMBOL = "WINZ26"
@@ -45,6 +46,12 @@ def place(quantity: int = 1, price: str | None = "130000", *, key: str | None = 
     given = {"side": "BUY", "kind": "LIMIT" if price else "MARKET", "symbol": SYMBOL, **more}
     caller = given.pop("caller", None) or Caller(user="ana", key=key, body_hash=key and f"{quantity} {price}")
     return Place(caller=caller, answers=answers(), quantity=quantity, price=Decimal(price) if price else None, **given)
+
+
+def elsewhere(quantity: int) -> NewOrder:
+    """An order that somebody places by hand."""
+    price = Decimal(130_000)
+    return NewOrder(id="", account=ACCOUNT, symbol=SYMBOL, side="BUY", kind="LIMIT", quantity=quantity, price=price)
 
 
 class Scene:

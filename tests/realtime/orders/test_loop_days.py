@@ -1,6 +1,13 @@
-"""The loop over several days: sessions begin, and what ended long ago stays ended."""
+"""The loop over several days: sessions begin with settlements, and what ended long ago stays ended."""
 
-from tests.realtime.orders.scenes import scene
+import datetime as dt
+from decimal import Decimal
+
+from realtime.orders.commands import Flatten
+from realtime.orders.ground import Ways
+from realtime.orders.prices import Prices
+from realtime.orders.service import probe_of
+from tests.realtime.orders.scenes import ANA, NOON, SYMBOL, base, rules, scene
 
 DAYS_LATER = 3 * 24 * 3600
 
@@ -19,3 +26,81 @@ def test_an_order_that_was_let_go_is_not_adopted_when_an_old_list_still_has_it(t
         assert not [entry for entry in s.ledger.entries.values() if entry.foreign]
         assert s.ledger.nets("1:0042") == {"WINZ26": 2}
         assert not s.ledger.differences
+
+
+def test_a_new_day_counts_from_its_settlement(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        s.tick("130500")
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.tick("130500")
+        s.settle(1)
+        (position,) = s.ledger.positions.values()
+
+        assert (position.opened, position.basis, position.average) == (2, 130_500, 130_000)
+
+
+def test_a_morning_start_waits_for_the_settlement_of_what_is_held(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways), base=base(daily_loss=Decimal(500))) as s:
+        s.place(20)
+        s.broker.fill("EX1", 20)
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("129700")  # a loss of BRL 1200 from the entry, of 400 from the settlement
+        s.restart()
+
+        assert s.ledger.session == NOON.date()
+        assert s.switch.latch is None
+        assert s.refusal(1, "129700") == "CONNECTION"
+        assert "settlement yet of WINZ26" in str(probe_of(s.loop)())
+        s.prices._settlements[SYMBOL] = Decimal(129_800)
+        s.settle(1)
+        (position,) = s.ledger.positions.values()
+        assert (s.ledger.session, position.basis) == (s.clock().date(), 129_800)
+        assert s.switch.latch is None
+        s.place(1, "129700")
+        s.tick("129500")
+        s.settle(1)
+
+        assert s.switch.latch is not None
+
+
+def test_shares_have_no_settlement_to_wait_for(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways)) as s:
+        s.tick("38", "PETR4")
+        s.place(100, "38", symbol="PETR4")
+        s.broker.fill("EX1", 100, "38")
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("37", "PETR4")  # of today: no price to begin the day from
+        s.restart()
+        (position,) = s.ledger.positions.values()
+
+        assert (s.ledger.session, position.basis, position.opened) == (s.clock().date(), 38, 100)
+
+
+def test_while_the_day_waits_a_position_may_be_closed_and_nothing_else(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways), base=base(daily_loss=Decimal(500))) as s:
+        s.place(20)
+        s.broker.fill("EX1", 20)
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("129700")  # by the entry's price more than the day may lose; by the settlement nobody knows
+        s.restart()
+        assert s.loop.day.missing == (SYMBOL,)
+        assert s.refusal(1, "129700") == "CONNECTION"
+        assert s.refusal(21, "129700", side="SELL") == "CONNECTION"
+        s.place(5, "129700", side="SELL")
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.settle(3)
+        closing = s.exchange.arrivals[-1]
+
+        assert (closing.side, closing.kind, closing.quantity) == ("SELL", "MARKET", 20)

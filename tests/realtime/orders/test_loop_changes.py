@@ -1,0 +1,125 @@
+"""Changes and cancellations on their way: the worse counts, a cancellation always passes."""
+
+from decimal import Decimal
+
+import pytest
+
+from realtime.orders.broker import NotSentError
+from realtime.orders.commands import Alter, CommandError
+from realtime.orders.records import Caller
+from realtime.orders.states import Status
+from tests.realtime.orders.scenes import answers, base, rules, scene
+
+
+def test_a_change_is_decided_like_an_order_and_takes_effect(tmp_path):
+    with scene(tmp_path, base=base(position=5)) as s:
+        entry = s.place(3)
+        assert s.alter(entry, quantity=6).body.startswith("POSITION_LIMIT")
+        assert s.alter(entry, price=Decimal(129_995), quantity=5).status == 202
+        s.loop.step()
+
+        assert (entry.order.quantity, entry.order.price) == (5, 129_995)
+        assert entry.change is None
+
+
+def test_while_a_change_is_on_its_way_the_worse_counts(tmp_path):
+    with scene(tmp_path, base=base(position=5)) as s:
+        entry = s.place(1)
+        s.broker.tell = lambda *_: None  # the exchange says nothing for a while
+        s.alter(entry, quantity=4)
+
+        assert s.refusal(2, "129990") == "POSITION_LIMIT"
+        with pytest.raises(CommandError, match="being sent or changed"):
+            s.alter(entry, quantity=2)
+
+
+def test_a_smaller_order_may_always_be_made_smaller(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place(3)
+        s.tick("90000")  # the collar would refuse a new one
+
+        assert s.alter(entry, quantity=2).status == 202
+
+
+def test_cancelling_twice_succeeds_and_a_filled_order_cannot_be(tmp_path):
+    with scene(tmp_path) as s:
+        entry, filled = s.place(), s.place(1, "129990")
+        s.cancel(entry)
+        s.loop.step()
+        s.cancel(entry)
+        s.broker.fill("EX2", 1, "129990")
+        s.loop.step()
+        with pytest.raises(CommandError) as error:
+            s.cancel(filled)
+
+        assert error.value.status == 400
+        assert sum(call.name == "cancel" for call in s.broker.calls) == 1
+
+
+def test_a_cancellation_of_what_nobody_knows_waits_for_its_name(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.faults = ["unclear after"]
+        entry = s.place()
+        s.cancel(entry)
+        assert entry.cancel_wanted
+        s.settle(8)
+
+        assert entry.order.status is Status.CANCELED
+
+
+def test_a_cancellation_of_what_the_broker_does_not_know_yet_stays_wanted(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place()
+        s.broker.knows = False
+        s.cancel(entry)
+        s.settle(1)
+        assert entry.cancel_wanted
+        s.broker.knows = True
+        s.settle(1)
+
+        assert entry.order.status is Status.CANCELED
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_change_that_was_not_sent_leaves_its_key_free(tmp_path, again):
+    with scene(tmp_path) as s:
+        entry = s.place(3)
+        keyed = Caller(user="ana", key="k1", body_hash="2")
+        command = Alter(caller=keyed, answers=answers(), order=entry.order.id, quantity=2)
+
+        def refused() -> None:
+            raise NotSentError("not now")
+
+        s.broker.waits = refused
+        with pytest.raises(CommandError) as error:
+            s.ask(command)
+        assert error.value.status == 409
+        s.broker.waits = lambda: None
+        if again:
+            s.restart()
+
+        assert s.ask(command).status == 202
+        s.loop.step()
+        assert s.order(entry.order.id).quantity == 2
+
+
+def test_a_cancellation_that_could_not_be_told_is_told_when_the_link_is_back(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place()
+        s.broker.link(up=False)
+        s.cancel(entry)
+        name = entry.order.id
+        s.restart()
+
+        assert s.order(name).status is Status.CANCELED
+
+
+def test_the_rest_of_a_partial_fill_is_cancelled_after_its_time(tmp_path):
+    with scene(tmp_path, rules=rules(partial_seconds=30.0)) as s:
+        entry = s.place(3)
+        s.broker.fill("EX1", 1)
+        s.settle(29)
+        assert entry.order.status is Status.PARTIALLY_FILLED
+        s.settle(3)
+
+        assert (entry.order.status, entry.order.traded) == (Status.CANCELED, 1)

@@ -1,0 +1,94 @@
+"""Flatten, cancel all, limits at run time, who may do what, and a loop in which something breaks."""
+
+from decimal import Decimal
+
+import pytest
+
+from realtime.orders.commands import CancelAll, CommandError, Flatten, SetLimits
+from realtime.orders.journal import records as journal_records
+from realtime.orders.limits import Change
+from realtime.orders.records import Caller
+from realtime.orders.states import Status
+from tests.realtime.orders.scenes import ANA, BASE, SYMBOL, place, scene
+
+
+def test_flatten_cancels_and_then_closes(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        working = s.place(1, "129990")
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.settle(3)
+        assert working.order.status is Status.CANCELED
+        assert (s.exchange.arrivals[-1].side, s.exchange.arrivals[-1].quantity) == ("SELL", 2)
+        s.broker.fill("EX3", 2)
+        s.settle(3)
+
+        assert s.ledger.nets("1:0042") == {}
+        assert len(s.exchange.arrivals) == 3
+
+
+def test_cancel_all_keeps_to_its_symbol(tmp_path):
+    with scene(tmp_path) as s:
+        s.tick("5000", "WDOZ26")
+        win, wdo = s.place(1), s.place(1, "5000", symbol="WDOZ26")
+        s.ask(CancelAll(caller=ANA, symbol=SYMBOL))
+        s.loop.step()
+
+        assert (win.order.status, wdo.order.status) == (Status.CANCELED, Status.SUBMITTED)
+
+
+def test_limits_change_at_run_time_with_their_story_and_survive_a_restart(tmp_path):
+    with scene(tmp_path) as s:
+        s.ask(SetLimits(caller=ANA, change=Change(positions={SYMBOL: 1}), version=1))
+        assert s.refusal(2) == "POSITION_LIMIT"
+        with pytest.raises(CommandError) as error:
+            s.ask(SetLimits(caller=ANA, change=Change(positions={SYMBOL: 9}), version=1))
+        assert error.value.status == 409
+        s.restart()
+        assert s.refusal(2) == "POSITION_LIMIT"
+        (kept,) = [r for r in journal_records(tmp_path / "journal.jsonl") if r.kind == "limits"]
+
+        assert kept.body["before"]["positions"] == {SYMBOL: BASE.position}
+        assert kept.body["change"]["positions"] == {SYMBOL: 1}
+        assert kept.body["caller"]["user"] == "ana"
+
+
+def test_limits_stay_while_the_switch_is_on(tmp_path):
+    with scene(tmp_path) as s:
+        s.loop.pull("a person asked", ANA)
+        with pytest.raises(CommandError) as error:
+            s.ask(SetLimits(caller=ANA, change=Change(daily_loss=Decimal(900))))
+
+        assert error.value.status == 403
+
+
+def test_agents_propose_and_do_not_execute(tmp_path):
+    with scene(tmp_path) as s:
+        assert s.refusal(caller=Caller(user="analyst", source="agent")) == "SOURCE"
+        assert s.refusal(confidence=0.59) == "CONFIDENCE"
+        s.place(confidence=0.6)
+
+
+def test_what_the_broker_cannot_do_is_refused_and_what_it_emulates_is_said(tmp_path):
+    with scene(tmp_path) as s:
+        assert s.refusal(time_in_force="FOK") == "TIME_IN_FORCE"
+        reply = s.ask(place(1, None, kind="STOP", stop=Decimal(130_005)))
+
+        assert reply.status == 202
+        assert "kind STOP became STOP_LIMIT" in reply.body
+
+
+def test_what_breaks_in_the_loop_takes_the_right_to_trade_until_it_is_reconciled(tmp_path, monkeypatch):
+    with scene(tmp_path) as s:
+        entry = s.place()
+        monkeypatch.setattr(s.loop._hearing, "report", lambda *_: 1 / 0)
+        s.broker.fill("EX1", 1)
+        s.loop.step()
+        assert s.loop.broken == 1
+        assert s.refusal(1, "129990") == "CONNECTION"
+        monkeypatch.undo()
+        s.settle()
+
+        assert entry.order.status is Status.FILLED
+        s.place(1, "129990")

@@ -1,0 +1,133 @@
+"""What the journal remembers and what happens without it: keys, a full disk, a broken chain, the ledger again."""
+
+import pytest
+
+from realtime.orders.chronicle import opened
+from realtime.orders.commands import CommandError
+from realtime.orders.journal import records as journal_records
+from realtime.orders.journal import verify
+from realtime.orders.ledger import positions_again
+from realtime.orders.records import entry_of
+from realtime.orders.states import Status
+from tests.realtime.orders.scenes import ANA, KEY, place, scene
+
+
+def test_the_same_key_gets_the_same_answer_and_sends_once(tmp_path):
+    with scene(tmp_path) as s:
+        first = s.ask(place(key="k1"))
+        second = s.ask(place(key="k1"))
+        s.restart()
+        third = s.ask(place(key="k1"))
+
+        assert first == second == third
+        assert len(s.exchange.arrivals) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(tmp_path):
+    with scene(tmp_path) as s:
+        s.ask(place(key="k1"))
+        with pytest.raises(CommandError) as error:
+            s.ask(place(2, key="k1"))
+
+        assert error.value.status == 422
+
+
+def test_a_refusal_is_remembered_as_well(tmp_path):
+    with scene(tmp_path) as s:
+        first = s.ask(place(1, "1", key="k1"))
+        s.restart()
+
+        assert s.ask(place(1, "1", key="k1")) == first
+
+
+def test_a_key_is_free_again_after_a_day(tmp_path):
+    with scene(tmp_path) as s:
+        first = s.ask(place(key="k1"))
+        s.clock.move(24 * 3600 + 1)
+        s.tick()
+        s.settle()
+
+        assert s.ask(place(2, key="k1")).body != first.body
+
+
+def test_without_a_journal_no_order_leaves_and_cancellations_do(tmp_path):
+    with scene(tmp_path) as s:
+        name = s.place().order.id
+        s.loop.chronicle.close()
+        s.switch.close()
+        s.start(key=None)
+        s.settle()
+
+        assert s.refusal(1, "129990") == "JOURNAL"
+        s.cancel(s.ledger.entries[name])
+        s.loop.step()
+        assert s.order(name).status is Status.CANCELED
+        s.loop.pull("test", ANA)
+        assert s.switch.latch
+
+
+def test_a_journal_whose_disk_is_full_stops_orders_not_cancellations_nor_the_switch(tmp_path, monkeypatch):
+    with scene(tmp_path) as s:
+        entry = s.place()
+        second = s.place(1, "129990")
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        s.headed()  # or the head would meet the full disk before the order does
+        monkeypatch.setattr("realtime.orders.journal.durable.sync", full)
+        with pytest.raises(CommandError, match="was not sent"):
+            s.ask(place(1, "129985"))
+        assert s.refusal(1, "129985") == "JOURNAL"
+        s.cancel(entry)
+        s.loop.step()
+        assert entry.order.status is Status.CANCELED
+        s.loop.pull("loss", ANA)
+        s.loop.step()
+        s.loop.step()
+        assert second.order.status is Status.CANCELED
+        monkeypatch.undo()
+        s.restart()
+
+        assert s.switch.latch is not None
+        assert len(s.exchange.arrivals) == 2
+
+
+def test_a_broken_chain_blocks_orders_and_is_said(tmp_path):
+    with scene(tmp_path) as s:
+        s.place()
+        s.close()
+        path = tmp_path / "journal.jsonl"
+        path.write_bytes(path.read_bytes().replace(b"130000", b"130005", 1))
+        s.start()
+        s.settle()
+
+        assert s.refusal(1, "129990") == "JOURNAL"
+        assert "line" in (s.loop.chronicle.trouble or "")
+
+
+def test_a_lost_switch_file_beside_a_journal_means_on(tmp_path):
+    with scene(tmp_path) as s:
+        s.place()
+        (tmp_path / "switch").unlink()
+        s.restart()
+
+        assert s.refusal(1, "129990") == "KILL_SWITCH"
+
+
+def test_the_ledger_is_what_the_journal_says_at_any_time(tmp_path):
+    with scene(tmp_path) as s:
+        for n in range(1, 6):
+            s.place(n, str(130_000 - 5 * n), side="BUY" if n % 2 else "SELL")
+            s.broker.fill(f"EX{n}", (n + 1) // 2, str(130_000 - 5 * n))
+            s.loop.step()
+        s.settle(1)
+        s.close()
+        entries = [entry_of(r.kind, r.body) for r in journal_records(tmp_path / "journal.jsonl")]
+        again = opened(tmp_path, KEY, s.limits, s.clock)
+        again.close()
+
+        assert again.ledger.entries == s.ledger.entries
+        assert again.ledger.positions == s.ledger.positions
+        assert all(now == then for now, then in positions_again(s.ledger, filter(None, entries)))
+        assert verify(tmp_path / "journal.jsonl", tmp_path / "head.json", KEY).holds

@@ -1,0 +1,109 @@
+"""What the broker lists, after restarts and lost links: settled by it, adopted, taken over; nothing is sent again."""
+
+from decimal import Decimal
+
+from msgspec import structs
+
+from realtime.orders.broker import OrderKey
+from realtime.orders.commands import Rule
+from realtime.orders.states import Status
+from tests.realtime.orders.scenes import ANA, SYMBOL, base, elsewhere, scene
+
+
+def test_a_restart_finds_everything_as_it_was(tmp_path):
+    with scene(tmp_path) as s:
+        first, second = s.place(3).order.id, s.place(2, "129990").order.id
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        before = {name: entry.order for name, entry in s.ledger.entries.items()}
+        position = dict(s.ledger.positions)
+        s.restart()
+
+        assert {name: entry.order for name, entry in s.ledger.entries.items()} == before
+        assert s.ledger.positions == position
+        assert s.order(first).traded == 2
+        s.cancel(s.ledger.entries[second])
+        s.loop.step()
+        assert s.order(second).status is Status.CANCELED
+
+
+def test_what_was_filled_while_the_process_was_dead_is_found(tmp_path):
+    with scene(tmp_path) as s:
+        name = s.place(3).order.id
+        s.broker.fill("EX1", 3, told=False)
+        s.restart()
+
+        assert s.order(name).status is Status.FILLED
+        assert s.ledger.nets("1:0042") == {SYMBOL: 3}
+        assert not s.ledger.differences
+
+
+def test_a_fill_whose_order_had_no_name_yet_counts_once_after_a_restart(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.confirms = False
+        name = s.place(2, None).order.id
+        report = s.exchange.traded("EX1", 2, Decimal(130_000))
+        s.broker.tell(structs.replace(report, key=OrderKey(1, None)))
+        s.loop.step()
+        assert (s.order(name).status, s.order(name).exchange_id) == (Status.FILLED, None)
+        s.restart()
+
+        assert list(s.ledger.entries) == [name]
+        assert s.order(name).exchange_id == "EX1"
+        assert s.ledger.nets("1:0042") == {SYMBOL: 2}
+
+
+def test_an_order_placed_elsewhere_is_adopted_and_counts(tmp_path):
+    with scene(tmp_path, base=base(position=5)) as s:
+        report = s.exchange.arrived(elsewhere(4), None)
+        s.broker.tell(report)
+        s.loop.step()
+
+        (foreign,) = s.ledger.entries.values()
+        assert foreign.foreign
+        assert foreign.order.id.startswith("EXT-")
+        assert s.refusal(2) == "POSITION_LIMIT"
+        s.cancel(foreign)
+        s.loop.step()
+        assert foreign.order.status is Status.CANCELED
+
+
+def test_of_two_alike_at_the_broker_neither_is_taken_for_ours(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.faults = ["unclear after"]
+        s.broker.loads = False
+        name = s.place(1).order.id
+        s.exchange.arrived(elsewhere(1), None)
+        s.broker.loads = True
+        s.settle(60)
+
+        assert s.order(name).status is Status.UNKNOWN
+        assert s.ledger.entries[name].disputed
+        assert sum(e.foreign for e in s.ledger.entries.values()) == 2
+        s.ask(Rule(caller=ANA, order=name, status=Status.CANCELED, reason="it is EX1"))
+        assert s.order(name).status is Status.CANCELED
+
+
+def test_a_position_that_our_fills_do_not_explain_is_taken_over_before_anything_leaves(tmp_path):
+    with scene(tmp_path, ready=False) as s:
+        s.exchange.held[SYMBOL] = 4
+        s.settle(1)
+        assert s.refusal() == "CONNECTION"
+        s.settle(6)
+
+        assert s.ledger.nets("1:0042") == {SYMBOL: 4}
+        s.place()
+
+
+def test_a_lost_link_stops_orders_until_it_is_reconciled_again(tmp_path):
+    with scene(tmp_path) as s:
+        s.place()
+        s.broker.link(up=False)
+        s.loop.step()
+        assert s.refusal(1, "129990") == "CONNECTION"
+        s.broker.fill("EX1", 1, told=False)
+        s.broker.link(up=True)
+        s.settle()
+
+        assert s.ledger.nets("1:0042") == {SYMBOL: 1}
+        s.place(1, "129990")

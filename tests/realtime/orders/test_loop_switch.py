@@ -1,0 +1,148 @@
+"""The kill switch in the loop: nothing leaves after the latch, and it goes on until nothing works."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from realtime.orders.commands import CancelAll, CommandError, Release
+from realtime.orders.records import Caller
+from realtime.orders.service import probe_of
+from realtime.orders.states import Status
+from tests.realtime.orders.scenes import ANA, base, elsewhere, rules, scene
+
+
+def test_the_switch_cancels_everything_and_nothing_leaves_after_it(tmp_path):
+    with scene(tmp_path) as s:
+        entries = [s.place(1, str(130_000 - 5 * n)) for n in range(5)]
+        s.loop.pull("a person asked", ANA)
+        s.loop.step()
+        s.loop.step()
+
+        assert {e.order.status for e in entries} == {Status.CANCELED}
+        assert s.refusal() == "KILL_SWITCH"
+        s.settle(3)
+        assert not s.loop.winding.busy
+
+
+def test_the_switch_goes_on_after_a_restart_until_the_broker_lists_nothing(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(1)
+        s.place(1, "129990")
+        s.broker.cancels = False
+        s.loop.pull("a person asked", ANA)
+        s.settle(2)
+        assert len(s.exchange.working) == 2
+        s.restart()
+        s.settle(10)
+
+        assert s.exchange.working == []
+        assert not s.loop.winding.busy
+
+
+def test_the_latch_that_falls_between_intent_and_send_stops_the_order(tmp_path):
+    with scene(tmp_path) as s:
+        record = s.loop.chronicle.record_durably
+
+        def slow(entry, *more):
+            found = record(entry, *more)
+            if type(entry).__name__ == "Intended":
+                s.loop.pull("in the middle", ANA)
+            return found
+
+        s.loop.chronicle.record_durably = slow
+        entry = s.place()
+
+        assert s.broker.sends() == []
+        assert entry.order.status is Status.FAILED
+
+
+def test_the_latch_that_falls_while_an_order_waits_for_the_broker_stops_it(tmp_path):
+    with scene(tmp_path) as s:
+        working = s.place(1, "129990")
+        s.broker.waits = lambda: s.loop.pull("while it waited", ANA)
+        with pytest.raises(CommandError, match="while it waited"):
+            s.alter(working, quantity=2)
+        s.switch.release()
+        entry = s.place()
+
+        assert len(s.broker.sends()) == 1
+        assert not any(call.name == "change" for call in s.broker.calls)
+        assert entry.order.status is Status.FAILED
+
+
+def test_a_release_needs_a_person_and_a_reason_and_survives_a_restart(tmp_path):
+    with scene(tmp_path) as s:
+        s.loop.pull("a person asked", ANA)
+        s.settle(3)
+        with pytest.raises(CommandError, match="reason"):
+            s.ask(Release(caller=ANA, reason=" "))
+        with pytest.raises(CommandError) as error:
+            s.ask(Release(caller=Caller(user="bot", source="agent"), reason="I feel fine"))
+        assert error.value.status == 403
+        s.ask(Release(caller=ANA, reason="checked with the desk"))
+        s.place()
+        s.restart()
+
+        assert s.switch.latch is None
+
+
+def test_the_daily_loss_pulls_the_switch_and_closes_the_position(tmp_path):
+    with scene(tmp_path, rules=rules(flatten_on_loss=True), base=base(daily_loss=Decimal(500))) as s:
+        s.place(10)
+        s.broker.fill("EX1", 10)
+        s.loop.step()
+        s.tick("129760")  # 240 points at BRL 2 a point
+        s.settle(1)
+        assert s.switch.latch is None
+        s.tick("129750")
+        s.settle(3)
+        assert s.switch.latch is not None
+        assert "daily loss" in s.switch.latch.reason
+        close = s.exchange.arrivals[-1]
+        assert (close.side, close.quantity, close.kind) == ("SELL", 10, "MARKET")
+        s.broker.fill("EX2", 10, "129750")
+        s.settle(5)
+
+        assert s.ledger.nets("1:0042") == {}
+        assert len(s.exchange.arrivals) == 2
+
+
+def test_a_stale_mark_refuses_new_risk_and_does_not_pull_the_switch(tmp_path):
+    with scene(tmp_path, base=base(daily_loss=Decimal(500), price_age=dt.timedelta(hours=1))) as s:
+        s.place(10)
+        s.broker.fill("EX1", 10)
+        s.loop.step()
+        s.tick("100000")
+        s.clock.move(120)
+        s.loop.step()
+
+        assert s.switch.latch is None
+        assert s.refusal(1, "100000") == "DAILY_LOSS"
+
+
+def test_foreign_orders_after_the_latch_are_left_to_the_person(tmp_path):
+    with scene(tmp_path) as s:
+        s.loop.pull("a person asked", ANA)
+        s.settle(2)
+        s.broker.tell(s.exchange.arrived(elsewhere(1), None))
+        s.settle(5)
+
+        assert len(s.exchange.working) == 1
+
+
+def test_a_loop_that_dies_ends_the_process_and_says_so(tmp_path, monkeypatch):
+    with scene(tmp_path) as s:
+        ended = []
+        s.loop.died = lambda: ended.append(1)
+        monkeypatch.setattr(s.broker, "wait", lambda _: 1 / 0)
+        waiting = s.loop.ask(CancelAll(caller=ANA))
+        s.loop.start()
+        with pytest.raises(CommandError, match="has ended"):
+            waiting.result(10)
+        s.loop._thread.join(10)
+
+        assert ended == [1]
+        assert "ZeroDivisionError" in str(probe_of(s.loop)())
+        with pytest.raises(CommandError, match="ending"):
+            s.loop.answer(CancelAll(caller=ANA))
