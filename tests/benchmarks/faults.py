@@ -7,7 +7,8 @@ the simulator delivered is stored once, or known to be missing. `--suite tape` d
 work: after the close every trade that the market made is stored once, each gap is filled, and every session is proven.
 `--suite orders` has parts: `sends` breaks the order loop at every step, on a clock of its own; `limits` sends orders of
 every kind past an observer who knows the limits; `drills` pulls the kill switch under load; `edits` tampers with the
-journal. No order doubled, none past a limit or the switch; journal, broker and positions agree; every edit found.
+journal; `kills` kills the process with an order in each state. No order doubled, none past a limit or the switch;
+journal, broker and positions agree; every edit found.
 """
 
 import random

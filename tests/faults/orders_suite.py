@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from launcher.report import Report
-from tests.faults import journal_edits, order_drills, order_limits, orders
+from tests.faults import journal_edits, order_drills, order_kills, order_limits, orders
 
 Play = Callable[[Path, int, int], tuple[Counter[str], Counter[str]]]
 SEEDS = 1_000_003
@@ -41,6 +41,7 @@ PARTS = {
         Part("limits", 1_000_000, 5_000, order_limits.run, "orders", order_limits.WRONG),
         Part("drills", 1_000, 20, order_drills.run, "drills", order_drills.WRONG),
         Part("edits", 10_000, 500, journal_edits.run, "edits", journal_edits.WRONG),
+        Part("kills", 100, 5, order_kills.run, "kills_each", order_kills.WRONG),
     )
 }
 

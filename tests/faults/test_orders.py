@@ -1,11 +1,13 @@
 """A seeded share of the order loop's faults; `tradingsystem bench faults --suite orders` plays the full counts."""
 
+import sys
+
 import pytest
 from msgspec import structs
 
 from launcher.report import Silent
 from realtime.orders import requests
-from tests.faults import journal_edits, order_drills, order_limits, orders, orders_suite
+from tests.faults import journal_edits, order_drills, order_kills, order_limits, orders, orders_suite
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -59,6 +61,14 @@ def test_every_edit_of_a_journal_is_found(tmp_path):
 
     assert not +wrong, f"{dict(wrong)} after {dict(counts)}"
     assert counts["edits"] == 400
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
+def test_the_process_is_killed_and_journal_broker_and_positions_agree(tmp_path):
+    wrong, counts = order_kills.run(tmp_path, 1, 1, lives=2)
+
+    assert not +wrong, f"{dict(wrong)} after {dict(counts)}"
+    assert counts["kills"] == counts["looks"] == 2
 
 
 def test_a_run_goes_on_where_one_with_the_same_seed_ended(tmp_path):
