@@ -24,6 +24,7 @@ from sql.contract import Table
 from sql.errors import StatementError, StoreUnavailableError, SuspendedError
 from sql.windows import Transaction
 
+TIMESTAMP = 1114  # how the PG wire calls a time without a zone
 GROUP_ROWS = 50_000  # of an exported file: who reads it holds one group at a time
 
 
@@ -100,8 +101,13 @@ class HotStore:
     def rows(self, statement: str, params: Sequence[Any] = (), *, reader: bool = False) -> list[dict[str, Any]]:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
         with self._told(statement), self.connection(reader=reader) as connection:
-            found = connection.execute(statement, params or None).fetchall()  # without parameters % is a %
-        return [{name: _aware(value) for name, value in row.items()} for row in found]
+            cursor = connection.execute(statement, params or None)  # without parameters % is a %
+            found = cursor.fetchall()
+            instants = [column.name for column in cursor.description or () if column.type_code == TIMESTAMP]
+        for row in found:
+            for name in instants:
+                row[name] = _aware(row[name])
+        return found
 
     def run(self, statement: str) -> None:
         """Run one statement of any length over the PG wire; it is not sent again. Raises as `execute` does."""
