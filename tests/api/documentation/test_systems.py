@@ -152,8 +152,8 @@ def test_lists_by_one_word(http, made, empty):
     assert http.get("/api/v1/systems/type/tool").json()["data"] == []
 
 
-@pytest.mark.parametrize("question", ["configuração", "configuracao", "Config", "chamada"])
-def test_search_knows_accents_endings_and_beginnings(http, made, empty, question):
+@pytest.mark.parametrize("question", ["configuração", "configuracao", "Config", "chamada", "orta"])
+def test_search_knows_accents_endings_beginnings_and_parts(http, made, empty, question):
     """GET /api/v1/systems/search?q="""
     made("systems", name="Portal", tags=["configuração"], description="Roteamento das chamadas")
     made("systems", name="Other")
@@ -161,6 +161,7 @@ def test_search_knows_accents_endings_and_beginnings(http, made, empty, question
 
     assert (body["count"], body["query"]) == (1, question)
     assert http.get("/api/v1/systems/search", params={"q": "configurac\u0327a\u0303o"}).json()["count"] == 1
+    assert http.get("/api/v1/systems/search", params={"q": "%_"}).json()["count"] == 0
     assert http.get("/api/v1/systems/search", params={"q": " a "}).status_code == 400
 
 
