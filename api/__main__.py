@@ -7,19 +7,11 @@ import sys
 
 import structlog
 
-from api.gateway import ID, PREFIXES, gateway
+from api.gateway import ID
 from api.kernel.logs import configure
-from api.kernel.ports import process
 from api.kernel.server import PortTakenError, serve
-from api.served import services
-from config.settings import Settings, SettingsError, load
-from sql import stores
-from sql.tape import Tape
-
-
-def tape_of(settings: Settings) -> Tape:
-    """The tape as the least privileged roles see it: this process reads and can do nothing else. Opens nothing."""
-    return Tape(stores.hot(settings, reader=True), stores.warm(settings, reader=True), stores.cold(settings))
+from api.served import whole
+from config.settings import SettingsError, load
 
 
 def main() -> int:
@@ -27,9 +19,7 @@ def main() -> int:
     try:
         settings = load()
         configure(settings, ID)
-        behind = services(settings)
-        app = process(settings, gateway(settings, tape_of(settings), behind), behind, PREFIXES)
-        ports = [ID, *(service.id for service in behind)]
+        app, ports = whole(settings)
         structlog.get_logger("api").info(
             "starting", url=settings.url(ID), services=ports, data_dir=str(settings.data_dir)
         )

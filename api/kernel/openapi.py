@@ -66,7 +66,34 @@ def complete(document: Document, app: Litestar) -> None:
             for status in (409, 413, 422):
                 operation["responses"].setdefault(str(status), _problem(status))
         _examples(operation, schemas)
+    _named_alike(document, schemas)
     document["x-complete"] = True
+
+
+def _named_alike(document: Document, schemas: Document) -> None:
+    """Where two structs have one name, both carry their module's: as one word, which is a class's name elsewhere."""
+    renamed = {
+        name: "".join(part[:1].upper() + part[1:] for part in name.split("_")) for name in schemas if "_" in name
+    }
+    for name, better in renamed.items():
+        schemas[better] = schemas.pop(name) | {"title": better}
+    references = {REFERENCE.format(name=name): REFERENCE.format(name=better) for name, better in renamed.items()}
+    _referring(document, references)
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]
+
+
+def _referring(part: Any, references: Mapping[str, str]) -> None:
+    if isinstance(part, dict):
+        if part.get("$ref") in references:
+            part["$ref"] = references[part["$ref"]]
+        for inner in part.values():
+            _referring(inner, references)
+    elif isinstance(part, list):
+        for inner in part:
+            _referring(inner, references)
 
 
 def operations(document: Document, app: Litestar) -> Iterator[tuple[Document, str, Any]]:

@@ -56,6 +56,19 @@ def get(service_id: str, field: str | None, data: Path | None, as_json: bool) ->
         click.echo("\n".join(f"{name}: {_text(value)}" for name, value in entry.items()))
 
 
+@services.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@data_option
+def client(folder: Path, data: Path | None) -> None:
+    """Write a typed Python client of the whole gateway to FOLDER, which must not exist: `import FOLDER`."""
+    from api.gateway import ID
+    from api.served import documents
+    from launcher.client import write
+
+    write(documents(settings_for(data))[ID], folder)
+    click.echo(f"{folder} is a package: from {folder.name} import AuthenticatedClient, Client")
+
+
 def _shown(service: manifest.Service, ports: dict[str, int]) -> dict[str, Any]:
     entry: dict[str, Any] = msgspec.to_builtins(service)
     return {**entry, "port": ports.get(service.id, service.port)}

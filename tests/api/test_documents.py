@@ -4,12 +4,10 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from api.__main__ import tape_of
-from api.gateway import ID, PREFIXES, gateway
+from api.gateway import ID
 from api.kernel.openapi import complete, operations
-from api.kernel.ports import process
 from api.kernel.samples import sample
-from api.served import services
+from api.served import whole
 from config import settings as configuration
 from config.settings import ROOT
 
@@ -19,10 +17,10 @@ SETTINGS = configuration.load({"TRADINGSYSTEM_API_KEY": "the-admin-key"}, root=R
 @pytest.fixture(scope="module")
 def documents():
     """Service -> (document, application); nothing of them is opened."""
-    behind = services(SETTINGS)
-    ports = process(SETTINGS, gateway(SETTINGS, tape_of(SETTINGS), behind), behind, PREFIXES)
+    ports, names = whole(SETTINGS)
     found = {}
-    for name, app in {ID: ports.front, **{s.id: ports.apps[SETTINGS.ports[s.id]] for s in behind}}.items():
+    for name in names:
+        app = ports.apps.get(SETTINGS.ports[name], ports.front)
         document = app.openapi_schema.to_schema()
         complete(document, app)
         found[name] = document, app

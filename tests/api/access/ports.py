@@ -11,10 +11,9 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute, WebSocketRoute
 from msgspec import Struct
 
-from api.__main__ import tape_of
 from api.gateway import PREFIXES, gateway
 from api.kernel.ports import process
-from api.served import services
+from api.served import services, tape_of
 from config.settings import Settings
 from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
