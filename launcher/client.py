@@ -9,7 +9,7 @@ import msgspec
 from launcher.errors import LauncherError, UsageError
 
 BINARY = dict.fromkeys(
-    ("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"), "application/octet-stream"
+    ("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream", "*/*"), "application/octet-stream"
 )
 
 

@@ -132,6 +132,8 @@ def _errors(operation: Document, method: str, opt: Mapping[str, Any]) -> None:
         statuses += [413, 415] if method in WRITES else []
     answers: Document = operation.setdefault("responses", {})
     for status in statuses:
+        if _is_litestars(answers.get(str(status), {})):
+            answers[str(status)] = _problem(status)
         answers.setdefault(str(status), _problem(status))
     for name, answer in answers.items():
         headers = answer.setdefault("headers", {})
@@ -139,6 +141,13 @@ def _errors(operation: Document, method: str, opt: Mapping[str, Any]) -> None:
         if name in ("429", "503"):
             headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _is_litestars(answer: Document) -> bool:
+    """The body of errors that litestar would answer, if the kernel did not."""
+    return any(
+        "status_code" in media.get("schema", {}).get("required", ()) for media in answer.get("content", {}).values()
+    )
 
 
 def _problem(status: int) -> Document:

@@ -26,6 +26,7 @@ from sql.tables import TICKS, Flag
 from sql.tape import Tape
 
 DAY = dt.date(2026, 11, 18)
+KEY = "the-key-of-the-tests-process"
 SYMBOLS = ("WINZ26", "WDOZ26", "PETR4")
 
 
@@ -87,7 +88,7 @@ def tape(tape_engines: Settings) -> Iterator[Tape]:
 @pytest.fixture(scope="session")
 def url(tape_engines: Settings, process_environment_of: Callable[[Settings], dict[str, str]]) -> Iterator[str]:
     """Address of `python -m api` on those engines."""
-    environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000"}
+    environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000", "TRADINGSYSTEM_API_KEY": KEY}
     with running_api(tape_engines, environment) as address:
         yield address
 

@@ -33,7 +33,8 @@ def call(package, url):
     def made(name, **values):
         return importlib.import_module(f"written_client.api.{name}").sync_detailed(client=client, **values)
 
-    return made
+    with client:
+        yield made
 
 
 def model(name):
@@ -49,7 +50,7 @@ def test_an_item_lives_and_ends_in_types(call):
     changed = call(
         "workspace.api_items_item_id_update_item",
         item_id=item.id,
-        body=model("ItemChange").from_dict({"priority": "high"}),
+        body=model("Changes").from_dict({"priority": "high"}),
     )
     gone = call("workspace.api_items_item_id_delete_item", item_id=item.id)
     missing = call("workspace.api_items_item_id_get_item", item_id=item.id)
