@@ -5,9 +5,11 @@ good; what is recorded after that still takes effect here, so that cancellations
 """
 
 import datetime as dt
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -153,13 +155,26 @@ def opened(
     ledger = Ledger(limits)
     number = 0
     try:
-        number = _read_into(ledger, folder)
+        with _uncollected():
+            number = _read_into(ledger, folder)
     except Exception as error:  # a record of any shape: without all of them nothing may leave
         trouble = trouble or f"{folder / 'journal.jsonl'} cannot be read: {error}"
         log.exception("journal_unreadable")
     if trouble:
         log.error("journal_unusable", reason=trouble)
     return Chronicle(journal, ledger, number=number, trouble=trouble, now=clock)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """All that is read stays: looking through it for garbage again and again takes a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _read_into(ledger: Ledger, folder: Path) -> int:

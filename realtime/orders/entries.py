@@ -33,7 +33,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
     number: int | None  # of the record; None: the journal could not be written
     at: dt.datetime
     kind: str
-    text: str
+    text: str | Event  # an event is worded when somebody asks
+
+    @property
+    def said(self) -> str:
+        """What it says, for people."""
+        return self.text if isinstance(self.text, str) else words_of(self.text)
 
 
 class Entry(Struct, kw_only=True):
@@ -90,7 +95,7 @@ def same(one: Order, other: Order) -> bool:
     )
 
 
-def tell(entry: Entry, number: int | None, at: dt.datetime, kind: str, text: str) -> None:
+def tell(entry: Entry, number: int | None, at: dt.datetime, kind: str, text: str | Event) -> None:
     """Add a line to an order's story."""
     entry.evidence.append(Evidence(number=number, at=at, kind=kind, text=text))
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from realtime.orders import records
 from realtime.orders.carried import Carried
-from realtime.orders.entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell, words_of
+from realtime.orders.entries import Change, Entry, OwnFill, Remembered, kind_of, same, tell
 from realtime.orders.exposure import Exposure
 from realtime.orders.limits import Change as LimitsChange
 from realtime.orders.limits import RiskLimits, changed, together
@@ -209,7 +209,7 @@ class Ledger:
         self._name(found, before)
         self._settle(found)
         self._changed(found, before)
-        tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or words_of(entry.event))
+        tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or entry.event)
         if outcome.fill is None:
             return Change(entry=entry, order=found.order, was=before.status)
         fill = self._filled(found, entry, outcome.fill.quantity, outcome.fill.price)

@@ -17,6 +17,7 @@ class Recent(Generic[T]):
     def __init__(self, seconds: float) -> None:
         self._kept = dt.timedelta(seconds=seconds)
         self._held: tuple[list[dt.datetime], list[T]] = ([], [])
+        self._trimmed_at = TRIMMED_AT
 
     def add(self, at: dt.datetime, what: T) -> None:
         """It happened just now."""
@@ -26,9 +27,10 @@ class Recent(Generic[T]):
             self._held = (instants, things)
         instants.append(at)
         things.append(what)
-        if len(instants) > TRIMMED_AT:
+        if len(instants) > self._trimmed_at:
             old = bisect_right(instants, instants[-1] - self._kept)
             self._held = (instants[old:], things[old:])
+            self._trimmed_at = max(TRIMMED_AT, 2 * (len(instants) - old))
 
     def held(self) -> list[tuple[dt.datetime, T]]:
         """All that is kept, the oldest first."""

@@ -175,7 +175,7 @@ def order_with_story(entry: Entry) -> dict[str, Any]:
         "contradictions": entry.order.contradictions,
         "contradiction": entry.contradiction,
         "evidence": [
-            {"record": each.number, "timestamp": stamp(each.at), "kind": each.kind, "text": each.text}
+            {"record": each.number, "timestamp": stamp(each.at), "kind": each.kind, "text": each.said}
             for each in list(entry.evidence)
         ],
     }

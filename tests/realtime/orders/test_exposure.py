@@ -139,6 +139,19 @@ def test_what_is_recent_is_counted_and_a_clock_put_back_counts_too_much():
     assert recent.count(NOW + dt.timedelta(seconds=1), 1) == 0
 
 
+def test_many_within_a_moment_are_all_counted_and_let_go_together():
+    recent: Recent[int] = Recent(60)
+    for number in range(3 * TRIMMED_AT):
+        recent.add(NOW, number)
+
+    assert recent.count(NOW, 1) == 3 * TRIMMED_AT
+    later = NOW + dt.timedelta(seconds=100)
+    for number in range(4 * TRIMMED_AT):
+        recent.add(later, number)
+    assert len(list(recent.held())) < 9 * TRIMMED_AT
+    assert recent.count(later, 60) == 4 * TRIMMED_AT
+
+
 def test_limits_in_force_follow_a_change():
     ledger = Ledger(RiskLimits(base=Limits(position=5)))
     before = ledger.limits_of("1:1", None, "WINZ26")
