@@ -119,16 +119,21 @@ class Scene:
         self.trader = register.add_session("trader")
 
 
-@pytest.fixture(params=[False, True], ids=["open on this machine", "key required"])
-def scene(request, settings_in, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def quiet():
+    """Thousands of answers, and a line for each would be the test's time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["open on this machine", "key required"])
+def scene(request, settings_in, tmp_path_factory):
     mode = "required" if request.param else "loopback"
     made = settings_in(
-        tmp_path,
+        tmp_path_factory.mktemp("matrix"),
         TRADINGSYSTEM_API_KEY=ADMIN_KEY,
         TRADINGSYSTEM_JOURNAL_KEY="j" * 40,
         TRADINGSYSTEM_ACCESS=mode,
     )
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # a line for each answer
     made.spool_dir.mkdir(parents=True, exist_ok=True)
     told = Scene(made, required=request.param)
     handle = Gate.handle
@@ -143,14 +148,15 @@ def scene(request, settings_in, tmp_path, monkeypatch):
     async def only_the_gate(self, scope, receive, send, next_app):
         await handle(self, scope, receive, send, passed)
 
-    monkeypatch.setattr(Gate, "handle", only_the_gate)
-    for module in (application, ports):
-        monkeypatch.setattr(module, "directory_of", lambda *_: told.directory)
-    told.apps = list(applications(made))
-    told.doors = [
-        (app, door) for name, app, routes in told.apps for door in doors(name, routes, getattr(app, "root", ""))
-    ]
-    return told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gate, "handle", only_the_gate)
+        for module in (application, ports):
+            patch.setattr(module, "directory_of", lambda *_: told.directory)
+        told.apps = list(applications(made))
+        told.doors = [
+            (app, door) for name, app, routes in told.apps for door in doors(name, routes, getattr(app, "root", ""))
+        ]
+        yield told
 
 
 def test_the_gate_says_what_role_key_and_route_say(scene):
