@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.kernel import sessions
 from api.kernel.access import INSTALLATION, LOOPBACK, Caller
+from api.kernel.allowed import while_allowed
 from api.kernel.directory import Directory
 from config.settings import Access, Settings, SettingsError
 from sql.errors import StoreUnavailableError
@@ -50,6 +52,7 @@ TAKEN = (
     "x-user-id",
     "x-correlation-id",
 )
+AGAIN_SECONDS = 30.0  # between looks at whether the one who opened a WebSocket may still listen
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -80,7 +83,21 @@ class Gate(ASGIMiddleware):
             if scope["type"] == ScopeType.WEBSOCKET:
                 raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
             raise
-        await next_app(scope, receive, send)
+        caller: Caller | None = scope["auth"]
+        if scope["type"] != ScopeType.WEBSOCKET or caller is None or caller.kind == "installation":
+            await next_app(scope, receive, send)
+            return
+        still = partial(self._still, caller, scope["route_handler"].opt)
+        if not await while_allowed(next_app(scope, receive, send), still, AGAIN_SECONDS):
+            raise WebSocketException(detail=f"{caller.name} may not go on: key, session or role has changed", code=4401)
+
+    async def _still(self, caller: Caller, opt: Mapping[str, Any]) -> bool:
+        """Whether somebody who is in may stay; while nobody can tell, who is in stays."""
+        try:
+            found = await self._directory.subject(sessions.subject_for(caller))
+        except StoreUnavailableError:
+            return True
+        return found is not None and _allowed(found, opt)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
         self._check_host(headers.get("host", ""))
@@ -175,11 +192,16 @@ def cors(settings: Settings) -> CORSConfig | None:
 
 def _check_scope(caller: Caller, opt: Mapping[str, Any]) -> None:
     """A handler without a scope answers only holders of everything: what is forgotten stays shut."""
-    if opt.get("access") in ("forwarded", "known"):
-        return
-    wanted = opt.get("scope", "undeclared:admin")
-    if not caller.may(wanted):
-        raise PermissionDeniedException(f"{caller.name} may not do this: it needs the scope {wanted}")
+    if not _allowed(caller, opt):
+        raise PermissionDeniedException(f"{caller.name} may not do this: it needs the scope {_wanted(opt)}")
+
+
+def _allowed(caller: Caller, opt: Mapping[str, Any]) -> bool:
+    return opt.get("access") in ("forwarded", "known") or caller.may(_wanted(opt))
+
+
+def _wanted(opt: Mapping[str, Any]) -> str:
+    return str(opt.get("scope", "undeclared:admin"))
 
 
 def name_of(netloc: str) -> str:

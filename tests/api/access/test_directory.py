@@ -1,17 +1,23 @@
 """Who is known while PostgreSQL is away: the installation's own key alone."""
 
 import asyncio
+import itertools
 import socket
+from typing import Any
 
 import msgspec
 import pytest
+from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.testing import TestClient
 
+from api.kernel import gate
+from api.kernel.access import ROLES, scoped
 from api.kernel.application import Service, create_app
 from api.kernel.directory import FRESH_SECONDS, Directory, digest, made_key
 from api.kernel.tokens import Bearer, Tokens
 from tests.api.access.conftest import ADMIN, ADMIN_KEY, ASKING
+from tests.api.access.memory import Register
 from tests.api.service import stream
 
 
@@ -52,6 +58,36 @@ def test_a_stream_is_asked_to_come_back_later(alone):
         socket_.receive_json()
 
     assert refusal.value.code == 1013
+
+
+@websocket("/ws/long", opt=scoped("tape:read"))
+async def long(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    while True:
+        await socket.send_text(await socket.receive_text())
+
+
+@pytest.mark.parametrize("change", [{"good": False}, {"role": "none"}])
+def test_a_stream_ends_with_the_right_to_it(settings, tmp_path, monkeypatch, change):
+    monkeypatch.setattr(gate, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setitem(ROLES, "none", frozenset())
+    register, tokens = Register(), Tokens(tmp_path)
+    session = register.add_session("viewer")
+    token = tokens.issue(Bearer("p", session), "ana", "viewer")
+    seconds = itertools.count(step=10)
+    directory = Directory(register, tokens, clock=lambda: next(seconds))
+    service = Service(id="api-gateway", title="t", description="d", handlers=[long])
+    with (
+        TestClient(create_app(settings, service, directory=directory), base_url="http://127.0.0.1:8000") as client,
+        client.websocket_connect("/ws/long", headers={"authorization": f"Bearer {token}"}) as stream_,
+    ):
+        stream_.send_text("there?")
+        assert stream_.receive_text() == "there?"
+        register.sessions[session].update(change)
+        with pytest.raises(WebSocketDisconnect) as end:
+            stream_.receive_text()
+
+    assert end.value.code == 4401
 
 
 class Rows:
