@@ -138,7 +138,7 @@ def _fields(answer: Any) -> dict[str, Any]:
 
 def _print(answer: Any, place: Path) -> None:
     figures = answer.figures
-    click.echo(f"tested     {answer.strategy}, {len(answer.sessions)} sessions, {answer.first} to {answer.last}")
+    click.echo(f"tested     {answer.strategy}, {answer.first} to {answer.last}, sessions: {len(answer.sessions)}")
     click.echo(f"heard      {answer.ticks:,} ticks of {len(answer.symbols)} symbols from {', '.join(answer.tiers)}")
     refused = sum(answer.refused.values())
     click.echo(

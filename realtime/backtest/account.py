@@ -83,7 +83,7 @@ class Account:
         self._ledger = ledger
         self._market = market
         self._at_market: set[str] = set()  # orders
-        self._next_sample = 0
+        self.next_sample_ms = 0
         self._before = ZERO
 
     def begin(self, day: dt.date) -> Session:
@@ -107,9 +107,9 @@ class Account:
 
     def passed(self, now_ms: int, next_ms: int) -> None:
         """The tape's clock goes on; a minute that ends on the way is sampled at its last instant."""
-        if next_ms >= self._next_sample:
+        if next_ms >= self.next_sample_ms:
             self.sample(now_ms)
-            self._next_sample = next_ms - next_ms % SAMPLE_MS + SAMPLE_MS
+            self.next_sample_ms = next_ms - next_ms % SAMPLE_MS + SAMPLE_MS
 
     def standing(self) -> tuple[Decimal, Decimal]:
         """Result and costs as they are now."""

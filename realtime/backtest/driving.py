@@ -5,6 +5,7 @@ What is due between two ticks (orders on their way, signals that expire) happens
 
 import datetime as dt
 import heapq
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -42,6 +43,7 @@ class Drive:
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._place = 0  # among what is due
         self._turned = 0
+        self._next_ms = 0  # when something is due
         self._turn_ms = TURN_MS
         self._working: frozenset[str] = frozenset()  # symbols with an order that may trade
         self._proposals: dict[str, Proposal] = {}  # by the key of the order's request
@@ -54,7 +56,7 @@ class Drive:
         Raises StrategyError, BacktestError.
         """
         session, before = self._account.begin(day), self._running.signals
-        self._turn_ms = 0  # the first tick begins the day
+        self._turn_ms = self._next_ms = 0  # the first tick begins the day
         if self._scene.loop.switch.latch is not None:
             self._scene.ask(Release(caller=OPERATOR, reason="another session: somebody has looked at it"))
         for tick in ticks:
@@ -78,7 +80,10 @@ class Drive:
         self._reach(max(_ms(midnight) - 1, self._scene.clock.ms))
 
     def _tick(self, tick: Tick) -> None:
-        self._reach(tick.ts_ms)
+        if tick.ts_ms < self._next_ms:
+            self._scene.clock.reach(tick.ts_ms)
+        else:
+            self._reach(tick.ts_ms)
         if tick.what == "trade":
             self._scene.market.note(tick)
             if tick.symbol in self._working:
@@ -98,6 +103,12 @@ class Drive:
         self._scene.clock.reach(ms)
         if ms - self._turned >= self._turn_ms:
             self._turn()
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Until then a tick changes nothing but the clock."""
+        due = self._due[0][0] if self._due else sys.maxsize
+        self._next_ms = min(due, self._account.next_sample_ms, self._turned + self._turn_ms)
 
     def _turn(self) -> None:
         self._turned = self._scene.clock.ms
@@ -116,6 +127,7 @@ class Drive:
         self._working = frozenset(entry.order.symbol for entry in ledger.working.values())
         idle = not self._working and not any(position.net for position in ledger.positions.values())
         self._turn_ms = IDLE_TURN_MS if idle else TURN_MS
+        self._look_ahead()
 
     # --- from a signal to an order ---
 
@@ -128,6 +140,7 @@ class Drive:
     def _at(self, ms: int, act: Callable[[], None]) -> None:
         self._place += 1
         heapq.heappush(self._due, (ms, self._place, act))
+        self._look_ahead()
 
     def _send(self, proposal: Proposal, wanted: Wanted, proposed_ms: int) -> None:
         now, signal = self._scene.clock.ms, proposal.signal

@@ -17,9 +17,12 @@ class Clock:
 
     def __init__(self, ms: int = 0) -> None:
         self.ms = ms
+        self._said = (ms, instant(ms))  # asked for many times at one instant
 
     def __call__(self) -> dt.datetime:
-        return instant(self.ms)
+        if self._said[0] != self.ms:
+            self._said = (self.ms, instant(self.ms))
+        return self._said[1]
 
     def reach(self, ms: int) -> None:
         """Be at `ms`, or where it is already."""

@@ -10,16 +10,16 @@ class Bars:
 
     def __init__(self, seconds: int) -> None:
         self._ms = seconds * 1000
-        self._end = 0  # of the open interval
+        self.end_ms = 0  # of the open interval
         self._open: dict[str, dict[int, Tick]] = {}  # symbol -> trade id -> as it stands
 
     def ended(self, now_ms: int) -> Iterator[Bar]:
         """The bars that are over at `now_ms`, by symbol; called with each tick's time before `add`."""
-        if now_ms < self._end:
+        if now_ms < self.end_ms:
             return
-        start, end = self._end - self._ms, self._end
+        start, end = self.end_ms - self._ms, self.end_ms
         over, self._open = self._open, {}
-        self._end = now_ms - now_ms % self._ms + self._ms
+        self.end_ms = now_ms - now_ms % self._ms + self._ms
         for symbol in sorted(over):
             trades = sorted(over[symbol].values(), key=lambda tick: (tick.ts_ms, tick.trade_id))
             if trades:
@@ -30,7 +30,7 @@ class Bars:
         trades = self._open.setdefault(tick.symbol, {})
         if tick.what == "cancellation":
             trades.pop(tick.trade_id, None)
-        elif tick.what == "trade" and tick.ts_ms >= self._end - self._ms:
+        elif tick.what == "trade" and tick.ts_ms >= self.end_ms - self._ms:
             trades[tick.trade_id] = tick
         elif tick.trade_id in trades:  # a correction; the time of the first report stays
             trades[tick.trade_id] = _corrected(trades[tick.trade_id], tick)

@@ -13,23 +13,35 @@ from sql.exchange import instrument_of
 
 
 class Flow:
-    """What buyers and sellers in a hurry took in the last trades of one symbol."""
+    """What buyers and sellers in a hurry took in the last trades of one symbol.
+
+    Where the tape names no aggressor (B3's files), a higher price than before was a buyer, a lower one a seller.
+    """
 
     def __init__(self, trades: int) -> None:
         self.bought = self.sold = 0
         self._last: deque[tuple[int, int]] = deque(maxlen=trades)
+        self._price = 0.0
+        self._side: str | None = None  # of the last move
 
     def heard(self, tick: Tick) -> Literal["buy", "sell"] | None:
         """Take a trade in; who took more, when enough trades are known."""
         if len(self._last) == self._last.maxlen:
             bought, sold = self._last[0]
             self.bought, self.sold = self.bought - bought, self.sold - sold
-        bought, sold = tick.quantity * (tick.aggressor == "BUYER"), tick.quantity * (tick.aggressor == "SELLER")
+        side = tick.aggressor or self._moved(tick.price)
+        bought, sold = tick.quantity * (side == "BUYER"), tick.quantity * (side == "SELLER")
         self._last.append((bought, sold))
         self.bought, self.sold = self.bought + bought, self.sold + sold
         if len(self._last) < (self._last.maxlen or 0) or self.bought == self.sold:
             return None
         return "buy" if self.bought > self.sold else "sell"
+
+    def _moved(self, price: float) -> str | None:
+        if self._price and price != self._price:
+            self._side = "BUYER" if price > self._price else "SELLER"
+        self._price = price
+        return self._side
 
 
 class AggressorFlow:

@@ -61,6 +61,7 @@ class Running:
         self._bars = Bars(bar_seconds)
         self._now = -1  # of the tape; never goes back, so that no two signals have one name
         self._place = 0  # among the signals of this instant
+        self._clock = 0  # time of the last tick
 
     def lines(self, ticks: Iterable[Tick]) -> Iterator[bytes]:
         """One JSON line for each signal, in order. Raises StrategyError for what is no signal."""
@@ -70,16 +71,20 @@ class Running:
 
     def heard(self, tick: Tick) -> Iterator[Proposal]:
         """What the strategy proposes on a tick and on the bars that ended before it. Raises StrategyError."""
-        for bar in self._bars.ended(tick.ts_ms):
-            if self.bar_heard is not None:
-                self.bar_heard(bar)
-            yield from self._said(self._strategy.on_bar(bar), bar.end_ms, bar)
+        if tick.ts_ms >= self._bars.end_ms:
+            for bar in self._bars.ended(tick.ts_ms):
+                if self.bar_heard is not None:
+                    self.bar_heard(bar)
+                yield from self._said(self._strategy.on_bar(bar), bar.end_ms, bar)
         self._bars.add(tick)
-        yield from self._said(self._strategy.on_tick(tick), tick.ts_ms, tick)
+        self._clock = tick.ts_ms
+        said = self._strategy.on_tick(tick)
+        if said != ():  # most ticks bring nothing
+            yield from self._said(said, tick.ts_ms, tick)
 
     def told(self, update: OrderUpdate) -> Iterator[Proposal]:
         """What it proposes on news of its order; such signals have the time of the tape. Raises StrategyError."""
-        yield from self._said(self._on_order(update), max(self._now, 0), update)
+        yield from self._said(self._on_order(update), self._clock, update)
 
     def _said(self, signals: Iterable[Signal] | None, now: int, heard: Tick | Bar | OrderUpdate) -> Iterator[Proposal]:
         if signals is None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from config.settings import ROOT
 from realtime.records import Kind
 from realtime.spool.reader import Position, Reader
 from realtime.spool.writer import Spool
-from realtime.strategy import Bar, Signal, StrategyError, Tick
+from realtime.strategy import Bar, OrderUpdate, Signal, StrategyError, Tick
 from realtime.strategy.__main__ import main, parameter_of
 from realtime.strategy.bars import Bars
 from realtime.strategy.flow import AggressorFlow
@@ -287,6 +288,32 @@ def test_the_example_speaks_once_a_bar_when_one_side_takes_most():
     flow.on_bar(rising)
     assert list(flow.on_tick(tick(7, 7, quantity=30, aggressor="SELLER"))) == []  # the bar went the other way
     assert list(flow.on_tick(tick(7, 7, quantity=0, what="cancellation"))) == []
+
+
+def test_the_example_goes_by_the_price_where_nobody_says_who_began_and_holds_its_size_either_way():
+    flow = AggressorFlow(trades=3, share=0.7, size=2)
+    rising = Bar(start_ms=0, end_ms=1, symbol="WINZ26", open=1.0, high=2.0, low=1.0, close=2.0, volume=1, trades=1)
+    flow.on_bar(rising)
+    prices = (100.0, 105.0, 105.0, 110.0, 110.0)
+    said = [list(flow.on_tick(tick(n, n, price=price, aggressor=None))) for n, price in enumerate(prices)]
+    (bought,) = said[2]
+    update = OrderUpdate(ts_ms=0, signal=bought, order="O", status="FILLED", filled=2, fill_quantity=2)
+    working = msgspec.structs.replace(update, status="SUBMITTED", fill_quantity=0)
+    falling = msgspec.structs.replace(rising, open=2.0, close=1.0)
+    told = {}
+    for word, news, bar in (("works", working, falling), ("holds", update, rising), ("turns", None, falling)):
+        if news:
+            flow.on_order(news)
+        flow.on_bar(bar)
+        told[word] = [
+            list(flow.on_tick(tick(n, n, aggressor="SELLER" if bar is falling else "BUYER"))) for n in range(3)
+        ]
+
+    assert [len(each) for each in said] == [0, 0, 1, 0, 0]
+    assert (bought.type, bought.quantity) == ("buy", 2)
+    assert told["works"] == [[], [], []]  # while its order works there is no other
+    assert told["holds"] == [[], [], []]
+    assert [(s.type, s.quantity) for each in told["turns"] for s in each] == [("sell", 4)]
 
 
 def test_candles_of_the_cold_tier_are_the_bars_of_its_replay(tmp_path):
