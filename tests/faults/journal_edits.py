@@ -1,16 +1,18 @@
-"""A journal of orders that somebody tampers with: bytes, lines, tails and the head, and whether `verify` finds it."""
+"""A journal of several files that somebody tampers with: bytes, lines, tails, files, the head. Is it found?"""
 
 import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from realtime.orders.chain import CARRIED
 from realtime.orders.journal import Journal, JournalError, verify
 
 KEY = b"a key of the tests"
 WRONG = ("unfound", "false_alarms")
-RECORDS = 40
+RECORDS, PAGE = 40, 10
 Chance = random.Random
+Files = dict[Path, bytes]
 
 
 def flipped(data: bytes, chance: Chance) -> bytes:
@@ -35,7 +37,8 @@ def cut(data: bytes, chance: Chance) -> bytes:
     """The tail is gone, in a line or behind one."""
     if chance.random() < 0.5:
         return data[: chance.randrange(len(data))]
-    return b"".join(data.splitlines(keepends=True)[: chance.randrange(RECORDS)])
+    lines = data.splitlines(keepends=True)
+    return b"".join(lines[: chance.randrange(len(lines))])
 
 
 def without_a_line(data: bytes, chance: Chance) -> bytes:
@@ -82,11 +85,12 @@ OF_HEAD = (flipped, removed, inserted)
 
 
 def written(folder: Path, chance: Chance) -> None:
-    """A journal of records of all lengths."""
+    """A journal of records of all lengths, over several files."""
     journal = Journal(folder, KEY)
     for number in range(RECORDS):
         body = {"order": f"ORD-{number}", "quantity": chance.randint(1, 99), "text": "x" * chance.randrange(300)}
-        journal.append(chance.choice(("intent", "event", "request")), body).result(10)
+        kind = CARRIED if number and number % PAGE == 0 else chance.choice(("intent", "event", "request"))
+        journal.append(kind, body).result(10)
     journal.close()
 
 
@@ -102,18 +106,40 @@ def run(folder: Path, seed: int, edits: int) -> tuple[Counter[str], Counter[str]
     """So many edits of one journal, each made good again; what was wrong, and what was done."""
     chance, wrong, counts = random.Random(seed), Counter(dict.fromkeys(WRONG, 0)), Counter[str]()
     written(folder, chance)
+    whole = {path: path.read_bytes() for path in folder.glob("*.json*")}
+    pages = [path for path in whole if path.suffix == ".jsonl"]
+    assert len(pages) == RECORDS // PAGE
     while counts["edits"] < edits:
-        head = chance.random() < 0.15
-        path = folder / ("head.json" if head else "journal.jsonl")
-        original = path.read_bytes()
-        edit = chance.choice(OF_HEAD if head else OF_JOURNAL)
-        damaged = edit(original, chance)
-        if damaged == original:
+        name, damaged = _edited(whole, pages, chance)
+        if damaged == whole:
             continue
-        path.write_bytes(damaged)
+        _put(damaged, whole)
         wrong["unfound"] += holds(folder)
-        path.write_bytes(original)
+        _put(whole, damaged)
         counts["edits"] += 1
-        counts[f"edits_{'head' if head else edit.__name__}"] += 1
+        counts[f"edits_{name}"] += 1
     wrong["false_alarms"] += not holds(folder)
     return wrong, counts
+
+
+def _edited(whole: Files, pages: list[Path], chance: Chance) -> tuple[str, Files]:
+    """The files after something was done to one or two of them, and its name."""
+    draw = chance.random()
+    if draw < 0.1:
+        one, other = chance.sample(pages, 2)
+        return "files_swapped", {**whole, one: whole[other], other: whole[one]}
+    if draw < 0.2:
+        gone = chance.choice(list(whole))
+        return "file_gone", {path: data for path, data in whole.items() if path != gone}
+    head = next(path for path in whole if path not in pages)
+    path, edits = (head, OF_HEAD) if draw < 0.3 else (chance.choice(pages), OF_JOURNAL)
+    edit = chance.choice(edits)
+    return f"{'head_' if path == head else ''}{edit.__name__}", {**whole, path: edit(whole[path], chance)}
+
+
+def _put(wanted: Files, there: Files) -> None:
+    for path in there.keys() - wanted.keys():
+        path.unlink()
+    for path, data in wanted.items():
+        if there.get(path) != data:
+            path.write_bytes(data)
