@@ -19,6 +19,7 @@ from sql.tables import MOVING, TABLES
 from sql.warm import Cursor, connection_to, is_hypertable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VIEWS = Path(__file__).parent / "views"  # on contract tables, which come after the migrations
 ADMIN = "frontend_admin"
 DATABASES = {  # database -> its owner and the other roles that may connect
     "frontend_apps": (ADMIN, ("app_workspace", "app_documentation", "app_tp_capital", "app_kernel")),
@@ -99,12 +100,15 @@ def pending(hot: HotStore, cluster: Cluster) -> list[str]:
         there = {row["datname"] for row in connection.execute("SELECT datname FROM pg_database")}
     for database in DATABASES:
         recorded: dict[int, str] = {}
+        views = [path.stem for path in sorted((VIEWS / database).glob("*.sql"))]
         if database in there:
             with connection_to(cluster.dsn(database)) as inside:
                 recorded = _recorded(inside.cursor())
+                views = _missing_views(inside.cursor(), database)
         else:
             missing.append(f"database {database}")
         missing += [m.name for m in migrations() if m.database == database and m.version not in recorded]
+        missing += [f"view/{name}" for name in views]
     stored = {row[0] for row in hot.execute("SELECT table_name FROM tables()")["dataset"]}
     return missing + [f"hot/{table.name}" for table in MOVING if table.name not in stored]
 
@@ -175,6 +179,15 @@ def _migrate_database(cursor: Cursor, database: str, cluster: Cluster, done: Cal
         done(migration.name)
     if database == "tradingsystem":
         _ensure_contracts(cursor, cluster, done)
+    for name in _missing_views(cursor, database):
+        done(f"view/{name}")
+    for path in sorted((VIEWS / database).glob("*.sql")):
+        cursor.execute(path.read_text(encoding="utf-8"))
+
+
+def _missing_views(cursor: Cursor, database: str) -> list[str]:
+    stored = {row["viewname"] for row in cursor.execute("SELECT viewname FROM pg_views")}
+    return [path.stem for path in sorted((VIEWS / database).glob("*.sql")) if path.stem not in stored]
 
 
 def _recorded(cursor: Cursor, *, create: bool = False) -> dict[int, str]:

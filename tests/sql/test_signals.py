@@ -143,7 +143,11 @@ def test_a_deletion_is_archived_leaves_the_others_and_reaches_warm(store, hot, w
         sync_table(table, hot, warm)
         columns = f"SELECT {', '.join(table.names)} FROM {table.name} ORDER BY ts, post_id"
         assert warm.rows(columns) == hot.rows(columns)
-    assert len(warm.rows("SELECT 1 FROM tp_capital_signals WHERE deleted_at IS NULL")) == 2
+    known = warm.rows("SELECT * FROM trading_signals ORDER BY created_at", reader=True)
+    assert [(row["signal_id"], row["symbol"], row["direction"]) for row in known] == [
+        ("-1001234567890:0", "VALE0", "BUY"), ("-1001234567890:2", "VALE2", "BUY")
+    ]  # fmt: skip
+    assert (known[0]["payload"]["stop"], known[0]["confidence"]) == (27.9, None)
 
 
 def test_a_registry_keeps_every_version_and_shows_the_newest(hot, warm):
