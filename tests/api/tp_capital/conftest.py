@@ -48,7 +48,7 @@ def served(engines):
     """Serves with settings of TP-Capital as given."""
 
     @contextlib.contextmanager
-    def serve(**values):
+    def serve(engines=engines, **values):
         access = msgspec.structs.replace(engines.access, api_key=KEY, rate_limit_max=1_000_000)
         chosen = TpCapital(token_key="a-token-key-for-these-tests", **values)
         settings = msgspec.structs.replace(engines, access=access, tp_capital=chosen)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from api.tp_capital.seals import Seals
 from sql.signals import SignalStore
@@ -308,6 +309,31 @@ def test_ingest_without_a_secret_takes_nothing(http):
     body = {"channelId": -100, "messageId": 9, "timestamp": 1794922200000, "text": "x"}
 
     assert http.post("/ingest", json=body, headers={"X-Gateway-Secret": ""}).status_code == 503
+
+
+def test_while_questdb_is_away_it_is_said_and_nothing_is_invented(served, engines):
+    """GET /health, GET /signals, DELETE /signals, GET /channels: 503 with `error`, never sample rows."""
+    quest = replace(engines.questdb, pg_port=9, http_port=9)
+    with served(replace(engines, questdb=quest), gateway_secret="g") as http:
+        health = http.get("/health")
+        answers = [
+            http.get("/signals"),
+            http.get("/channels"),
+            http.get("/telegram/bots"),
+            http.request("DELETE", "/signals", json={"ingestedAt": "2026-01-01T00:00:00Z"}),
+            http.post("/telegram/channels", json={"label": "x", "channel_id": 1}),
+            http.post(
+                "/ingest",
+                json={"channelId": 1, "messageId": 1, "text": "x", "timestamp": 1},
+                headers={"X-Gateway-Secret": "g"},
+            ),
+        ]
+        lines = http.get("/logs", params={"level": "error"}).json()["data"]
+
+    assert (health.status_code, health.json()["questdb"], health.json()["ok"]) == (200, False, False)
+    assert {answer.status_code for answer in answers} == {503}
+    assert all("Retry-After" in answer.headers and "error" in answer.json() for answer in answers)
+    assert [line["message"] for line in lines] == ["post not stored"]
 
 
 def test_options_of_a_page_from_elsewhere(http):
