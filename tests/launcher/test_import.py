@@ -63,3 +63,14 @@ def test_bench_import_measures_a_small_day(tradingsystem):
     assert set(found["aims"]) == {"import_vs_read_parquet", "memory_5m_vs_1m"}
     assert found["figures"]["rows"] == 20_000
     assert answer.returncode == (0 if all(aim["holds"] for aim in found["aims"].values()) else 1)
+
+
+@pytest.mark.timeout(300)
+def test_bench_api_measures_every_endpoint_of_every_server(tradingsystem):
+    answer = tradingsystem("bench", "api", "--json", "--rounds", 1, "--seconds", 0.1, "--no-express", seconds=280)
+    found = json.loads(answer.stdout)
+    endpoints = ("list", "get", "create", "signals", "ticks")
+
+    assert set(found["aims"]) == {f"{name}_vs_fastapi" for name in endpoints}
+    assert all(found["figures"][f"{name}_bare_per_second"] > 0 for name in endpoints)
+    assert answer.returncode == (0 if all(aim["holds"] for aim in found["aims"].values()) else 1)

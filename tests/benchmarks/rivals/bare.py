@@ -5,7 +5,8 @@ from pathlib import Path
 
 from litestar import Litestar, MediaType, Response, get, post
 
-LIST, ITEM, TICKS = (Path(os.environ["RIVAL_BYTES"], name).read_bytes() for name in ("list", "get", "ticks"))
+NAMES = ("list", "get", "signals", "ticks")
+LIST, ITEM, SIGNALS, TICKS = (Path(os.environ["RIVAL_BYTES"], name).read_bytes() for name in NAMES)
 
 
 @get("/api/items")
@@ -32,4 +33,10 @@ async def ticks() -> Response[bytes]:
     return Response(TICKS, media_type=MediaType.JSON)
 
 
-app = Litestar([list_items, get_item, create_item, ticks], openapi_config=None)
+@get("/signals")
+async def signals() -> Response[bytes]:
+    """As many bytes as the signals."""
+    return Response(SIGNALS, media_type=MediaType.JSON)
+
+
+app = Litestar([list_items, get_item, create_item, signals, ticks], openapi_config=None)

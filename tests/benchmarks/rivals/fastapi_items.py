@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from tests.benchmarks.rivals import fastapi_ticks
+from tests.benchmarks.rivals import fastapi_signals, fastapi_ticks
 
 Category = Literal["documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos", "dashboard"]
 
@@ -106,6 +106,7 @@ class ItemAnswer(BaseModel):
 
 
 app = FastAPI()
+app.include_router(fastapi_signals.router)
 app.include_router(fastapi_ticks.router)
 engine = create_async_engine(os.environ["RIVAL_DSN"].replace("postgresql://", "postgresql+psycopg://"), pool_size=10)
 sessions = async_sessionmaker(engine, expire_on_commit=False)

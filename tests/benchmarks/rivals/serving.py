@@ -80,6 +80,7 @@ def _served(
     environment = instance.child_environment(settings) | {
         "RIVAL_DSN": settings.postgres.dsn("app_workspace", "frontend_apps"),
         "RIVAL_TAPE_DSN": settings.postgres.dsn("tape_reader", "tradingsystem"),
+        "RIVAL_HOT_DSN": settings.questdb.pg_dsn(reader=True),
         "RIVAL_BYTES": str(place),
         "NODE_ENV": "production",
         **(more or {}),
