@@ -87,7 +87,7 @@ def _of_orders(totals: dict[str, orders_suite.Totals], asked: list[tuple[orders_
         total = totals[part.name]
         figures |= {f"{part.name}_{name}": float(value) for name, value in (total.wrong | total.counts).items()}
         aims |= {f"{part.name}_{name}": at_most(total.wrong[name], 0) for name in part.wrong}
-        aims[f"{part.name}_{part.counted}"] = at_least(total.counts[part.counted], count)
+        aims |= {f"{part.name}_{name}": at_least(total.counts[name], count) for name in part.counted}
     return Result(name="faults", rounds=1, figures=figures, aims=aims)
 
 

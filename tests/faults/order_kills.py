@@ -43,6 +43,7 @@ STATES = (
     "canceling",
     "replacing",
 )
+KILLS = tuple(f"kills_{state}" for state in STATES)
 WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost")
 OPEN = ("PENDING", "SUBMITTED", "PARTIALLY_FILLED")
 PATIENCE = 120.0  # seconds, of a busy machine
@@ -111,7 +112,7 @@ class Killing:
     def __init__(self, folder: Path, seed: int) -> None:
         self.chance = random.Random(seed)
         self.wrong: Counter[str] = Counter(dict.fromkeys(WRONG, 0))
-        self.counts: Counter[str] = Counter(dict.fromkeys((f"kills_{state}" for state in STATES), 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys(KILLS, 0))
         self.state = folder / "broker-state"
         self.process = Realtime(_settings(folder / "data"), "", **VARIABLES)
         self.journal = self.process.settings.orders_dir / "journal.jsonl"
@@ -138,10 +139,11 @@ class Killing:
     def live(self, target: str) -> None:
         """Orders of all kinds; killed when one is in the wanted state, or in the middle of something."""
         before = len(self.ledger().entries)
-        names = [self.place() for _ in range(self.chance.randint(3, 6))]
-        resting = [name for name in (self.place(away=2000) for _ in range(2)) if name]
-        if self.chance.random() < 0.7 and names[0]:
-            self.http.delete(f"/api/orders/{names[0]}")
+        for _ in range(self.chance.randint(3, 6)):
+            self.place()
+        resting = [name for name in (self.place(away=2000) for _ in range(3)) if name]
+        if len(resting) > 1:
+            self.http.delete(f"/api/orders/{resting.pop()}")
         act: Callable[[], object] = self.place
         word = '"kind":"intent"'
         if target == "canceling" and resting:
@@ -310,13 +312,12 @@ def run(folder: Path, seed: int, kills: int, lives: int | None = None) -> tuple[
             scene.live(min(STATES, key=lambda state: scene.counts[f"kills_{state}"]))
             scene.begin()
             scene.look()
-            if min(scene.counts[f"kills_{state}"] for state in STATES) >= kills:
+            if min(scene.counts[name] for name in KILLS) >= kills:
                 break
     finally:
         scene.process.process.kill()
         scene.process.process.wait(10)
         scene.http.close()
-    scene.counts["kills_each"] = min(scene.counts[f"kills_{state}"] for state in STATES)
     return scene.wrong, scene.counts
 
 
