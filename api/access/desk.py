@@ -57,10 +57,10 @@ class Desk:
             raise TooManyRequestsException(
                 f"too many logins failed; try again in {seconds} s", headers={"Retry-After": str(seconds)}
             )
+        self._throttle.tried(name, where)
         found = await self.register.person(name)
         fits = await self.passwords.fits(password, found[1] if found else None)
         if found is None or not fits or not found[0].active:
-            self._throttle.failed(name, where)
             log.warning("login_failed", name=name[:64], address=where)
             _refuse("name or password is wrong")
         self._throttle.succeeded(name, where)

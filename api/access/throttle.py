@@ -1,6 +1,7 @@
 """How often a login may fail: counted for a name from an address, for a name, and for an address.
 
-Counts live in this process, which alone answers logins, and end with their window; a success clears its own.
+A try counts as a failure before its password is looked at, so that many at once are no way around; a success takes it
+back. Counts live in this process, which alone answers logins, and end with their window.
 """
 
 import time
@@ -29,8 +30,8 @@ class Throttle:
                 longest = max(longest, times[-most] + WINDOW_SECONDS - now)
         return int(longest) + 1 if longest > 0 else 0
 
-    def failed(self, name: str, address: str) -> None:
-        """Count one."""
+    def tried(self, name: str, address: str) -> None:
+        """Count one, before it is known how it ends."""
         now = self._clock()
         for count, most in _counts(name, address):
             times = self._failures.setdefault(count, deque(maxlen=most))
@@ -40,7 +41,10 @@ class Throttle:
             self._failures.popitem(last=False)
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget what failed before for this name from this address."""
+        """Take the last try back, and forget what failed before for this name from this address."""
+        for count, _ in _counts(name, address):
+            if times := self._failures.get(count):
+                times.pop()
         self._failures.pop(_pair(name, address), None)
 
     def _recent(self, count: str, now: float) -> deque[float]:

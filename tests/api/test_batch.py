@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from litestar.testing import TestClient
 from api.batch import Webserver, events, moved, pages
 from api.kernel import sessions
 from api.kernel.application import Service, create_app
+from api.kernel.directory import Directory
 from api.kernel.server import listening
+from api.kernel.tokens import Tokens
+from tests.api.access.memory import Register
 
 KEY = "the-admin-key"
 HOST = "desk.example"
@@ -69,7 +73,7 @@ def upstream():
 def caller(settings, upstream):
     """Makes a client of the gateway; `access` as in the settings."""
 
-    def make(host="127.0.0.1:8000", port=upstream, **access):
+    def make(host="127.0.0.1:8000", port=upstream, directory=None, **access):
         there = msgspec.structs.replace(
             settings,
             ports={**settings.ports, "dagster": port},
@@ -90,7 +94,8 @@ def caller(settings, upstream):
             parts={"webserver": webserver},
             lifespans=[closed],
         )
-        return TestClient(create_app(there, service), base_url=f"http://{host}", raise_server_exceptions=False)
+        app = create_app(there, service, directory=directory)
+        return TestClient(app, base_url=f"http://{host}", raise_server_exceptions=False)
 
     return make
 
@@ -197,6 +202,20 @@ def test_with_the_key_a_browser_gets_a_session_that_lets_everything_in(remote):
     assert remote.post("/dagster/graphql", json={}).status_code == 400
     assert remote.post("/dagster/graphql", json={}, headers={"origin": "https://evil.example"}).status_code == 403
     assert remote.get("/metrics", headers={"cookie": cookie.partition(";")[0]}).status_code == 401
+
+
+def test_a_programs_key_is_a_password_too_and_its_session_ends_with_it(caller, tmp_path):
+    register, seconds = Register(), itertools.count(step=10)
+    keys = [register.add_key(scope, {scope}) for scope in ("batch:admin", "batch:read")]
+    directory = Directory(register, Tokens(tmp_path), clock=lambda: next(seconds))
+    with caller(HOST, mode="required", directory=directory) as client:
+        statuses = [client.get("/dagster", headers=basic(key)).status_code for key in keys]
+        inside = client.get("/dagster/runs/1").status_code
+        for row in register.keys.values():
+            row["good"] = False
+        after = client.get("/dagster/runs/1").status_code
+
+    assert (statuses, inside, after) == ([200, 403], 200, 401)
 
 
 def test_a_session_ends_by_itself_and_with_its_key():

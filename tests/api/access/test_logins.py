@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
@@ -119,6 +120,18 @@ def test_after_five_failures_even_the_right_password_waits(http, person):
     assert failed == [401] * 5
     assert answer.status_code == 429
     assert 800 < int(answer.headers["retry-after"]) <= 901
+
+
+def test_many_tries_at_once_are_no_way_around(http, person):
+    name = person()
+
+    def guess(number):
+        return http.post("/api/v1/auth/login", json={"name": name, "password": f"not this one {number}"}).status_code
+
+    with ThreadPoolExecutor(10) as threads:
+        statuses = list(threads.map(guess, range(20)))
+
+    assert (statuses.count(401), statuses.count(429)) == (5, 15)
 
 
 def test_a_person_changes_the_password_with_the_old_one_alone(http, login):
