@@ -2,6 +2,7 @@
 
 from api.documentation.service import documentation
 from api.gateway import ID, PREFIXES, gateway
+from api.hub.service import docs_hub
 from api.kernel.application import Service
 from api.kernel.openapi import complete
 from api.kernel.ports import Ports, process
@@ -21,6 +22,7 @@ def services(settings: Settings) -> list[Service]:
         workspace(settings),
         documentation(settings),
         tp_capital(settings),
+        docs_hub(settings),
         market_data(settings, hot),
         firecrawl_proxy(settings),
     ]

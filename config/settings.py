@@ -231,6 +231,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     papers_dir: Annotated[Path, env("TRADINGSYSTEM_PRD_DIR")] = Path("docs/prd")
     alerts: Annotated[str, env("TRADINGSYSTEM_ALERT_URLS")] = ""  # hold passwords and tokens: never in a message
     probe_allow: Annotated[str, env("DOCUMENTATION_PROBE_ALLOW")] = ""  # host:port of this network
+    prometheus_url: Annotated[str, env("PROMETHEUS_URL")] = "http://localhost:9090"
     library_strategy: Annotated[str, env("LIBRARY_DB_STRATEGY")] = "timescaledb"
     documentation_strategy: Annotated[str, env("DOCUMENTATION_DB_STRATEGY")] = "postgres"
     questdb: QuestDB = field(default_factory=QuestDB)

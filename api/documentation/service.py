@@ -1,17 +1,32 @@
 """The documentation service as the kernel takes it: handlers, the pool they share, the prober."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Router, get
 
-from api.documentation import audit, files, ideas, links, stats, systems, uploads
+from api.documentation import (
+    audit,
+    files,
+    ideas,
+    library,
+    links,
+    page_health,
+    spec_search,
+    spec_versions,
+    stats,
+    systems,
+    uploads,
+)
 from api.documentation.health import ID, documentation_health
 from api.documentation.probing import Prober
 from api.documentation.refusals import REFUSALS
 from api.documentation.states import tagged
+from api.kernel.access import OPEN
 from api.kernel.application import Service
-from api.kernel.health import Checks
+from api.kernel.health import Checks, product_version
 from config import manifest
 from config.settings import Settings
 from sql.pool import Pool
@@ -28,6 +43,8 @@ TAGS = {
     "files": "Files, stored in the database",
     "stats": "Figures, search, what happened lately",
     "audit": "Who changed what",
+    "specs": "The API documents: searched, kept, compared",
+    "pages": "Pages of the Hub: searched, judged",
 }
 HANDLERS = (
     *systems.HANDLERS,
@@ -37,19 +54,43 @@ HANDLERS = (
     *uploads.HANDLERS,
     *stats.HANDLERS,
     *audit.HANDLERS,
+    *spec_search.HANDLERS,
+    *spec_versions.HANDLERS,
+    *library.HANDLERS,
+    *page_health.HANDLERS,
 )
+
+
+@get("/", opt=OPEN, tags=["health"], summary="What this is")
+async def about() -> dict[str, Any]:
+    """Its version and its paths."""
+    return {
+        "success": True,
+        "service": ID,
+        "version": product_version(),
+        "endpoints": {
+            "health": "/health",
+            "documentation": "/docs",
+            "openapi": "/spec/openapi.yaml",
+            "asyncapi": "/spec/asyncapi.yaml",
+            "api": {name: f"/api/v1/{name}" for name in ("systems", "ideas", "files", "stats", "search", "suggest")},
+        },
+    }
 
 
 def documentation(settings: Settings) -> Service:
     """The service on the database of `settings`. Opens nothing before the first request."""
     pool = Pool(settings.postgres.dsn("app_documentation", "frontend_apps"), ID)
     prober = Prober(places(settings))
+    pages, gauges = library.Library(settings.root / "docs", pool), page_health.Gauges(settings)
 
     @asynccontextmanager
     async def probing(_: Litestar) -> AsyncIterator[None]:
+        reading = asyncio.create_task(pages.keep_up())
         try:
             yield
         finally:
+            reading.cancel()
             await prober.close()
 
     return Service(
@@ -57,13 +98,17 @@ def documentation(settings: Settings) -> Service:
         title="Documentation",
         description=DESCRIPTION,
         handlers=[Router("/", route_handlers=HANDLERS, exception_handlers=REFUSALS, after_request=tagged)],
-        own=[documentation_health],
+        own=[documentation_health, about],
         parts={
             "documentation_pool": pool,
             "documentation_prober": prober,
+            "library": pages,
+            "specs_index": spec_search.Specs(pool),
+            "gauges": gauges,
             "documentation_checks": Checks({"postgres": pool.ready}),
         },
         pools=[pool],
+        collectors=gauges.collectors,
         tags=TAGS,
         lifespans=[probing],
     )

@@ -83,8 +83,11 @@ def process(settings: Settings, front: Service, services: Sequence[Service], pre
     shared: dict[str, Any] = {"windows": Windows(), "directory": directory_of(settings), "answers": answers}
     apps = {service.id: create_app(settings, service, **shared) for service in services}
     front = msgspec.structs.replace(front, pools=(*front.pools, answers.pool))
+    together = create_app(settings, front, mounted=services, **shared)
+    for app in apps.values():
+        app.state.front = together  # a service that speaks of all of them
     return Ports(
-        create_app(settings, front, mounted=services, **shared),
+        together,
         {settings.ports[name]: app for name, app in apps.items()},
         {prefix: (cast("ASGIApp", apps[to.service]), to.root) for prefix, to in prefixes.items() if to.service in apps},
     )

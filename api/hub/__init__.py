@@ -1,0 +1,1 @@
+"""The Documentation Hub: the Markdown pages of `docs/`, read, judged, rendered and served."""
