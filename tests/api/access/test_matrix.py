@@ -28,7 +28,7 @@ GUARDED = ("orders", "risk", "access")
 OPERATOR = {"batch:admin", "orders:delete", "risk:write", "orders:read", "risk:read"}
 TRADER = {"risk:read", "risk:write"}
 SECRETS = r"/webhook/telegram|/ingest"  # each asks for a secret of its own
-ANYBODY = re.compile(rf"^(/|/health|/docs(/.*)?|/live/.*|/hub(/.*)?|/api/v1/auth/(login|refresh)|{SECRETS})$")
+ANYBODY = re.compile(rf"^(/|/health|/docs(/.*)?|/live/.*|/hub(/.*)?|/hub\.css|/api/v1/auth/(login|refresh)|{SECRETS})$")
 MONEY = re.compile(r"^/api/(v1/)?(orders|risk|execute|access)\b")
 
 
