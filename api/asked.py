@@ -115,6 +115,15 @@ def form_of(request: Request[Any, Any, Any]) -> Format:
     return "parquet" if "range" in request.headers or agent.startswith(READERS) else "json"
 
 
+def read_instant(field: str, text: str | None) -> dt.datetime | None:
+    """An instant that a parameter names; None where it is absent. Raises InvalidRequestError."""
+    errors: list[FieldError] = []
+    at = _read(field, text, errors)
+    if errors:
+        raise InvalidRequestError(*errors)
+    return at
+
+
 def _check_symbol(symbol: str | None) -> None:
     if symbol is not None and not SYMBOL.fullmatch(symbol):
         raise invalid("symbol", "expected 1 to 32 letters, digits or ._$@:+#/&-")

@@ -18,6 +18,7 @@ from api.kernel.health import Checks
 from api.kernel.ports import Place
 from api.live import Watch, live
 from api.neighbours import Neighbours, catalog_of_services
+from api.order_history import ORDER_HISTORY
 from api.orders import OrderManager, order_events, orders
 from api.overall import Overall, health
 from api.sessions import tape_gaps, tape_sessions
@@ -103,6 +104,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
         probes=probes,
         tags={
             "tape": "Trades, candles, and what there is of them",
+            "order history": "What the journal of orders has told the stores",
             "services": "What runs here and how it feels",
             **doors.tags,
         },
@@ -117,4 +119,4 @@ def _handlers(settings: Settings) -> list[Any]:
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")
     tape = [ticks, candles, catalog, tape_sessions, tape_gaps]
     elsewhere = [pages, events, stream, orders, order_events]  # other processes answer
-    return [live_page, files, *tape, live, catalog_of_services, *elsewhere, *described]
+    return [live_page, files, *tape, *ORDER_HISTORY, live, catalog_of_services, *elsewhere, *described]
