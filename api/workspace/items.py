@@ -20,17 +20,15 @@ from sql.workspace import Agreed, Author, Category, Filter, Item, Priority, Stat
 
 MAX_PAGE = 1_000
 MAX_ID = 200
-NEW_ITEM = {
-    "title": "Volume profile of the opening auction",
-    "description": "Where the volume of the first five minutes stands.",
-    "category": "analise-dados",
-    "priority": "high",
-    "tags": ["win", "opening"],
-}
+NOT_BLANK = "Not blank; blanks around it are cut off."
 
-Title = Annotated[str, Meta(pattern=r"\S", max_length=255, description="Not blank; blanks around it are cut off.")]
-Description = Annotated[str, Meta(pattern=r"\S", description="Not blank; blanks around it are cut off.")]
-Tags = list[str]
+Title = Annotated[
+    str, Meta(pattern=r"\S", max_length=255, description=NOT_BLANK, examples=["Volume profile of the opening auction"])
+]
+Description = Annotated[
+    str, Meta(pattern=r"\S", description=NOT_BLANK, examples=["Where the volume of the first five minutes stands."])
+]
+Tags = Annotated[list[str], Meta(examples=[["win", "opening"]])]
 Id = Annotated[str, PathParameter(description="A UUID, or the id that an imported item had before.")]
 Expected = Annotated[str | None, HeaderParameter(name="If-Match", description="The `ETag` of what was read: else 412.")]
 Text = Annotated[str | None, QueryParameter(min_length=1, max_length=100)]
