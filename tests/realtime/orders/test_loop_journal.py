@@ -4,12 +4,14 @@ import pytest
 
 from realtime.orders.chronicle import opened
 from realtime.orders.commands import CommandError
+from realtime.orders.decisions import intent_of
 from realtime.orders.journal import records as journal_records
 from realtime.orders.journal import verify
 from realtime.orders.ledger import positions_again
-from realtime.orders.records import entry_of
+from realtime.orders.records import Intended, Refused, entry_of
+from realtime.orders.risk import refusal_of
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import ANA, KEY, place, scene
+from tests.realtime.orders.scenes import ANA, KEY, SYMBOL, base, place, scene
 
 
 def test_the_same_key_gets_the_same_answer_and_sends_once(tmp_path):
@@ -131,3 +133,18 @@ def test_the_ledger_is_what_the_journal_says_at_any_time(tmp_path):
         assert again.ledger.positions == s.ledger.positions
         assert all(now == then for now, then in positions_again(s.ledger, filter(None, entries)))
         assert verify(tmp_path / "journal.jsonl", tmp_path / "head.json", KEY).holds
+
+
+def test_a_decision_is_kept_with_what_was_known_and_can_be_made_again(tmp_path):
+    with scene(tmp_path, base=base(position=5)) as s:
+        s.place(3)
+        s.refusal(4)
+        kept = [entry_of(r.kind, r.body) for r in journal_records(tmp_path / "journal.jsonl")]
+        (intent,) = [each for each in kept if isinstance(each, Intended)]
+        (refused,) = [each for each in kept if isinstance(each, Refused)]
+        limits = s.ledger.limits_of("1:0042", None, SYMBOL)
+
+        assert (intent.known.open.orders, refused.known.open.same_side) == (0, 3)
+        assert refusal_of(intent_of(intent.order), intent.known, limits) is None
+        assert refusal_of(intent_of(refused.order), refused.known, limits) == refused.refusal
+        assert refused.refusal.observed == "7"
