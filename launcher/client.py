@@ -8,9 +8,13 @@ import msgspec
 
 from launcher.errors import LauncherError, UsageError
 
-BINARY = dict.fromkeys(
-    ("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream", "*/*"), "application/octet-stream"
-)
+BYTES = (
+    "application/vnd.apache.parquet",
+    "application/vnd.apache.arrow.stream",
+    "application/yaml",
+    "application/zip",
+    "*/*",
+)  # what the generator takes for a file
 
 
 class ClientError(LauncherError):
@@ -28,7 +32,10 @@ def write(document: Mapping[str, object], folder: Path) -> None:
         source = Path(place) / "openapi.json"
         source.write_bytes(msgspec.json.encode(document))
         settings = ConfigFile(
-            package_name_override=folder.name, post_hooks=[], literal_enums=True, content_type_overrides=BINARY
+            package_name_override=folder.name,
+            post_hooks=[],
+            literal_enums=True,
+            content_type_overrides=dict.fromkeys(BYTES, "application/octet-stream"),
         )
         config = Config.from_sources(
             settings, MetaType.NONE, source, file_encoding="utf-8", overwrite=False, output_path=folder
