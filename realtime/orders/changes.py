@@ -82,7 +82,10 @@ class Changes:
         found = findings(intent_of(wanted, max(order.quantity, wanted.quantity) - order.traded), known, limits)
         same_prices = (order.price, order.stop) == (wanted.price, wanted.stop)
         shrinks = same_prices and wanted.quantity <= order.quantity
-        return [finding for finding in found if finding.code in SHRINKING] if shrinks else found
+        if not shrinks:
+            return found
+        asked = SHRINKING - {"CONNECTION"} if known.orders_ready else SHRINKING  # it need not wait for the day
+        return [finding for finding in found if finding.code in asked]
 
     def _refused(self, command: Alter, wanted: Order, found: list[Finding], refusal: Finding) -> Reply:
         reply = command.answers.refused(wanted, refusal)

@@ -91,6 +91,7 @@ def test_while_the_day_waits_a_position_may_be_closed_and_nothing_else(tmp_path)
         s.place(20)
         s.broker.fill("EX1", 20)
         s.loop.step()
+        resting = s.place(3, "129000", time_in_force="GTC").order.id
         s.clock.at = NOON + dt.timedelta(days=1)
         s.prices = Prices(s.clock)
         s.tick("129700")  # by the entry's price more than the day may lose; by the settlement nobody knows
@@ -99,6 +100,8 @@ def test_while_the_day_waits_a_position_may_be_closed_and_nothing_else(tmp_path)
         assert s.refusal(1, "129700") == "CONNECTION"
         assert s.refusal(21, "129700", side="SELL") == "CONNECTION"
         s.place(5, "129700", side="SELL")
+        assert s.alter(s.ledger.entries[resting], quantity=4).status == 403
+        assert s.alter(s.ledger.entries[resting], quantity=2).status == 202
         s.ask(Flatten(caller=ANA, symbol=SYMBOL))
         s.settle(3)
         closing = s.exchange.arrivals[-1]
