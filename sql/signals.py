@@ -67,7 +67,8 @@ class SignalStore:
 
     def _known(self, post: Post) -> bool:
         where = f"ts = {instant_literal(post.ts)} AND chat_id = {post.chat_id} AND post_id = {post.post_id}"
-        return bool(self._hot.rows(f"SELECT 1 FROM tp_capital_posts WHERE {where} AND revision = {post.revision}"))
+        found = self._hot.rows(f"SELECT text FROM tp_capital_posts WHERE {where} AND revision = {post.revision}")
+        return any(row["text"] == post.text for row in found)  # two edits of one second are two edits
 
     def _signal_of(self, post: Post) -> Signal | None:
         found = self._signals(

@@ -34,11 +34,11 @@ class Seals:
 
     def open(self, sealed: str, owner: str) -> str | None:
         """The text; None when no key opens it, or it is of another owner."""
-        raw = base64.urlsafe_b64decode(sealed.removeprefix(FORM))
         for cipher in self._known():
             try:
+                raw = base64.urlsafe_b64decode(sealed.removeprefix(FORM))
                 return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], owner.encode()).decode()
-            except InvalidTag:
+            except (InvalidTag, ValueError):  # another key or owner; or nothing that we sealed
                 continue
         return None
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from api.kernel.access import OPEN
 from api.kernel.application import Service
 from api.kernel.health import Checks, Question
+from api.kernel.telemetry import PARAMETER_TYPE
 from api.tp_capital import bots, channels, doors, listing
 from api.tp_capital.desk import Desk
 from api.tp_capital.diary import Diary
@@ -55,7 +56,8 @@ class SignalHealth(Struct, frozen=True, kw_only=True):
 def root() -> Root:
     """Paths and methods."""
     found = {f"{method} {path}" for each in HANDLERS for path in each.paths for method in each.http_methods}
-    return Root(endpoints=sorted(found, key=lambda line: line.split(" ")[::-1]))
+    plain = (PARAMETER_TYPE.sub(r"{\1}", line) for line in found)
+    return Root(endpoints=sorted(plain, key=lambda line: line.split(" ")[::-1]))
 
 
 @get("/health", opt=OPEN, tags=["health"], summary="Health of this service")

@@ -76,6 +76,8 @@ def test_a_post_that_comes_again_changes_nothing_and_an_edit_replaces_its_signal
 
     later, latest = MORNING + 60 * SECOND, MORNING + 120 * SECOND
     assert kept(store, post(1, edited=latest, text="dearer"), stop=28.0) == "updated"
+    assert kept(store, post(1, edited=latest, text="dearer, in the same second"), stop=28.1) == "updated"
+    assert kept(store, post(1, edited=latest, text="dearer"), stop=28.0) == "updated"
     assert kept(store, post(1, edited=later, text="late news"), stop=1.0) == "refused"
     assert store.keep(post(1, edited=latest + SECOND, reason="no_stop"), None) == "refused"
 

@@ -41,7 +41,7 @@ def test_get_root(http):
 
     assert body["status"] == "ok"
     assert body["message"]
-    assert {"GET /signals", "DELETE /signals", "PUT /telegram/bots/{bot_id:str}"} <= set(body["endpoints"])
+    assert {"GET /signals", "DELETE /signals", "PUT /telegram/bots/{bot_id}"} <= set(body["endpoints"])
 
 
 def test_get_health(http):
@@ -276,6 +276,7 @@ def test_a_token_opens_with_its_key_for_its_owner_alone():
     assert Seals("two, one").open(sealed, "bot-1") == "secret"
     assert Seals("one").open(sealed, "bot-2") is None
     assert Seals("two").open(sealed, "bot-1") is None
+    assert Seals("one").masked("in clear text", "bot-1") == "********"
     assert Seals(None).masked(sealed, "bot-1") == "********"
     with pytest.raises(Exception, match="TP_CAPITAL_TOKEN_KEY is not set"):
         Seals(None).seal("secret", "bot-1")
