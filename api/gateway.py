@@ -17,7 +17,7 @@ from api.kernel.asyncapi import document, stream_documentation
 from api.kernel.health import Checks
 from api.kernel.ports import Place
 from api.live import Watch, live
-from api.neighbours import Neighbours, catalog_of_services
+from api.neighbours import Neighbours, catalog_of_services, scrape_targets
 from api.order_history import ORDER_HISTORY
 from api.orders import OrderManager, order_events, orders
 from api.overall import Overall, health
@@ -119,4 +119,5 @@ def _handlers(settings: Settings) -> list[Any]:
     files = create_static_files_router("/live", directories=[PAGES], opt=OPEN, name="live-files")
     tape = [ticks, candles, catalog, tape_sessions, tape_gaps]
     elsewhere = [pages, events, stream, orders, order_events]  # other processes answer
-    return [live_page, files, *tape, *ORDER_HISTORY, live, catalog_of_services, *elsewhere, *described]
+    services = [live, catalog_of_services, scrape_targets]
+    return [live_page, files, *tape, *ORDER_HISTORY, *services, *elsewhere, *described]

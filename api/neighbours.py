@@ -58,6 +58,13 @@ class Services(Struct, frozen=True, kw_only=True):
     data: list[Entry]
 
 
+class Target(Struct, frozen=True):
+    """Where Prometheus finds metrics, and the labels it gives them."""
+
+    targets: list[str]
+    labels: dict[str, str]
+
+
 class Neighbours:
     """Looks after the services around `own`; `inside` are those that this process serves."""
 
@@ -92,6 +99,14 @@ class Neighbours:
         """The same with where each is found."""
         return [self._entry(state) for state in await self.states()]
 
+    def targets(self) -> list[Target]:
+        """Every port that has metrics, whether it answers now or not."""
+        ours = [service for service in manifest.services() if self._has_pages(service)]
+        return [
+            Target([f"127.0.0.1:{self._settings.ports[service.id]}"], {"service": service.id, "title": service.title})
+            for service in ours
+        ]
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._client is not None:
@@ -117,17 +132,19 @@ class Neighbours:
             return _told(service, "ill", f"answers with status {answer.status_code}")
         return _told(service, "up", "answers")
 
+    def _has_pages(self, service: manifest.Service) -> bool:
+        return service.id == self._own or service.id in self._inside or service.path.startswith("realtime")
+
     def _entry(self, found: Neighbour) -> Entry:
         service = manifest.service(found.id)
         address = self._settings.url(service.id)
-        ours = service.id == self._own or service.id in self._inside or service.path.startswith("realtime")
         return Entry(
             id=service.id,
             title=service.title,
             type=service.type,
             port=self._settings.ports[service.id],
             url=address,
-            docs=f"{address}/docs" if ours else None,
+            docs=f"{address}/docs" if self._has_pages(service) else None,
             health=f"{address}{service.health}" if service.health else None,
             prefix=self._prefixes.get(service.id),
             state=found.state,
@@ -145,6 +162,18 @@ class Neighbours:
 async def catalog_of_services(neighbours: NamedDependency[Neighbours]) -> Services:
     """Every service with its addresses and how it feels; asked at most every five seconds."""
     return Services(data=await neighbours.catalog())
+
+
+@get(
+    "/api/v1/services/targets",
+    tags=["services"],
+    summary="Targets for Prometheus",
+    opt={**scoped("platform:read"), **FREE},
+    responses=responses(401, 403),
+)
+async def scrape_targets(neighbours: NamedDependency[Neighbours]) -> list[Target]:
+    """Every port with `/metrics`, as Prometheus' HTTP service discovery reads it (`http_sd_configs`)."""
+    return neighbours.targets()
 
 
 def _told(service: manifest.Service, state: State, detail: str) -> Neighbour:

@@ -1,6 +1,6 @@
 """What `status` and `up` show: every engine and service with its state, from the running start or without one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from config import manifest
 from config.settings import Settings
@@ -18,7 +18,7 @@ def of(supervisor: Supervisor, external: Iterable[str], settings: Settings) -> O
     for name in external:
         entries[name] = Entry(name=name, state="external", url=_url(settings, name))
     for name in known():
-        entries.setdefault(name, Entry(name=name, state="off", url=None))
+        entries.setdefault(name, _within(name, entries, settings) or Entry(name=name, state="off", url=None))
     services = [name for name in (*known(), *supervisor.runners) if name not in ENGINES]
     return Overview(
         engines=[entries[name] for name in ENGINES],
@@ -40,8 +40,9 @@ def at_rest(settings: Settings, external: Iterable[str]) -> Overview:
 
 
 def known() -> list[str]:
-    """Ids of all engines and of the services that `up` starts."""
-    return [s.id for s in manifest.services() if s.id in ENGINES or (s.start and s.managed == "internal")]
+    """Ids of all engines, of the services that `up` starts, and of those that one of them serves."""
+    ours = (s for s in manifest.services() if s.managed == "internal")
+    return [s.id for s in ours if s.id in ENGINES or s.start or s.served_by]
 
 
 def holds(overview: Overview) -> bool:
@@ -78,6 +79,14 @@ def _entry(runner: Runner) -> Entry:
         restarts=runner.restarts,
         detail=runner.detail,
     )
+
+
+def _within(name: str, entries: Mapping[str, Entry], settings: Settings) -> Entry | None:
+    """The entry of a service that lives in another's process; None where that one is not started."""
+    server = entries.get(manifest.service(name).served_by or "")
+    if server is None or server.state == "off":
+        return None
+    return Entry(name=name, state=server.state, url=settings.url(name), pid=server.pid, detail=f"in {server.name}")
 
 
 def _url(settings: Settings, name: str) -> str | None:

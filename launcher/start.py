@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from config import manifest
 from config.manifest import Service
 from config.settings import Settings
 from launcher import engines, instance, keys, migrations, overview, services, stamp
@@ -135,7 +136,10 @@ def _check_ports(settings: Settings, wanted: Sequence[Service]) -> None:
         questdb.check_ports(settings)
     if not settings.postgres.external:
         postgres.check_port(settings)
-    for service in wanted:
+    names = {service.id for service in wanted}
+    for service in manifest.services():
+        if service.id not in names and service.served_by not in names:
+            continue
         instance.check_port(service.id, settings.ports[service.id], service.port_variables[0])
 
 

@@ -197,6 +197,14 @@ def test_the_catalog_of_services_says_where_each_is_and_how_it_feels(http):
     assert entries["order-manager"]["state"] == "down"
 
 
+def test_prometheus_is_told_where_metrics_are(http):
+    targets = {entry["labels"]["service"]: entry["targets"] for entry in http.get("/api/v1/services/targets").json()}
+
+    assert {"api-gateway", "workspace-api", "order-manager", "data-capture"} <= set(targets)
+    assert "dagster" not in targets
+    assert "tradingsystem_http_requests_total" in httpx.get(f"http://{targets['workspace-api'][0]}/metrics").text
+
+
 def test_the_page_and_the_documentation_are_local(http):
     for path in ("/", "/docs"):
         page = http.get(path)

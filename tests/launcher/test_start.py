@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config import manifest
 from config.settings import Settings
 from launcher import instance, processes
 
@@ -92,12 +93,10 @@ def test_a_day_in_the_life_of_a_start(commands: Commands, until):
     found = json.loads(status.stdout)
     assert status.returncode == 0, found
     assert {e["name"]: e["state"] for e in found["engines"]} == {"questdb": "ok", "postgres": "ok"}
-    assert {e["name"]: e["state"] for e in found["services"]} == {
-        "api-gateway": "ok",
-        "order-manager": "off",
-        "data-capture": "off",
-        "dagster": "off",
-    }
+    served = {service.id for service in manifest.services() if service.served_by == "api-gateway"}
+    states = {e["name"]: e["state"] for e in found["services"]}
+    assert {name for name, state in states.items() if state == "ok"} == {"api-gateway", *served}
+    assert {name for name, state in states.items() if state == "off"} == {"order-manager", "data-capture", "dagster"}
 
     second = commands.run(*UP)
     assert second.returncode == 1
@@ -162,6 +161,16 @@ def test_a_start_that_is_told_to_stop_while_it_starts_stops_in_order(commands: C
     assert up.wait(60) == 0, commands.said()
     assert none_left(family)
     assert "nothing is left running" in commands.said()
+
+
+def test_a_taken_port_of_a_service_in_another_process_is_told_too(commands: Commands):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", commands.settings.ports["workspace-api"]))
+        held.listen()
+        done = commands.run(*UP)
+
+    assert done.returncode == 1
+    assert f"port {commands.settings.ports['workspace-api']}, which workspace-api needs, is taken by" in done.stderr
 
 
 def test_a_taken_port_is_told_before_anything_starts(commands: Commands):
