@@ -179,6 +179,7 @@ def market_data(settings: Settings, hot: HotStore) -> Service:
         probes={"questdb": asked.ready},
         tags={"market": "Settlements, indicators, volatility, option walls, dollar index"},
         counted="/",
+        shared=True,
     )
 
 

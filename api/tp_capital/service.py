@@ -122,4 +122,5 @@ def tp_capital(settings: Settings, **listening_with: Any) -> Service:
         tags={"signals": "What channels recommend", "telegram": "Bots, channels, and the ways in"},
         lifespans=[life],
         counted="/",
+        shared=True,
     )
