@@ -32,7 +32,8 @@ from api.kernel.bodies import Body
 from api.kernel.errors import responses
 from api.ranges import wanted
 from sql.documentation import entities, files
-from sql.documentation.entities import FILES, IDEAS, SYSTEMS, Asked, Entity
+from sql.documentation.entities import Asked
+from sql.documentation.tables import FILES, IDEAS, SYSTEMS, Entity
 from sql.pool import Pool
 
 PATH = "/api/v1/files"

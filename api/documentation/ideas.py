@@ -16,7 +16,7 @@ from api.documentation.values import Heading, Key, Offset, Search, Tag, existing
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
 from sql.documentation import entities, ideas
-from sql.documentation.entities import IDEAS
+from sql.documentation.tables import IDEAS
 from sql.pool import Pool
 
 PATH = "/api/v1/ideas"

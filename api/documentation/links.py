@@ -17,7 +17,7 @@ from api.documentation.values import Heading, Key, Offset, Search, Tag, existing
 from api.kernel.access import scoped
 from api.kernel.bodies import Body
 from sql.documentation import entities
-from sql.documentation.entities import LINKS
+from sql.documentation.tables import LINKS
 from sql.pool import Pool
 
 PATH = "/api/v1/links"

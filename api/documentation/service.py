@@ -14,6 +14,7 @@ from api.documentation import (
     library,
     links,
     page_health,
+    probes,
     spec_search,
     spec_versions,
     stats,
@@ -48,6 +49,7 @@ TAGS = {
 }
 HANDLERS = (
     *systems.HANDLERS,
+    *probes.HANDLERS,
     *ideas.HANDLERS,
     *links.HANDLERS,
     *files.HANDLERS,

@@ -32,7 +32,8 @@ from api.documentation.pages import (
 from api.documentation.values import Question, sought
 from api.kernel.access import scoped
 from sql.documentation import audit, entities, files, ideas, searching, systems
-from sql.documentation.entities import SYSTEMS, Asked
+from sql.documentation.entities import Asked
+from sql.documentation.tables import SYSTEMS
 from sql.pool import Pool
 
 PATH = "/api/v1/stats"

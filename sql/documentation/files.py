@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from sql.documentation import audit
 from sql.documentation.audit import Who
-from sql.documentation.entities import FILES
+from sql.documentation.tables import FILES
 from sql.errors import StoreError
 from sql.pool import Pool, Row
 from sql.queries import statement

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sql.documentation.entities import IDEAS, PRIORITY
+from sql.documentation.tables import IDEAS, PRIORITY
 from sql.pool import Pool, Row
 from sql.queries import statement
 

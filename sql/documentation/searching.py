@@ -5,14 +5,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sql.documentation import entities
-from sql.documentation.entities import Entity
+from sql.documentation import entities, tables
+from sql.documentation.tables import Entity
 from sql.pool import Pool, Row
 from sql.queries import statement
 
-KINDS: Mapping[str, Entity] = {
-    each.name: each for each in (entities.SYSTEMS, entities.IDEAS, entities.LINKS, entities.FILES)
-}
+KINDS: Mapping[str, Entity] = {each.name: each for each in (tables.SYSTEMS, tables.IDEAS, tables.LINKS, tables.FILES)}
 OPENED, CLOSED = "\ue000", "\ue001"  # how the statement marks what matches
 
 
