@@ -28,6 +28,7 @@ from tests.api.explored import Explored, explore
 KEY = "the-key-of-this-run-" + "k" * 20
 AWAY = {"firecrawl-proxy": frozenset({502, 503, 504})}
 START_SECONDS = 120.0
+EACH = 20  # requests of an operation and round
 OPTIONS = [
     click.Option(["--requests"], type=click.IntRange(1), default=50_000, show_default=True, help="At least so many."),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="The same one asks the same."),
@@ -44,7 +45,7 @@ def run(settings: Settings, say: Report, *, requests: int, seed: int) -> Result:
         operations = sum(len(_operations(there, name)) for name in names)
         rounds = 0
         while sum(found.requests for found in asked.values()) < requests:
-            each = 100 if requests > 5_000 else max(2, math.ceil(requests / operations))
+            each = min(EACH, max(2, math.ceil(requests / operations)))
             for name in names:
                 one = explore(
                     there.url(name),
