@@ -119,7 +119,7 @@ class InThreeForms(Operation):
     "/api/v1/ticks",
     tags=["tape"],
     summary="Trades in exact order",
-    opt={**scoped("tape:read"), "free_when": continues},
+    opt={**scoped("tape:read"), "free_when": continues, "seconds": 300},  # a large day is written before it is sent
     responses=FILE_ERRORS,
     operation_class=InThreeForms,
     sync_to_thread=True,
@@ -148,7 +148,7 @@ def ticks(
 
 @get(
     "/api/v1/candles",
-    opt=scoped("tape:read"),
+    opt={**scoped("tape:read"), "seconds": 300},
     tags=["tape"],
     summary="Candles of one symbol",
     responses=FILE_ERRORS,

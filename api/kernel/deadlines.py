@@ -1,9 +1,10 @@
-"""Bounds on time: a request's body must keep coming, an answer must begin, and whoever takes one must keep taking it.
+"""Bounds on time: a body must keep coming, an answer must begin after it, and whoever takes one must keep taking it.
 
 A handler's `opt` may say otherwise for its beginning (`{"seconds": 120}`), say where another server answers.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -13,6 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 BEGIN_SECONDS = 60.0
 BODY_SECONDS = 20.0  # between two parts of a body
+WHOLE_BODY_SECONDS = 600.0
 TAKE_SECONDS = 60.0  # for one part of a long answer
 SECONDS = "seconds"
 
@@ -25,7 +27,7 @@ class Deadlines(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass on, within the bounds."""
         allowed = float(scope["route_handler"].opt.get(SECONDS, BEGIN_SECONDS))
-        bound = asyncio.timeout(allowed)
+        bound, latest = asyncio.timeout(allowed), asyncio.get_running_loop().time() + WHOLE_BODY_SECONDS
 
         async def begun(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -36,9 +38,13 @@ class Deadlines(ASGIMiddleware):
             else:
                 await send(message)
 
+        def come() -> None:  # the time for the answer begins anew
+            if bound.when() is not None:
+                bound.reschedule(min(asyncio.get_running_loop().time() + allowed, latest))
+
         try:
             async with bound:
-                await next_app(scope, _coming(receive), begun)
+                await next_app(scope, _coming(receive, come), begun)
         except TimeoutError as error:
             if not bound.expired():
                 raise
@@ -47,7 +53,7 @@ class Deadlines(ASGIMiddleware):
             ) from error
 
 
-def _coming(receive: Receive) -> Receive:
+def _coming(receive: Receive, come: Callable[[], None]) -> Receive:
     more = True
 
     async def within() -> Any:
@@ -55,13 +61,14 @@ def _coming(receive: Receive) -> Receive:
         if not more:  # the body is here: what comes next is the caller's leaving, whenever that is
             return await receive()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = await receive()
+            message = await asyncio.wait_for(receive(), BODY_SECONDS)
         except TimeoutError as error:
             raise HTTPException(
                 status_code=408, detail=f"the rest of the body did not come within {BODY_SECONDS:.0f} s"
             ) from error
         more = bool(message.get("more_body"))
+        if more:
+            come()
         return message
 
     return within

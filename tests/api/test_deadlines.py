@@ -32,7 +32,7 @@ async def own() -> None:
     raise TimeoutError("of the handler")
 
 
-@post("/body")
+@post("/body", opt={"seconds": 0.5})
 async def body(data: JSONBody[dict[str, int]]) -> dict[str, int]:
     return data
 
@@ -86,6 +86,28 @@ def test_a_body_that_stops_coming_is_408(app, monkeypatch):
     call(app, receive, send)
 
     assert told[0]["status"] == 408
+
+
+def test_a_body_that_keeps_coming_has_its_time_and_not_for_ever(app, monkeypatch):
+    monkeypatch.setattr(deadlines, "WHOLE_BODY_SECONDS", 3.0)
+    told = []
+
+    async def send(message):
+        told.append(message)
+
+    def slowly(parts):
+        left = [{"type": "http.request", "body": part, "more_body": number > 0} for number, part in enumerate(parts)]
+
+        async def receive():
+            await asyncio.sleep(0.2)
+            return left.pop()
+
+        return receive
+
+    call(app, slowly([b"", b"}", b" 1", b":", b'{"a"']), send)
+    call(app, slowly([b" "] * 60), send)
+
+    assert [message["status"] for message in told if "status" in message] == [201, 503]
 
 
 def test_a_reader_that_stands_still_is_cut(app, monkeypatch):
