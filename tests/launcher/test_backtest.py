@@ -46,9 +46,7 @@ def test_a_backtest_says_one_object_and_leaves_a_report(tradingsystem, archived,
     [
         ("2001-01-02", (), 1, "2001-01-02 to 2001-01-02: no tier has a trade of it that was asked for"),
         ("2026-11-19..2026-11-18", (), 2, "expected a first day before the last"),
-        ("yesterday", (), 2, "expected YYYY-MM-DD"),
         ("2026-11-19", ("--strategy", "nobody:Knows"), 2, "cannot be imported"),
-        ("2026-11-19", ("--bar", "7m"), 2, "--bar 7m"),
     ],
 )
 def test_what_cannot_be_tested_is_said_in_one_line(tradingsystem, archived, tmp_path, days, more, code, said):

@@ -95,12 +95,14 @@ def script(monkeypatch):
     return says
 
 
-def test_results_are_those_reckoned_by_hand(tmp_path, script):
-    """Bought at the market after tick 1: from tick 2 at 130,005 and one tick of slippage. Sold by a limit that rests
-    until the tape trades through it. WIN is worth 0.20 a point; a contract costs 0.25.
+@pytest.mark.parametrize("delay", [0, 20, 999])
+def test_results_are_those_reckoned_by_hand(tmp_path, script, delay):
+    """Bought at the market after tick 1: from tick 2 at 130,005 and one tick of slippage, whatever the delay below a
+    second. Sold by a limit that rests until the tape trades through it. WIN is 0.20 a point; a contract costs 0.25.
     """
     script(tick1=signal("buy", quantity=2), tick3=signal("sell", quantity=2, price=130_100.0))
-    found = outcome(tmp_path, tape([130_000, 130_005, 130_020, 130_050, 130_080, 130_110, 130_090]))
+    told = tape([130_000, 130_005, 130_020, 130_050, 130_080, 130_110, 130_090])
+    found = outcome(tmp_path, told, delay_ms=delay)
     answer, net = found.answer, Decimal("0.20") * 2 * 90 - 4 * Decimal("0.25")
     (trip,) = trips(found.account.fills)
 
@@ -186,7 +188,7 @@ def test_a_signal_that_has_lived_is_cancelled_and_a_day_order_expires_with_its_d
 
 def test_a_lost_day_pulls_the_switch_and_the_next_session_trades_again(tmp_path, script):
     before = TEN - dt.timedelta(days=1)
-    script(tick1=signal("buy", quantity=5), tick6=signal("buy"), tick9=signal("sell", quantity=5))
+    script(tick1=signal("buy", quantity=5), tick6=signal("buy"), tick9=signal("sell", quantity=5), tick10=signal("buy"))
     falls = [130_000, 130_000, 129_800, 129_700, 129_600, 129_600, 129_600]
     orders = Orders(daily_loss=Decimal(100), contract_costs="WIN=0.25")
     found = outcome(tmp_path, tape(falls, start=before), tape([129_600] * 5), orders=orders)
@@ -195,9 +197,9 @@ def test_a_lost_day_pulls_the_switch_and_the_next_session_trades_again(tmp_path,
     assert first.switch is not None
     assert "limit 100" in first.switch
     assert found.answer.refused == {"KILL_SWITCH": 1}
-    assert (second.switch, second.fills) == (None, 1)
+    assert (second.switch, second.fills) == (None, 2)  # one that closes, one that opens
     assert first.net == -Decimal("0.20") * 5 * 405 - 5 * Decimal("0.25")
-    assert second.net == -Decimal("0.20") * 5 * 5 - 5 * Decimal("0.25")
+    assert second.net == -Decimal("0.20") * (5 * 5 + 5) - 6 * Decimal("0.25")
     assert found.answer.figures.net == first.net + second.net
 
 
@@ -244,7 +246,7 @@ def test_trips_add_up_to_what_the_ledger_reckons(drawn):
         closed = sum((t.result for t in own if not t.open), Decimal(0))
         if position.net == 0:
             assert abs(closed - position.realised) < Decimal("1e-15")
-        assert [t.open for t in own].count(True) == (position.net != 0)
+        assert [t.side for t in own if t.open] == (["BUY" if position.net > 0 else "SELL"] if position.net else [])
 
 
 def test_a_drawdown_is_measured_from_the_highest_before_it():
