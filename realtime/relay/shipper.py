@@ -29,6 +29,7 @@ from sql import durable, journal_heads, order_rows
 from sql.contract import Table
 from sql.errors import StoreError
 from sql.hot import HotStore
+from sql.journal_heads import Kept
 from sql.tables import AUDIT_LOGS, OF_ORDERS, ORDER_EVENTS, OWN_TRADES, POSITIONS
 from sql.warm import WarmStore
 
@@ -113,7 +114,7 @@ class Shipper:
         self._looked_at = self._saved_at = self._headed_at = float("-inf")
         self._pages: Pages | None = None
         self._paged_at = float("-inf")
-        self._headed = 0  # record of the head that warm has
+        self._kept: Kept | None = None  # the head that warm has
         self._dirty = False
 
     def run(self) -> None:
@@ -154,7 +155,7 @@ class Shipper:
         self._send()
         self._look(head)
         self.progress.last_error = self.progress.broken = None
-        self._keep_head(tail)
+        self._keep_head(tail, head)
         self._look_after_pages(self._key)
         if time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self.save()
@@ -180,8 +181,7 @@ class Shipper:
         self._ledger, self._pending = _empty(), []
         self._ask_warm(head)
         start, _ = newest_start(self._folder, key, self.known.number)
-        if start.number == self.known.number:
-            self._same(start.number, start.mac)
+        self._same(start.number, start.mac)
         return Tail(self._folder, key, start.number, start.mac)
 
     def _read(self, tail: Tail) -> None:
@@ -193,15 +193,18 @@ class Shipper:
                 self._carry(link.record)
             rows = rows_of(link, self.known.journal, self._ledger, now)
             number = rows.event.number
-            if number == self.known.number:
-                self._same(number, link.mac)
+            self._same(number, link.mac)
             if number > self.known.number:
                 self._pending.append(rows)
         self._tail = tail
 
     def _same(self, number: int, mac: str) -> None:
-        if number and self.known.mac and mac != self.known.mac:
+        """Whether a record is the one that hot and warm have seen under its number."""
+        known, kept = self.known, self._kept
+        if number and number == known.number and known.mac and mac != known.mac:
             raise JournalError(f"record {number} is not the one that was shipped: the journal was written anew")
+        if kept is not None and number == kept.number and mac != kept.mac:
+            raise JournalError(f"record {number} is not the one that warm has seen: the journal was written anew")
 
     def _carry(self, record: Record) -> None:
         """All that was known when the file began: taken up where nothing was read before it, else held against it."""
@@ -257,29 +260,29 @@ class Shipper:
     def _ask_warm(self, head: Head) -> None:
         """Whether warm has seen more of this journal than there is; a warm that is away is asked later."""
         try:
-            kept = journal_heads.known(self._warm, self.known.journal)
+            self._kept = journal_heads.known(self._warm, self.known.journal)
         except StoreError as error:
             self.progress.warm_error = str(error)
         else:
-            self._distrust(head.number, kept.number if kept else 0, "warm")
+            self._distrust(head.number, self._kept.number if self._kept else 0, "warm")
 
-    def _keep_head(self, tail: Tail) -> None:
+    def _keep_head(self, tail: Tail, head: Head) -> None:
         """Tell warm how far the proven chain goes. Hot waits for nobody: what fails here is told later."""
         now = time.monotonic()
-        if tail.number in (0, self._headed) or now - self._headed_at < HEAD_SECONDS:
+        reached = self._kept.number if self._kept else 0  # more than here while older records are read again
+        if tail.number <= reached or now - self._headed_at < HEAD_SECONDS:
             return
         self._headed_at = now
         try:
-            kept = journal_heads.keep(self._warm, self.known.journal, tail.number, tail.mac, self._now())
+            self._kept = journal_heads.keep(self._warm, self.known.journal, tail.number, tail.mac, self._now())
         except StoreError as error:
             if self.progress.warm_error is None:
                 log.warning("head_waits_for_warm", reason=str(error))
             self.progress.warm_error = str(error)
             return
         self.progress.warm_error = None
-        self._headed = tail.number
-        if (kept.number, kept.mac) != (tail.number, tail.mac):
-            raise JournalError(f"record {kept.number} that warm has seen is not the one of this journal")
+        self._same(tail.number, tail.mac)
+        self._distrust(head.number, self._kept.number, "warm")
 
     def _look_after_pages(self, key: bytes) -> None:
         if time.monotonic() - self._paged_at < PAGES_SECONDS:

@@ -291,6 +291,36 @@ def test_a_journal_that_is_shorter_than_what_was_seen_is_not_believed(tmp_path, 
     assert order_rows.held(hot, ship.journal).rows == 9
 
 
+@pytest.mark.parametrize("seen_by", ["shipped", "warm has seen"])
+def test_a_journal_that_was_written_anew_with_its_key_is_not_believed(tmp_path, hot, warm, monkeypatch, seen_by):
+    monkeypatch.setattr(shipping, "HEAD_SECONDS", 0.0)
+    key = str(tmp_path).encode()
+    for count in (9, 12):
+        made = Journal(tmp_path, key)
+        append(made, count)
+        made.close()
+        ship = Ship(tmp_path, key, hot, warm, most=4)
+        if count == 9:
+            ship.shipped()
+            for name in ("journal.jsonl", "head.json", *([STATE] if seen_by == "warm has seen" else [])):
+                (tmp_path / name).unlink()
+
+    with pytest.raises(JournalError, match=f"record 9 is not the one that (was )?{seen_by}"):
+        ship.shipped()
+
+
+def test_a_start_reads_again_in_steps_what_warm_has_seen_whole(journal, hot, warm, monkeypatch):
+    monkeypatch.setattr(shipping, "HEAD_SECONDS", 0.0)
+    append(journal, 20)
+    of(journal, hot, warm).shipped()
+    append(journal, 5)
+    again = of(journal, hot, warm, most=3)
+    again.shipped()
+
+    assert again.shipper.progress.rows["order_events"] == 5
+    assert journal_heads.known(warm, again.journal).number == 25
+
+
 def test_warm_keeps_the_head_and_lets_it_only_grow(traded, ship, warm):
     kept = journal_heads.known(warm, traded.journal)
     last = ship.rows(ORDER_EVENTS).sort("number").row(-1, named=True)
