@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from api.kernel import errors
 from api.kernel.deadlines import Deadlines
 from api.kernel.directory import Directory, directory_of
-from api.kernel.documentation import openapi
+from api.kernel.documentation import ExactNumbers, openapi
 from api.kernel.gate import Gate, cors
 from api.kernel.health import Question, health_handlers
 from api.kernel.idempotency import Repeats
@@ -94,6 +94,7 @@ def create_app(
         openapi_config=openapi(
             service.title, service.description, {"health": "Is it alive, and how does it feel", **tags}
         ),
+        plugins=[ExactNumbers()],
         request_max_body_size=service.max_body_bytes,
         logging_config=None,
         debug=False,

@@ -3,6 +3,7 @@
 Swagger UI comes from the wheel `flask_openapi3_swagger`; only its files are read, its Python is never imported.
 """
 
+from decimal import Decimal
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,7 +13,9 @@ from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme, Tag
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
 from api.kernel.access import OPEN
 from api.kernel.health import product_version
@@ -44,6 +47,19 @@ class SwaggerPage(OpenAPIRenderPlugin):
         """Add the page's files to the router of `/docs`."""
         for name, (media_type, _) in FILES.items():
             router.register(_served(name, media_type))
+
+
+class ExactNumbers(OpenAPISchemaPlugin):
+    """Decimals come as numbers or, where a caller fears for their digits, as text."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Whether the schema is told here."""
+        return value is Decimal
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:  # noqa: ARG002 - its interface
+        """The schema."""
+        return Schema(type=[OpenAPIType.NUMBER, OpenAPIType.STRING])
 
 
 def openapi(title: str, description: str, tags: dict[str, str]) -> OpenAPIConfig:

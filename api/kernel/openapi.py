@@ -67,6 +67,7 @@ def complete(document: Document, app: Litestar) -> None:
                 operation["responses"].setdefault(str(status), _problem(status))
         _examples(operation, schemas)
     _named_alike(document, schemas)
+    _one_form(document)
     document["x-complete"] = True
 
 
@@ -94,6 +95,17 @@ def _referring(part: Any, references: Mapping[str, str]) -> None:
     elif isinstance(part, list):
         for inner in part:
             _referring(inner, references)
+
+
+def _one_form(part: Any) -> None:
+    """A whole number is a number: where both are forms of a value, it fits two of them, and `oneOf` forbids that."""
+    if isinstance(part, dict):
+        forms = part.get("oneOf")
+        if isinstance(forms, list):
+            told = [form for form in forms if form != {"type": "integer"} or {"type": "number"} not in forms]
+            part["oneOf"] = [form for number, form in enumerate(told) if form not in told[:number]]
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _one_form(inner)
 
 
 def operations(document: Document, app: Litestar) -> Iterator[tuple[Document, str, Any]]:

@@ -27,7 +27,12 @@ Quantity = Annotated[int, Meta(ge=1, le=999_999, description="Contracts or share
 Price = Annotated[Decimal, Meta(description="Points or BRL a share", examples=[131250])]
 Reason = Annotated[str, Meta(max_length=500, examples=["the desk is closing"])]
 AccountName = Annotated[
-    str, Meta(pattern=r"^\d+:[^:]+(:[^:]+)?$", description="broker:account; needed where there are several")
+    str,
+    Meta(
+        pattern=r"^\d+:[^:]+(:[^:]+)?$",
+        description="broker:account; needed where there are several",
+        examples=["1:0042"],
+    ),
 ]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 

@@ -69,7 +69,14 @@ def served(settings: Settings, **variables: str) -> Iterator[Settings]:
     names = [name for name in settings.ports if name not in ("questdb", "postgres")]
     ports = {**settings.ports, **dict(zip(names, instance.free_ports(len(names)), strict=True))}
     there = msgspec.structs.replace(settings, ports=ports)
-    variables = {"TRADINGSYSTEM_API_KEY": KEY, "RATE_LIMIT_MAX": "1000000000", "LOG_LEVEL": "error"} | variables
+    variables = {
+        "TRADINGSYSTEM_API_KEY": KEY,
+        "TP_CAPITAL_TOKEN_KEY": KEY,
+        "TP_CAPITAL_GATEWAY_SECRET": KEY,
+        "RATE_LIMIT_MAX": "1000000000",
+        "LOG_LEVEL": "error",
+        **variables,
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "api"], cwd=ROOT, env=instance.child_environment(there) | variables
     )
