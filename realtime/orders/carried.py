@@ -47,3 +47,8 @@ def body_of(carried: Carried) -> dict[str, Any]:
 def carried_of(body: dict[str, Any]) -> Carried:
     """The state again. Raises msgspec.ValidationError for a body that does not fit."""
     return msgspec.convert(body, Carried)
+
+
+def carried_in(body: msgspec.Raw) -> Carried:
+    """The same from the JSON of the body."""
+    return msgspec.json.decode(body, type=Carried)

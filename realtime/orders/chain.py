@@ -45,6 +45,14 @@ class Record(Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
+class Unread(Struct, frozen=True):
+    """A record whose body is still the JSON that it was written as: whoever knows its kind reads it at once."""
+
+    number: int
+    kind: str
+    body: msgspec.Raw
+
+
 class Head(Struct, frozen=True):
     """How far the chain went when the head was last synced: it may lag behind the file, never lead it.
 
@@ -72,6 +80,7 @@ class Segment(Struct, frozen=True):
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _RECORD = msgspec.json.Decoder(Record)
+_UNREAD = msgspec.json.Decoder(Unread)
 
 
 def journal_id(key: bytes) -> str:
@@ -95,7 +104,7 @@ def proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | Non
     if not hmac.compare_digest(mac.encode(), rest):
         return "its hash does not fit: this record or one before it was edited, deleted, inserted or moved", before
     try:
-        found = _RECORD.decode(body).number
+        found = _UNREAD.decode(body).number
     except UNREADABLE as error:
         return f"no record: {error}", before
     return (None if found == number else f"number {number} expected, found {found}"), mac
@@ -107,6 +116,14 @@ def records(path: Path) -> Iterator[Record]:
         for line in file:
             if line.endswith(b"\n"):
                 yield _RECORD.decode(line)
+
+
+def unread(path: Path) -> Iterator[Unread]:
+    """The same with their bodies left alone."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield _UNREAD.decode(line)
 
 
 def segments(folder: Path) -> list[Segment]:

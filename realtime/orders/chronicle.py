@@ -22,7 +22,7 @@ from realtime.orders.journal import Journal
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import RiskLimits
 from realtime.orders.proof import pages
-from realtime.orders.records import Entry, body_of, entry_of, kind_of
+from realtime.orders.records import Entry, body_of, entry_in, kind_of
 
 log = structlog.get_logger("orders")
 
@@ -182,13 +182,13 @@ def _read_into(ledger: Ledger, folder: Path) -> int:
     number = files[0].first - 1 if files else 0
     begun = number
     for segment in files:
-        for record in chain.records(segment.path):
+        for record in chain.unread(segment.path):
             number = record.number
             if record.kind == CARRIED:
                 if number == begun + 1:  # elsewhere it says what the records before it have said
-                    ledger.take_up(carried.carried_of(record.body))
+                    ledger.take_up(carried.carried_in(record.body))
                 continue
-            entry = entry_of(record.kind, record.body)
+            entry = entry_in(record.kind, record.body)
             if entry is not None:
                 ledger.apply(entry, number)
     return number

@@ -219,6 +219,7 @@ Entry = (
     | Stopped
 )
 KINDS: Mapping[str, Any] = {str(kind.__struct_config__.tag): kind for kind in Entry.__args__}
+_DECODERS: Mapping[str, Any] = {tag: msgspec.json.Decoder(kind) for tag, kind in KINDS.items()}
 
 
 def kind_of(entry: Entry) -> str:
@@ -242,4 +243,13 @@ def entry_of(kind: str, body: Mapping[str, Any]) -> Entry | None:
     if found is None:
         return None
     entry: Entry = msgspec.convert({**body, "type": kind}, found)
+    return entry
+
+
+def entry_in(kind: str, body: msgspec.Raw) -> Entry | None:
+    """The same from the JSON of the body."""
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        return None
+    entry: Entry = decoder.decode(body)
     return entry
