@@ -116,7 +116,7 @@ class Killing:
         self.state = folder / "broker-state"
         self.process = Realtime(_settings(folder / "data"), "", **VARIABLES)
         self.journal = self.process.settings.orders_dir / "journal.jsonl"
-        self.http = httpx.Client(base_url=self.process.url, headers={"X-API-Key": KEY}, timeout=20)
+        self.http = httpx.Client(base_url=self.process.url, headers={"X-API-Key": KEY}, timeout=PATIENCE)
         self.asked: dict[str, dict[str, Any]] = {}  # by key, in this life
         self.asked_again: dict[
             str, tuple[dict[str, Any], str]

@@ -78,22 +78,30 @@ def pieces(part: Part, count: int, seed: int) -> Iterator[Piece]:
 def played(
     folder: Path, asked: Sequence[tuple[Part, int]], seed: int, say: Report, *, jobs: int = 1, kept: Path | None = None
 ) -> dict[str, Totals]:
-    """Play what is not in `kept` yet; the sums of everything by part."""
+    """Play what is not in `kept` yet; the sums of everything by part. Raises what the first broken piece raised."""
     totals = {part.name: Totals(Counter(dict.fromkeys(part.wrong, 0)), Counter()) for part, _ in asked}
     left = {piece: None for part, count in asked for piece in pieces(part, count, seed)}
     for done in _read(kept):
         if done.piece in left:
             del left[done.piece]
             _add(totals, done)
+    failed: list[BaseException] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet) as pool:
-        for future in as_completed([pool.submit(play, folder, piece) for piece in left]):
+        asked_for = {pool.submit(play, folder, piece): piece for piece in left}
+        for future in as_completed(asked_for):
+            if (error := future.exception()) is not None:  # the others are played and kept all the same
+                failed.append(error)
+                say(f"{asked_for[future]} broke off: {error!r}")
+                continue
             done = future.result()
             _add(totals, done)
             _keep(kept, done)
             total = totals[done.piece.part]
             made = min(total.counts[name] for name in PARTS[done.piece.part].counted)
             say(f"{done.piece.part}: {made:,}, wrong so far: {dict(+total.wrong) or 'nothing'}")
+    if failed:
+        raise failed[0]
     return totals
 
 
