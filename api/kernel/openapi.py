@@ -175,6 +175,8 @@ def _examples(operation: Document, schemas: Mapping[str, Any]) -> None:
     contents += [answer.get("content", {}) for status, answer in operation["responses"].items() if status < "300"]
     for content in contents:
         for media_type, media in content.items():
+            if "yaml" in media_type:
+                media["schema"] = {"type": "object"}  # a schema speaks of what YAML says, not of its letters
             if "json" in media_type and "schema" in media and not ({"example", "examples"} & set(media)):
                 media["example"] = sample(media["schema"], schemas)
     for parameter in operation.get("parameters", []):

@@ -27,6 +27,7 @@ from sql.tape import Tape
 
 DAY = dt.date(2026, 11, 18)
 KEY = "the-key-of-the-tests-process"
+SECRETS = dict.fromkeys(("TRADINGSYSTEM_API_KEY", "TP_CAPITAL_TOKEN_KEY", "TP_CAPITAL_GATEWAY_SECRET"), KEY)
 SYMBOLS = ("WINZ26", "WDOZ26", "PETR4")
 
 
@@ -88,7 +89,7 @@ def tape(tape_engines: Settings) -> Iterator[Tape]:
 @pytest.fixture(scope="session")
 def url(tape_engines: Settings, process_environment_of: Callable[[Settings], dict[str, str]]) -> Iterator[str]:
     """Address of `python -m api` on those engines."""
-    environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000", "TRADINGSYSTEM_API_KEY": KEY}
+    environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000", **SECRETS}
     with running_api(tape_engines, environment) as address:
         yield address
 
