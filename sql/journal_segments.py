@@ -84,7 +84,8 @@ def removed(warm: WarmStore, journal: str, segment: Segment, now: dt.datetime) -
 
 def _holds(warm: WarmStore, journal: str, segment: Segment) -> bool:
     (counted,) = warm.rows(
-        "SELECT count(*) AS rows, count(DISTINCT number) AS numbers FROM order_events "
+        "SELECT count(*) AS rows, count(DISTINCT number) AS numbers, "
+        "count(DISTINCT (ts AT TIME ZONE 'UTC')::date) AS days FROM order_events "
         "WHERE journal = %s AND number BETWEEN %s AND %s AND ts BETWEEN %s AND %s",
         (journal, segment.first_number, segment.last_number, segment.first_at, segment.last_at),
     )
@@ -98,4 +99,4 @@ def _holds(warm: WarmStore, journal: str, segment: Segment) -> bool:
         "WHERE w.tier = 'warm' AND w.rows > 0 AND w.table_name = ANY(%s) AND w.day BETWEEN %s AND %s",
         (ORDER_EVENTS.name, [table.name for table in OF_ORDERS], *days),
     )
-    return all(each["agree"] for each in receipts) and any(each["events"] for each in receipts)
+    return all(each["agree"] for each in receipts) and sum(each["events"] for each in receipts) >= counted["days"]

@@ -130,10 +130,10 @@ def segments(folder: Path) -> list[Segment]:
     """The files of a journal, oldest first; the last one is written. Raises JournalError for a name nobody gave."""
     found = []
     for path in folder.glob("journal-*.jsonl"):
-        try:
-            found.append(Segment(int(path.stem.removeprefix("journal-")), path))
-        except ValueError as error:
-            raise JournalError(f"{path}: expected journal-NUMBER.jsonl") from error
+        number = path.stem.removeprefix("journal-")
+        if not (number.isdecimal() and int(number) and path == segment_path(folder, int(number))):
+            raise JournalError(f"{path}: expected journal-NUMBER.jsonl, the number of a record in 12 digits")
+        found.append(Segment(int(number), path))
     found.sort(key=lambda each: each.first)
     active = folder / ACTIVE
     if active.is_file():

@@ -106,6 +106,8 @@ def _walked(files: Sequence[Segment], begins: Start, key: bytes, expected: Seque
                     torn, wrong = len(line), None if place == len(files) - 1 else f"{at}: the file was cut"
                 else:
                     wrong, mac = chain.proven(line, number + 1, mac, key)
+                    if not wrong and number == before and segment.first != number + 1:
+                        wrong = f"record {number + 1} stands where the file's name says {segment.first}"
                     wrong = f"{at}: {wrong}" if wrong else _other(told.get(number + 1, []), mac)
                 if wrong:
                     return Verdict(holds=False, records=number, mac=mac, torn=torn, wrong=wrong, since=begins.number)

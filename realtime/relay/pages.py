@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from realtime.orders import chain
-from realtime.orders.chain import ACTIVE, ANCHOR
+from realtime.orders.chain import ACTIVE, ANCHOR, JournalError
 from realtime.orders.proof import pages
 from sql import durable, journal_segments
 from sql.journal_segments import Segment
@@ -54,6 +54,10 @@ class Pages:
         if pages(files)[:1] in ([], files[:1]) or pages(files)[0].first <= segment.last_number:
             return False
         path = chain.segment_path(self._folder, segment.first_number)
+        if path.is_file() and chain.last_link(path) != (segment.last_number, segment.mac):
+            raise JournalError(
+                f"{path} does not end with record {segment.last_number} as warm remembers it: it is kept"
+            )
         anchor = chain.placed(segment.last_number, segment.mac, self._key, "anchor")
         durable.replace(self._folder / ANCHOR, msgspec.json.encode(anchor))
         path.unlink(missing_ok=True)

@@ -16,12 +16,13 @@ from realtime.relay import shipper as shipping
 from realtime.relay.pages import Pages
 from realtime.relay.ship_health import LATE_SECONDS, ships
 from realtime.relay.shipper import STATE, Progress
-from sql import journal_heads, order_rows, stores
+from sql import journal_heads, journal_segments, order_rows, stores
 from sql.archive import archive_table
 from sql.cold import ColdStore
 from sql.errors import StoreUnavailableError
 from sql.evidence import Tiers
 from sql.hot import HotStore
+from sql.journal_segments import Segment
 from sql.sync import sync_table
 from sql.tables import AUDIT_LOGS, OF_ORDERS, ORDER_EVENTS, OWN_TRADES, POSITIONS
 from sql.verify import verify
@@ -410,6 +411,21 @@ def test_old_files_go_a_year_after_all_tiers_were_proven_to_hold_them(tmp_path, 
     assert late.shipper.progress.rows["trades"] == 2
     assert late.rows(OWN_TRADES).height == 6
     assert late.shipper.progress.unlike == 0
+
+
+def test_a_file_of_two_days_is_not_proven_by_the_receipt_of_one():
+    class Warm:
+        def __init__(self, *receipts: bool) -> None:
+            self.answers = [[{"rows": 9, "numbers": 9, "days": 2}], [{"events": e, "agree": True} for e in receipts]]
+
+        def rows(self, *_: object) -> list[dict[str, object]]:
+            return self.answers.pop(0)
+
+    at = dt.datetime(2026, 11, 19, 23, tzinfo=dt.UTC)
+    file = Segment(first_number=1, last_number=9, mac="", first_at=at, last_at=at + dt.timedelta(hours=2))
+
+    assert journal_segments._holds(Warm(True, False, True), "j", file)
+    assert not journal_segments._holds(Warm(True, False), "j", file)
 
 
 def test_a_file_that_begins_with_another_state_than_its_past_leads_to_is_told(tmp_path, hot, warm):

@@ -80,6 +80,24 @@ def test_what_is_done_to_any_file_is_found(tmp_path, name, how):
     assert not holds(tmp_path)
 
 
+def test_a_file_under_another_number_is_found(tmp_path):
+    """A start takes up a state only where the number says that it begins there."""
+    (written(tmp_path, 2) / "journal.jsonl").rename(tmp_path / "journal-000000000007.jsonl")
+
+    assert not holds(tmp_path)
+    with pytest.raises(JournalError, match="record 6 stands where the file's name says 7"):
+        Journal(tmp_path, KEY)
+
+
+@pytest.mark.parametrize("number", ["000000000000", "-5", "6", "\N{SUPERSCRIPT TWO}"])
+def test_a_file_that_no_journal_names_so_is_refused(tmp_path, number):
+    """No proof would reach it, and a start would read it."""
+    (written(tmp_path, 1) / f"journal-{number}.jsonl").write_bytes(b"{}\n")
+
+    with pytest.raises(JournalError, match="expected journal-NUMBER"):
+        Journal(tmp_path, KEY)
+
+
 def test_bytes_that_are_no_text_are_found_in_a_first_and_in_a_last_line(tmp_path):
     for name, number in (("journal.jsonl", 0), (OLDER[1], -1)):
         path = written(tmp_path / name) / name
