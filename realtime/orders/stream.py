@@ -74,6 +74,8 @@ class Listeners:
                 "record": number,
                 "orderId": order.id,
                 **shapes.status_of(order),
+                "filledQuantity": order.traded,
+                "averagePrice": shapes.number(order.average_price) if order.traded else None,
                 "reason": order.text or None,
                 "timestamp": stamp,
             }

@@ -29,14 +29,12 @@ class Known(Struct, kw_only=True):
 def heard(known: Known, message: Mapping[str, Any]) -> OrderUpdate | None:
     """What a message of `/ws/orders` says that was not known; learns it.
 
-    A status that only a fill can bring is left to the message with the fill.
+    A status that only a fill can bring is left to the message with the fill; an end may bring one as well, and says so.
     """
-    if message["channel"] == "orders/execution":
-        filled, average = int(message["filledQuantity"]), message["averagePrice"]
-        return _learnt(known, message, filled, average)
-    if message["channel"] != "orders/status" or message["status"] in FILLING:
+    status = message["channel"] == "orders/status" and message["status"] not in FILLING
+    if not status and message["channel"] != "orders/execution":
         return None
-    return _learnt(known, message, known.filled, known.average)
+    return _learnt(known, message, int(message["filledQuantity"]), message["averagePrice"])
 
 
 def looked_up(known: Known, order: Mapping[str, Any]) -> OrderUpdate | None:

@@ -163,7 +163,7 @@ class Orders:
                 log.warning("order_not_answered", signal=proposal.line.id, reason=f"{type(error).__name__}: {error}")
             else:
                 if answer.status_code < 500 and answer.status_code != TOO_MANY:
-                    self._answered(proposal, answer, received_ms)
+                    self._answered(proposal, answer, received_ms, maybe_left=maybe_left)
                     return
                 maybe_left = maybe_left or answer.status_code != TOO_MANY
                 log.warning("order_not_taken", signal=proposal.line.id, status=answer.status_code)
@@ -192,9 +192,10 @@ class Orders:
             **price,
         }
 
-    def _answered(self, proposal: Proposal, answer: httpx.Response, received_ms: int) -> None:
+    def _answered(self, proposal: Proposal, answer: httpx.Response, received_ms: int, *, maybe_left: bool) -> None:
         if answer.status_code not in (200, 201, 202):
-            self._ends(proposal, _reason(answer), maybe_left=False)
+            # a check's word is that of the first attempt as well; another refusal says nothing about it
+            self._ends(proposal, _reason(answer), maybe_left=maybe_left and not _checked(answer))
             return
         self.counts.sent += 1
         known = Known(order=answer.json()["orderId"], signal=proposal.signal)
@@ -271,6 +272,14 @@ class Orders:
         if update is not None:
             self.counts.fills += update.fill_quantity > 0
             self._news.put(update)
+
+
+def _checked(answer: httpx.Response) -> bool:
+    """Whether a check of the order loop refused."""
+    try:
+        return bool(answer.json()["details"]["check"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _reason(answer: httpx.Response) -> str:

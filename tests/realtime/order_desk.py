@@ -41,8 +41,8 @@ class OrderDesk:
         told = {"status": "SUBMITTED", "ambiguous": False, **said}
         known = self.orders[order]
         known |= {"status": told["status"], "ambiguous": told["ambiguous"]}
-        if channel == "orders/execution":
-            known |= {"filledQuantity": told["filledQuantity"], "avgFillPrice": told["averagePrice"]}
+        told = {"filledQuantity": known["filledQuantity"], "averagePrice": known["avgFillPrice"], **told}
+        known |= {"filledQuantity": told["filledQuantity"], "avgFillPrice": told["averagePrice"]}
         message = {"channel": channel, "orderId": order, "timestamp": "2026-11-19T13:00:00.000Z", **told}
         self._all(message)
 

@@ -99,6 +99,14 @@ def test_an_order_whose_answer_did_not_come_is_asked_for_again_under_its_key_and
         ([], 5_000, {}, "REFUSED", "STALE: its tick came 50", 0),
         ([], 100, {"lives_ms": 50}, "REFUSED", "EXPIRED_SIGNAL", 0),
         ([429] * 99, 600, {}, "REFUSED", "STALE", None),
+        (
+            ["hangs up", 403],
+            0,
+            {},
+            "UNKNOWN",
+            "nobody knows whether it left",
+            2,
+        ),  # by no check: it says nothing of the first
         ([503] * 99, 600, {}, "UNKNOWN", "nobody knows whether it left, and it is not sent again", None),
     ],
 )
@@ -139,6 +147,17 @@ def test_what_is_left_of_an_order_is_cancelled_when_its_signal_has_lived(desk):
     desk.until(lambda: len(desk.last(signal)) == 2)
 
     assert [status for status, *_ in desk.last(signal)] == ["SUBMITTED", "CANCELED"]
+
+
+def test_an_end_that_brings_a_fill_brings_it(desk):
+    signal = desk.take(proposal(33_000, quantity=3))
+    order = desk.there.keys["Mine:Mine-33000-0"]
+    end = {"status": "CANCELED", "filledQuantity": 2, "averagePrice": 101.0}
+    for channel in ("orders/status", "orders/execution"):
+        desk.there.tell(channel, order, **end)
+    desk.until(lambda: len(desk.last(signal)) == 2)
+
+    assert desk.last(signal)[1] == ("CANCELED", 2, 101.0)
 
 
 def test_nobody_who_listens_is_no_way_to_make_orders(monkeypatch):
