@@ -117,7 +117,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     capital: Annotated[Decimal | None, env("TRADINGSYSTEM_CAPITAL")] = None
     margin_rate: Annotated[Decimal | None, env("TRADINGSYSTEM_MARGIN_RATE")] = None  # share of the notional
     confidence: Annotated[float, Meta(ge=0, le=1), env("TRADINGSYSTEM_CONFIDENCE")] = 0.60
-    twin_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_TWIN_SECONDS")] = 1.0
+    twin_seconds: Annotated[float, Meta(ge=0, le=3600), env("TRADINGSYSTEM_TWIN_SECONDS")] = 1.0
     ack_seconds: Annotated[Seconds, env("TRADINGSYSTEM_ACK_SECONDS")] = 5.0
     settle_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SETTLE_SECONDS")] = 10.0
     reconcile_seconds: Annotated[Seconds, env("TRADINGSYSTEM_RECONCILE_SECONDS")] = 60.0

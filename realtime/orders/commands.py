@@ -33,6 +33,7 @@ class Place(Struct, frozen=True, kw_only=True):
     account: str | None = None
     strategy: str | None = None
     confidence: float | None = None
+    closes: bool = False  # somebody asked to be flat: no guess
 
 
 class Cancel(Struct, frozen=True, kw_only=True):

@@ -138,11 +138,11 @@ def source_finding(source: str) -> Finding:
     return refused(SOURCE.code, "a person, or a strategy that one runs", source)
 
 
-def confidence_finding(confidence: float | None, least: float) -> Finding:
-    """A signal that is not sure enough goes nowhere; an order without one is nobody's guess."""
-    if confidence is None or confidence >= least:
+def confidence_finding(confidence: float | None, least: float, *, needed: bool) -> Finding:
+    """A signal that is not sure enough goes nowhere. `needed`: it is somebody's guess; else it need not be said."""
+    if confidence >= least if confidence is not None else not needed:
         return CONFIDENCE
-    return refused(CONFIDENCE.code, f"at least {least:g}", f"{confidence:g}")
+    return refused(CONFIDENCE.code, f"at least {least:g}", "none" if confidence is None else f"{confidence:g}")
 
 
 @lru_cache(maxsize=1024)

@@ -110,7 +110,9 @@ class Requests:
         ledger, ground = self._chronicle.ledger, self._ground
         limits = ledger.limits_of(order.account, order.strategy, order.symbol)
         known = known_of(order, ledger, ground.market, ground.standing(order.account), limits)
-        own = source_finding(command.caller.source), confidence_finding(command.confidence, ground.ways.confidence)
+        guessed = command.caller.source == "strategy" and not command.closes
+        sure = confidence_finding(command.confidence, ground.ways.confidence, needed=guessed)
+        own = source_finding(command.caller.source), sure
         return [*own, *findings(intent_of(order), known, limits)], known
 
     def _refused(self, command: Place, order: Order, found: list[Finding], known: Known | None = None) -> Reply:

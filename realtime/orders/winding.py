@@ -196,6 +196,7 @@ class Winding:
             kind="MARKET",
             quantity=abs(position.net),
             account=account,
+            closes=True,
         )
         try:
             reply = self._requests.place(place)

@@ -17,7 +17,7 @@ def test_flatten_cancels_and_then_closes(tmp_path):
         s.place(2)
         s.broker.fill("EX1", 2)
         working = s.place(1, "129990")
-        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.ask(Flatten(caller=Caller(user="flow", source="strategy"), symbol=SYMBOL))
         s.settle(3)
         assert working.order.status is Status.CANCELED
         assert (s.exchange.arrivals[-1].side, s.exchange.arrivals[-1].quantity) == ("SELL", 2)
@@ -68,6 +68,7 @@ def test_agents_propose_and_do_not_execute(tmp_path):
         assert s.refusal(caller=Caller(user="analyst", source="agent")) == "SOURCE"
         assert s.refusal(confidence=0.59) == "CONFIDENCE"
         s.place(confidence=0.6)
+        assert s.refusal(caller=Caller(user="x", source="strategy")) == "CONFIDENCE"
 
 
 def test_what_the_broker_cannot_do_is_refused_and_what_it_emulates_is_said(tmp_path):
