@@ -23,12 +23,13 @@ from config import manifest
 from config import settings as configuration
 from config.settings import ROOT, Settings
 from launcher import instance
+from realtime.orders.entries import Entry
 from realtime.orders.journal import records, verify
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import RiskLimits
 from realtime.orders.records import entry_of
 from realtime.orders.risk import Limits
-from realtime.orders.states import BROKER_FINAL, FINAL, Order
+from realtime.orders.states import BROKER_FINAL, FINAL
 from tests.realtime.process import HEAD, KEY, Realtime
 
 STATES = (
@@ -136,6 +137,11 @@ class Killing:
         self.until(lambda: self._get(f"/api/v1/prices/{SYMBOL}")["state"] is not None)
         self.price = float(self._get(f"/api/v1/prices/{SYMBOL}")["price"])
 
+    def rarest(self) -> str:
+        """A state in which the fewest orders were killed."""
+        least = min(self.counts[name] for name in KILLS)
+        return self.chance.choice([state for state in STATES if self.counts[f"kills_{state}"] == least])
+
     def live(self, target: str) -> None:
         """Orders of all kinds; killed when one is in the wanted state, or in the middle of something."""
         before = len(self.ledger().entries)
@@ -146,12 +152,15 @@ class Killing:
             self.http.delete(f"/api/orders/{resting.pop()}")
         act: Callable[[], object] = self.place
         word = '"kind":"intent"'
+        asked = self.chance.choice(('"kind":"request"', '"kind":"answer"'))
         if target == "canceling" and resting:
-            act, word = (lambda: self.http.delete(f"/api/orders/{resting[0]}")), '"kind":"answer"'
+            act, word = (lambda: self.http.delete(f"/api/orders/{resting[0]}")), asked
         elif target == "replacing" and resting:
             act = lambda: self.http.patch(f"/api/orders/{resting[0]}", json={"quantity": 3})  # noqa: E731
-            word = '"kind":"answer"'
-        if target in ("PENDING", "canceling", "replacing"):
+            word = asked
+        elif target == "PARTIALLY_FILLED":
+            act, word = (lambda: self.place(-100, 50)), '"status":1,'
+        if target in ("PENDING", "PARTIALLY_FILLED", "canceling", "replacing"):
             self._killed_at(word, act)
         else:
             self._until_one_is(target, before)
@@ -162,8 +171,8 @@ class Killing:
         ledger = self.ledger()
         found = verify(self.journal, self.journal.parent / "head.json", JOURNAL_KEY)
         self.wrong["unproven"] += not found.holds
-        mine = [entry.order for entry in list(ledger.entries.values())[before:]]
-        for state in {state for order in mine for state in states_of(order)}:
+        mine = list(ledger.entries.values())[before:]
+        for state in {state for entry in mine for state in states_of(entry)}:
             self.counts[f"kills_{state}"] += 1
         self.counts["kills"] += 1
         orders = [entry.order for entry in ledger.entries.values()]
@@ -207,14 +216,20 @@ class Killing:
 
     # --- what it does ---
 
-    def place(self, away: int = 0) -> str:
+    def place(self, away: int = 0, quantity: int = 0) -> str:
         """An order unlike any other, near the market or away from it; its name, empty when there is no answer."""
         self.number += 1
         key, draw = f"key-{self.number}", self.chance
         side = draw.choice(("BUY", "SELL"))
         away = away or draw.choice((-100, -100, 2000))  # in points: through the market, or resting
         price = round((self.price + (-away if side == "BUY" else away)) / 5) * 5 + 5 * (self.number % 100)
-        body = {"symbol": SYMBOL, "side": side, "type": "LIMIT", "price": price, "quantity": draw.choice((1, 2, 50))}
+        body = {
+            "symbol": SYMBOL,
+            "side": side,
+            "type": "LIMIT",
+            "price": price,
+            "quantity": quantity or draw.choice((1, 2, 50)),
+        }
         self.asked[key] = body
         try:
             answer = self.http.post("/api/orders", json=body, headers={"Idempotency-Key": key})
@@ -249,12 +264,12 @@ class Killing:
 
     def _until_one_is(self, state: str, before: int) -> None:
         """Until the journal has an order of this life in a state, a few seconds at most."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 12
         while time.monotonic() < deadline:
             mine = list(self.ledger().entries.values())[before:]
-            if any(state in states_of(entry.order) for entry in mine):
+            if any(state in states_of(entry) for entry in mine):
                 return
-            if state in ("PARTIALLY_FILLED", "REJECTED", "UNKNOWN", "FAILED") and self.chance.random() < 0.3:
+            if state in ("REJECTED", "UNKNOWN", "FAILED") and self.chance.random() < 0.1:
                 self.place()
             time.sleep(0.02)
 
@@ -294,12 +309,13 @@ class Killing:
         raise TimeoutError
 
 
-def states_of(order: Order) -> set[str]:
-    """The words for where an order stands."""
-    moving = order.status not in FINAL
+def states_of(entry: Entry) -> set[str]:
+    """The words for where an order stands; a request counts from its record on."""
+    order = entry.order
     found: set[str] = {order.status.value}
-    found |= {"canceling"} if moving and order.canceling else set()
-    found |= {"replacing"} if moving and order.replacing else set()
+    if order.status not in FINAL:
+        found |= {"canceling"} if order.canceling or entry.cancel_wanted else set()
+        found |= {"replacing"} if order.replacing or entry.change else set()
     return found
 
 
@@ -309,7 +325,7 @@ def run(folder: Path, seed: int, kills: int, lives: int | None = None) -> tuple[
     try:
         scene.begin()
         for _ in range(lives or LIVES * kills):
-            scene.live(min(STATES, key=lambda state: scene.counts[f"kills_{state}"]))
+            scene.live(scene.rarest())
             scene.begin()
             scene.look()
             if min(scene.counts[name] for name in KILLS) >= kills:
