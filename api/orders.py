@@ -55,8 +55,7 @@ class OrderManager:
         if request.client is None or request.client.host not in ("127.0.0.1", "::1"):
             headers.pop("x-user-id", None)  # believed on this machine alone, and the next one sees us
         headers["x-correlation-id"] = request.scope.get("state", {}).get("correlation_id") or ""
-        query = request.scope["query_string"].decode()
-        address = f"{self._url}{request.url.path}" + (f"?{query}" if query else "")
+        address = self._address(request)
         try:
             found = await self._client.request(request.method, address, headers=headers, content=await request.body())
         except httpx.ConnectError as error:
@@ -68,6 +67,12 @@ class OrderManager:
         kept = {name: found.headers[name] for name in RETURNED if name in found.headers}
         media_type = kept.pop("content-type", "application/json")
         return Response(found.content, status_code=found.status_code, media_type=media_type, headers=kept)
+
+    def _address(self, request: Request[Any, Any, Any]) -> httpx.URL:
+        # As it was written: what was read of it may hold a `?`, or letters that no address can.
+        raw: bytes = request.scope["raw_path"].partition(b"?")[0]
+        query = request.scope["query_string"]
+        return httpx.URL(self._url).copy_with(raw_path=raw + (b"?" + query if query else b""))
 
     @contextlib.asynccontextmanager
     async def events(self) -> AsyncIterator[ClientConnection]:

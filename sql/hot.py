@@ -21,7 +21,7 @@ from msgspec import Struct
 from psycopg.rows import dict_row
 
 from sql.contract import Table
-from sql.errors import StatementError, StoreUnavailableError, SuspendedError
+from sql.errors import StatementError, StoreUnavailableError, SuspendedError, UnfitValueError
 from sql.windows import Transaction
 
 TIMESTAMP = 1114  # how the PG wire calls a time without a zone
@@ -120,6 +120,8 @@ class HotStore:
             yield
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"QuestDB at {self.url} broke off: {error}") from error
+        except psycopg.DataError as error:  # said before anything was sent: a NUL in a text
+            raise UnfitValueError(f"{error} (statement: {statement[:200]})") from error
         except psycopg.Error as error:
             raise StatementError(f"QuestDB refused: {error} (statement: {statement[:200]})") from error
 

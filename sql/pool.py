@@ -177,7 +177,7 @@ class Pool:
                 return StoreUnavailableError(f"{self.name}: no answer within {STATEMENT_SECONDS} s {where}")
             case psycopg.IntegrityError():
                 return ConflictError(f"{self.name}: {error} {where}", error.diag.constraint_name)
-            case psycopg.DataError() | UnicodeEncodeError():
+            case psycopg.DataError() | psycopg.errors.ProgramLimitExceeded() | UnicodeEncodeError():
                 return UnfitValueError(f"{self.name}: {error} {where}")
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 return StoreUnavailableError(f"{self.name}: PostgreSQL broke off: {error} {where}")

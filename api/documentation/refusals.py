@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.exceptions import ValidationException
 from litestar.utils.scope.state import ScopeState
 
+from api.kernel.bodies import BROKEN
 from api.kernel.errors import InvalidRequestError, problem_of
 
 SHOWN = 200  # characters of a text; what is longer, and what is no plain value, is not sent back
@@ -32,7 +33,7 @@ def _sent(request: Request[Any, Any, Any]) -> dict[str, Any]:
         return sent | state.form
     try:
         body = msgspec.json.decode(state.body) if isinstance(state.body, bytes) else {}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BROKEN:
         body = {}
     return sent | body if isinstance(body, dict) else sent
 

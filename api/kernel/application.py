@@ -10,6 +10,7 @@ from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import errors
+from api.kernel.bodies import BodyRequest
 from api.kernel.deadlines import Deadlines
 from api.kernel.directory import Directory, directory_of
 from api.kernel.documentation import ExactNumbers, openapi
@@ -96,6 +97,7 @@ def create_app(
         ),
         plugins=[ExactNumbers()],
         request_max_body_size=service.max_body_bytes,
+        request_class=BodyRequest,
         logging_config=None,
         debug=False,
     )

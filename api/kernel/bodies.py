@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
+from litestar import Request
 from litestar.dto import AbstractDTO
 from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
@@ -18,6 +19,17 @@ from api.kernel.errors import FieldError, InvalidRequestError, invalid
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 T = TypeVar("T", bound=Struct)
+
+
+class BodyRequest(Request[Any, Any, Any]):
+    """A request whose JSON is refused, not broken off, where it is no UTF-8 or nested without end."""
+
+    async def json(self) -> Any:
+        """The body. Raises InvalidRequestError, and litestar's own error for other faults."""
+        try:
+            return await super().json()
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise _broken(error) from error
 
 
 class Body(AbstractDTO[T], Generic[T]):

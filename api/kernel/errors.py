@@ -83,7 +83,7 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[An
     body = Problem(
         error=detail,
         message=detail,
-        title=HTTPStatus(status).phrase,
+        title=_title(status),
         status=status,
         detail=detail,
         instance=request.url.path,
@@ -124,7 +124,7 @@ def _verdict(request: Request[Any, Any, Any], error: Exception) -> Verdict:
             return 400, str(error), error.errors, {}
         case UpstreamError():
             retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else {}
-            return error.status, error.detail, [], retry
+            return error.status if 400 <= error.status < 600 else 502, error.detail, [], retry
         case ValidationException():
             errors = _fields(request, error)
             return 400, "; ".join(f"{e.field}: {e.message}" for e in errors) or error.detail, errors, {}
@@ -147,6 +147,13 @@ def _sent_as(request: Request[Any, Any, Any], argument: str) -> str:
     known = request.route_handler.parsed_fn_signature.parameters.get(argument)
     definition = known.kwarg_definition if known else None
     return getattr(definition, "name", None) or argument
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # a server behind us may have words of its own, such as 520
+        return "Error"
 
 
 def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:

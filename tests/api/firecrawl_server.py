@@ -28,6 +28,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.say(402, {"success": False, "error": "Payment required: no credits left"})
         if trick == "broken":
             return self.say(500, {"success": False, "error": "An unexpected error occurred"})
+        if trick in ("302", "520"):
+            return self.say(int(trick), b"")
         if trick == "silent":
             return self.say(429, b"")
         if self.path == "/v1/crawl":

@@ -3,6 +3,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import WebSocketDisconnect
 
 from api.kernel.access import INSTALLATION, Caller, actor, scoped
+from api.kernel.gate import _password
 from config.settings import SettingsError
 from tests.api.service import client
 
@@ -28,6 +29,7 @@ LISTED = {"origin": "http://localhost:3103"}
         ("localhost.evil.example", "GET", "/api/items/1", {}, 403),
         ("127.0.0.1.evil.example:8000", "GET", "/api/items/1", {}, 403),
         ("127.0.0.1:8000", "GET", "/api/items/1", FOREIGN, 401),
+        ("127.0.0.1:8000", "GET", "/api/items/1", {"origin": "http://["}, 401),
         ("127.0.0.1:8000", "GET", "/api/items/1", FOREIGN | KEY, 200),
         ("127.0.0.1:8000", "POST", "/api/items", FOREIGN, 403),
         ("127.0.0.1:8000", "POST", "/api/items", FOREIGN | KEY, 403),
@@ -133,6 +135,12 @@ def test_a_key_that_is_no_ascii_is_refused_not_a_crash(settings):
         answer = caller.get("/api/items/1", headers={b"x-api-key": "chavé".encode("latin-1")})
 
     assert answer.status_code == 401
+
+
+def test_a_password_that_is_no_base64_is_a_wrong_one_not_a_crash():
+    words = [_password(word) for word in ("é", "=", "w6k6w6k=")]
+
+    assert words == ["", "", "é"]
 
 
 @pytest.mark.parametrize(("headers", "allowed"), [({}, True), (LOCAL, True), (FOREIGN, False)])

@@ -46,9 +46,10 @@ def test_a_wrong_value_is_400_and_named(settings):
     assert answer.json()["errors"] == [{"field": "times", "message": "Expected `int`, got `str`"}]
 
 
-def test_a_body_that_is_no_json_is_400(settings):
+@pytest.mark.parametrize("body", [b"{", b'{"a": "\xff"}', b'{"a": ' + b"[" * 100_000])
+def test_a_body_that_is_no_json_is_400(settings, body):
     with client(settings) as caller:
-        answer = caller.post("/api/items", content=b"{", headers={"content-type": "application/json"})
+        answer = caller.post("/api/items", content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code == 400
     assert answer.json()["success"] is False

@@ -85,8 +85,9 @@ def test_without_the_realtime_process_it_says_so(settings_in, tmp_path):
     )
     with TestClient(create_app(made, service), base_url="http://127.0.0.1:8000") as client:
         answer = client.post("/api/v1/execute", json=BODY, headers=HOLDER)
+        odd = client.get("/api/orders/%0A%00", headers=HOLDER)
 
-    assert answer.status_code == 503
+    assert answer.status_code == odd.status_code == 503
     assert "orders are not taken" in answer.json()["error"]
 
 

@@ -126,6 +126,8 @@ def test_inner_addresses_never_reach_firecrawl(proxied, upstream):
         ("payment", 402, "no credits left"),
         ("broken", 500, "An unexpected error occurred"),
         ("silent", 429, "status 429"),
+        ("520", 520, "status 520"),
+        ("302", 502, "status 302"),
         ("garbage", 502, "something else than a JSON object"),
         ("list", 502, "something else than a JSON object"),
     ],

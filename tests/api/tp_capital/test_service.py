@@ -215,6 +215,7 @@ def test_registered_bots(http, hot, empty):
 
     assert http.put(f"/telegram/bots/{name}", json={}, headers=ADMIN).status_code == 400
     assert http.put("/telegram/bots/bot-1-none", json=changed, headers=ADMIN).status_code == 404
+    assert http.put("/telegram/bots/bot-%00", json=changed, headers=ADMIN).status_code == 400
     assert http.delete(f"/telegram/bots/{name}", headers=ADMIN).json() == {"status": "ok"}
     assert http.delete(f"/telegram/bots/{name}", headers=ADMIN).status_code == 404
     assert http.get("/telegram/bots").json()["data"] == []
