@@ -69,7 +69,7 @@ async def hub_search(
     question: Annotated[str, QueryParameter(name="q", max_length=200)] = "",
 ) -> Response[str]:
     """Pages that hold the words, with the passage that does."""
-    known, root, words = await hub_shelf.pages(), prefix_of(request.scope), question.strip()
+    known, root, words = await hub_shelf.pages(), prefix_of(request.scope), question.replace("\0", "").strip()
     if not words:
         return _html(rendering.message_html("Search", "What are you looking for?", known, root))
     try:

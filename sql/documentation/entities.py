@@ -3,6 +3,7 @@
 A write and its entry of the audit log are one transaction. Identifiers are those of `tables.py`; values are bound.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from sql.documentation.tables import Entity
 from sql.pool import Connection, Pool, Row
 
 MOST = 1_000  # rows of an answer whose caller named no limit
+
+DASHES = re.compile(r"-(?:\s*-)+")
 
 Direction = Literal["ASC", "DESC"]
 Check = Callable[[Row], None]  # looks at the row as it is, under its lock; raises to leave it so
@@ -123,13 +126,18 @@ def _where(entity: Entity, asked: Asked) -> tuple[str, dict[str, Any]]:
     if asked.search is not None:
         contained = " OR ".join(f"it.{name} ILIKE %(contained)s" for name in entity.searched)
         parts.append(f"(it.search @@ (SELECT documentation.asked(%(search)s)) OR {contained})")
-        values |= {"search": asked.search, "contained": f"%{literal(asked.search)}%"}
+        values |= {"search": question(asked.search), "contained": f"%{literal(asked.search)}%"}
     return (" WHERE " + " AND ".join(parts) if parts else ""), values
 
 
 def literal(text: str) -> str:
     """`text` as a part of a LIKE pattern that means itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def question(text: str) -> str:
+    """`text` with one `-` where many follow each other: PostgreSQL's reader of searches breaks at some thirty."""
+    return DASHES.sub("-", text)
 
 
 def _bound(entity: Entity, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from sql.documentation.entities import literal
+from sql.documentation.entities import literal, question
 from sql.documentation.searching import marked
 from sql.pool import Pool, Row
 
@@ -99,7 +99,7 @@ async def reviews(pool: Pool, days: int) -> list[Row]:
 
 
 def _asked(text: str) -> dict[str, str]:
-    return {"q": text, "contained": f"%{literal(text)}%"}
+    return {"q": question(text), "contained": f"%{literal(text)}%"}
 
 
 def _without(row: Row, *names: str) -> Row:

@@ -18,7 +18,12 @@ async def search(pool: Pool, text: str, kinds: Sequence[str], limit: int) -> tup
     """Rows of each kind with `score` and `highlight` (HTML, escaped, matches in <mark>), and how many match in all."""
     hits = await pool.rows(
         statement("documentation", "search_registry"),
-        {"search": text, "contained": f"%{entities.literal(text)}%", "kinds": list(kinds), "limit": limit},
+        {
+            "search": entities.question(text),
+            "contained": f"%{entities.literal(text)}%",
+            "kinds": list(kinds),
+            "limit": limit,
+        },
     )
     results: dict[str, list[Row]] = {}
     for kind in kinds:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from sql.documentation.entities import literal
+from sql.documentation.entities import literal, question
 from sql.pool import Pool, Row
 
 INSERT = """INSERT INTO documentation.documentation_spec_entries (id, type, source, title, description, path, method)
@@ -49,7 +49,7 @@ async def search(pool: Pool, text: str, filters: Mapping[str, str | None], limit
     """Entries that fit, the best first, with `score`; how many fit in all."""
     values = {name: value for name, value in filters.items() if value}
     more = "".join(f" AND {name} = %({name})s" for name in values if name in ("type", "source"))
-    asked = {"q": text, "contained": f"%{literal(text)}%", "limit": limit}
+    asked = {"q": question(text), "contained": f"%{literal(text)}%", "limit": limit}
     rows = await pool.rows(FOUND.format(more=more), {**values, **asked})
     total = int(rows[0]["total"]) if rows else 0
     return [{name: value for name, value in row.items() if name != "total"} for row in rows], total

@@ -192,7 +192,7 @@ def test_the_hub_shows_pages_with_links_between_them_and_no_script_of_theirs(tog
 
 def test_the_hub_is_searched(together):
     _, hub = together
-    answer = hub.get("/search", params={"q": "ordens -<b>"})
+    answer = hub.get("/search", params={"q": "ordens\0 -<b>"})
 
     assert "1 page for" in answer.text
     assert "<mark>ordens</mark>" in answer.text

@@ -33,6 +33,19 @@ def test_get_search_finds_endpoints_schemas_channels_and_messages(http):
     assert found(q="systems", limit=1)["total"] > 1
 
 
+def test_get_search_takes_dashes_without_end(http):
+    """PostgreSQL's reader of searches has room for 32 of them."""
+    answers = [http.get(path, params={"q": "- -" * 60 + "a"}) for path in ("/api/v1/search", "/api/v1/stats/search")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def test_a_body_nested_without_end_is_400(http):
+    answer = http.post("/api/v1/versions", content=b'{"a":' * 100_000, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("params", [{}, {"q": " "}, {"q": "a", "type": "moon"}, {"q": "a", "limit": 101}])
 def test_get_search_without_words_is_400(http, params):
     answer = http.get("/api/v1/search", params=params)
