@@ -27,6 +27,7 @@ TAGS = ["pages"]
 READ = scoped("documentation:read")
 WRITE = scoped("documentation:write")
 REST_SECONDS = 60.0  # between two readings that somebody asks for
+AGAIN_SECONDS = 10.0  # before a store that was away is asked again
 FACETS_SECONDS = 300.0
 MOST_TAGS = 10
 
@@ -90,14 +91,15 @@ class Library:
         self._facets: tuple[float, dict[str, list[dict[str, Any]]]] | None = None
 
     async def keep_up(self) -> None:
-        """Read the pages anew when they are not those of the index. A store that is away is only logged."""
-        try:
-            last = await pages.last_review(self._pool)
-            found = await anyio.to_thread.run_sync(hub.read, self._folder)
-            if last is None or last["fingerprint"] != hub.fingerprint(found):
-                await self.read_anew(found)
-        except StoreError as error:
-            log.warning("pages_not_indexed", reason=type(error).__name__)
+        """Read the pages anew when they are not those of the index; a store that is away is waited for."""
+        while True:
+            try:
+                await self._kept_up()
+            except StoreError as error:
+                log.warning("pages_not_indexed", reason=type(error).__name__, again_seconds=AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
 
     async def asked_anew(self) -> dict[str, Any]:
         """Read the pages because somebody asks; at most once a minute. Raises TooManyRequestsException."""
@@ -147,6 +149,12 @@ class Library:
             self._facets = (time.monotonic(), await pages.facets(self._pool, ""))
         assert self._facets is not None
         return self._facets[1]
+
+    async def _kept_up(self) -> None:
+        last = await pages.last_review(self._pool)
+        found = await anyio.to_thread.run_sync(hub.read, self._folder)
+        if last is None or last["fingerprint"] != hub.fingerprint(found):
+            await self.read_anew(found)
 
     @property
     def cached(self) -> bool:
