@@ -1,8 +1,10 @@
 """The API documents of this process, their parts as a search knows them, and how two of them differ."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
+import anyio.to_thread
 import msgspec
 import yaml
 from litestar import Litestar, Request
@@ -12,25 +14,41 @@ from api.kernel.openapi import complete
 from sql.messages import ADDRESSES, Ask, Options
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+MADE = "openapi-made"  # in the state of an application
 COMPARED = ("paths", "components", "channels")
 
 Document = Mapping[str, Any]
 
 
-def live(request: Request[Any, Any, Any]) -> tuple[Document, Document]:
-    """OpenAPI and AsyncAPI document of the gateway, or of this service when it runs alone."""
+async def live(request: Request[Any, Any, Any]) -> tuple[Document, Document]:
+    """OpenAPI and AsyncAPI document of the gateway, or of this service when it runs alone. Not to be changed."""
     app: Litestar = request.app.state.get("front", request.app)
+    if MADE not in app.state:  # in a thread: orders pass the same loop. It changes with the program alone.
+        app.state[MADE] = await anyio.to_thread.run_sync(_openapi_of, app)
+    host = request.headers.get("host", "127.0.0.1")
+    return app.state[MADE], _stored(document("TradingSystem stream", host, ADDRESSES, Ask, Options))
+
+
+async def as_yaml(found: Document) -> str:
+    """A document as YAML, in its own order: made once, in a thread, as that takes a second."""
+    return await anyio.to_thread.run_sync(_yaml_of, msgspec.json.encode(found))
+
+
+def _openapi_of(app: Litestar) -> Document:
     openapi = app.openapi_schema.to_schema()
     if "x-complete" not in openapi:
         complete(openapi, app)
-    host = request.headers.get("host", "127.0.0.1")
-    asyncapi = document("TradingSystem stream", host, ADDRESSES, Ask, Options)
-    found: tuple[Document, Document] = msgspec.json.decode(msgspec.json.encode((openapi, asyncapi)))  # as one is stored
-    return found[0], found[1]
+    return _stored(openapi)
 
 
-def as_yaml(found: Document) -> str:
-    """A document as YAML, in its own order."""
+def _stored(found: Any) -> Document:
+    document: Document = msgspec.json.decode(msgspec.json.encode(found))
+    return document
+
+
+@lru_cache(maxsize=8)
+def _yaml_of(made: bytes) -> str:
+    found = msgspec.json.decode(made)
     return yaml.dump(found, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -128,7 +146,7 @@ def _part(found: Document, *names: str) -> dict[str, Any]:
     return dict(found)
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """Without anchors: what stands twice is written twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - its interface

@@ -77,7 +77,8 @@ class Specs:
 
     async def index(self, request: Request[Any, Any, Any]) -> int:
         """Make the index anew; how many parts there are."""
-        entries = {entry["id"]: entry for entry in spec_parts.entries_of(*spec_parts.live(request))}
+        documents = await spec_parts.live(request)
+        entries = {entry["id"]: entry for entry in spec_parts.entries_of(*documents)}
         await specs.replace(self._pool, list(entries.values()))
         self._made = True
         return len(entries)

@@ -6,7 +6,7 @@ import json
 import zipfile
 from typing import Annotated, Any, Literal
 
-import msgspec
+import anyio.to_thread
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
@@ -120,7 +120,7 @@ async def keep_version(
     request: Request[Any, Any, Any], data: JSONBody[NewVersion], documentation_pool: NamedDependency[Pool]
 ) -> Kept:
     """Under the next number."""
-    openapi, asyncapi = spec_parts.live(request)
+    openapi, asyncapi = await spec_parts.live(request)
     number = await specs.keep(documentation_pool, data.type, openapi, asyncapi, actor(request))
     return Kept(version=number, type=data.type, path=f"{PATH}/{number}", specs=_addresses(number))
 
@@ -164,7 +164,7 @@ async def version_spec(
 ) -> Response[str]:
     """As YAML."""
     found = await documents(request, documentation_pool, number)
-    return _yaml(found.openapi if source == "openapi" else found.asyncapi)
+    return await _yaml(found.openapi if source == "openapi" else found.asyncapi)
 
 
 @get(f"{PATH}/compare/{{first:str}}/{{second:str}}", tags=TAGS, summary="Compare", opt=READ, responses=READS)
@@ -181,19 +181,21 @@ async def compare_versions(
 @get("/spec/openapi.yaml", tags=TAGS, summary="OpenAPI, now", opt=READ, responses=READS, media_type=YAML)
 async def openapi_yaml(request: Request[Any, Any, Any]) -> Response[str]:
     """Of everything that this process serves."""
-    return _yaml(spec_parts.live(request)[0])
+    openapi, _ = await spec_parts.live(request)
+    return await _yaml(openapi)
 
 
 @get("/spec/asyncapi.yaml", tags=TAGS, summary="AsyncAPI, now", opt=READ, responses=READS, media_type=YAML)
 async def asyncapi_yaml(request: Request[Any, Any, Any]) -> Response[str]:
     """Of the stream."""
-    return _yaml(spec_parts.live(request)[1])
+    _, asyncapi = await spec_parts.live(request)
+    return await _yaml(asyncapi)
 
 
 @get("/api/v1/docs/status", tags=TAGS, summary="How the documents are", opt=READ, responses=READS)
 async def documents_status(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """`status` is `error` when something is missing in one of them."""
-    openapi, asyncapi = spec_parts.live(request)
+    openapi, asyncapi = await spec_parts.live(request)
     of_openapi, of_asyncapi = spec_parts.issues_of(openapi, asyncapi)
     schemas = openapi.get("components", {}).get("schemas", {})
     endpoints, channels = sum(1 for _ in spec_parts.operations(openapi)), len(asyncapi.get("channels", {}))
@@ -220,7 +222,7 @@ async def documents_status(request: Request[Any, Any, Any]) -> dict[str, Any]:
 @get("/api/v1/docs/check", tags=TAGS, summary="Are the documents well", opt=READ, responses=READS)
 async def documents_check(request: Request[Any, Any, Any]) -> dict[str, str]:
     """In one line."""
-    of_openapi, of_asyncapi = spec_parts.issues_of(*spec_parts.live(request))
+    of_openapi, of_asyncapi = spec_parts.issues_of(*await spec_parts.live(request))
     issues = of_openapi + of_asyncapi
     if issues:
         return {"status": "error", "message": f"{len(issues)} issues, the first: {issues[0]}"}
@@ -237,16 +239,22 @@ async def documents_check(request: Request[Any, Any, Any]) -> dict[str, str]:
 )
 async def documents_download(request: Request[Any, Any, Any]) -> Response[bytes]:
     """openapi.yaml, asyncapi.yaml, schemas/*.json, examples.json."""
-    openapi, asyncapi = spec_parts.live(request)
+    openapi, asyncapi = await spec_parts.live(request)
+    texts = {"openapi.yaml": await spec_parts.as_yaml(openapi), "asyncapi.yaml": await spec_parts.as_yaml(asyncapi)}
+    name = f'attachment; filename="api-documents-{product_version()}.zip"'
+    content = await anyio.to_thread.run_sync(_packed, texts, openapi)
+    return Response(content, media_type="application/zip", headers={"Content-Disposition": name})
+
+
+def _packed(texts: dict[str, str], openapi: spec_parts.Document) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("openapi.yaml", spec_parts.as_yaml(openapi))
-        archive.writestr("asyncapi.yaml", spec_parts.as_yaml(asyncapi))
+        for name, text in texts.items():
+            archive.writestr(name, text)
         for name, schema in openapi.get("components", {}).get("schemas", {}).items():
             archive.writestr(f"schemas/{name}.json", json.dumps(schema, ensure_ascii=False, indent=2))
         archive.writestr("examples.json", json.dumps(spec_parts.examples_of(openapi), ensure_ascii=False, indent=2))
-    name = f'attachment; filename="api-documents-{product_version()}.zip"'
-    return Response(buffer.getvalue(), media_type="application/zip", headers={"Content-Disposition": name})
+    return buffer.getvalue()
 
 
 async def documents(request: Request[Any, Any, Any], pool: Pool, number: str) -> Documents:
@@ -256,7 +264,7 @@ async def documents(request: Request[Any, Any, Any], pool: Pool, number: str) ->
         chosen = [row["version"] for row in kept if number == "latest" or row["type"] == "major"]
         number = chosen[-1] if chosen else kept[-1]["version"] if kept else "base"
     if number in LIVE:
-        openapi, asyncapi = spec_parts.live(request)
+        openapi, asyncapi = await spec_parts.live(request)
         return Documents(version=product_version(), openapi=openapi, asyncapi=asyncapi, at=dt.datetime.now(dt.UTC))
     row = await specs.version(pool, number)
     if row is None:
@@ -268,8 +276,8 @@ def _addresses(number: str) -> dict[str, str]:
     return {source: f"{PATH}/{number}/spec/{source}" for source in ("openapi", "asyncapi")}
 
 
-def _yaml(found: spec_parts.Document) -> Response[str]:
-    return Response(spec_parts.as_yaml(msgspec.to_builtins(found)), media_type=YAML)
+async def _yaml(found: spec_parts.Document) -> Response[str]:
+    return Response(await spec_parts.as_yaml(found), media_type=YAML)
 
 
 HANDLERS = (
