@@ -41,6 +41,18 @@ def test_a_smaller_order_may_always_be_made_smaller(tmp_path):
         assert s.alter(entry, quantity=2).status == 202
 
 
+@pytest.mark.parametrize("source", ["agent", "telegram"])
+def test_who_only_proposes_may_make_an_order_smaller_and_nothing_else_of_it(tmp_path, source):
+    with scene(tmp_path) as s:
+        order = s.place(2).order.id
+        for change in ({"quantity": 3}, {"price": Decimal(130_005)}):
+            reply = s.ask(Alter(caller=Caller(user="x", source=source), answers=answers(), order=order, **change))
+            assert (reply.status, reply.body.split(":")[0]) == (403, "SOURCE")
+
+        reply = s.ask(Alter(caller=Caller(user="x", source=source), answers=answers(), order=order, quantity=1))
+        assert reply.status == 202
+
+
 def test_cancelling_twice_succeeds_and_a_filled_order_cannot_be(tmp_path):
     with scene(tmp_path) as s:
         entry, filled = s.place(), s.place(1, "129990")
