@@ -72,6 +72,8 @@ def ship(traded, hot, warm):
     """All of that day in hot."""
     made = Ship(traded.folder, traded.key, hot, warm, most=7)
     made.shipped()
+    made.shipper._headed_at = float("-inf")  # warm is told now, not some seconds later
+    made.shipped()
     return made
 
 

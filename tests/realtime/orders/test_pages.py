@@ -89,6 +89,18 @@ def test_a_file_under_another_number_is_found(tmp_path):
         Journal(tmp_path, KEY)
 
 
+def test_a_file_that_is_put_aside_while_it_is_proven_is_no_alarm(tmp_path, monkeypatch):
+    written(tmp_path, 2)
+    told = [segments(tmp_path)]
+    written(tmp_path, 1)
+    journal = Journal(tmp_path, KEY)
+    journal.append(CARRIED, {}).result(10)
+    journal.close()
+    monkeypatch.setattr(chain, "segments", lambda folder: told.pop() if told else segments(folder))
+
+    assert holds(tmp_path)
+
+
 @pytest.mark.parametrize("number", ["000000000000", "-5", "6", "\N{SUPERSCRIPT TWO}"])
 def test_a_file_that_no_journal_names_so_is_refused(tmp_path, number):
     """No proof would reach it, and a start would read it."""
