@@ -11,7 +11,7 @@ from msgspec import Struct
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import Hours
 from realtime.orders.positions import Position
-from realtime.orders.risk import Finding, Intent, Known, Limits, Mark, refused
+from realtime.orders.risk import MONEY_DIGITS, Finding, Intent, Known, Limits, Mark, refused
 from realtime.orders.states import Order
 from sql.exchange import instrument_of, market_of, rows_expected
 
@@ -112,7 +112,7 @@ def loss_of(positions: Iterable[Position], market: Market, now: dt.datetime, lim
     open_result, oldest = marked(mine, market)
     if open_result is None or (oldest is not None and now - oldest > limits.mark_age):
         return None
-    return -(sum((p.day_result for p in mine), ZERO) + open_result)
+    return round(-(sum((p.day_result for p in mine), ZERO) + open_result), MONEY_DIGITS)
 
 
 def margin_used(

@@ -15,6 +15,7 @@ from msgspec import Struct
 from realtime.orders.states import Kind, Side
 from sql.exchange import Instrument
 
+MONEY_DIGITS = 6  # averages are divisions: a loss of exactly the limit must not come out as a hair below it
 OPENED = 0  # the exchange's number for a symbol in continuous trading
 
 
@@ -280,7 +281,7 @@ def _daily_loss(intent: Intent, known: Known, limits: Limits) -> Why | None:
     if known.oldest_mark is not None and known.now - known.oldest_mark > limits.mark_age:
         marked = f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago"
         return str(limits.daily_loss), marked, ""
-    loss = -(known.realised + known.open_result)
+    loss = round(-(known.realised + known.open_result), MONEY_DIGITS)
     return None if loss < limits.daily_loss else (f"below {limits.daily_loss}", str(max(loss, Decimal(0))), "")
 
 

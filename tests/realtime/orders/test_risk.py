@@ -90,6 +90,7 @@ REFUSED = [
     ("DUPLICATE", {}, {"open": Open(unknown=1)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-5000)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-3000), "open_result": Decimal(-2000)}, {}),
+    ("DAILY_LOSS", {}, {"realised": Decimal(-4000), "open_result": Decimal("-999.99999999999999999999963")}, {}),
     ("DAILY_LOSS", {}, {"open_result": None}, {}),
     ("DAILY_LOSS", {}, {"oldest_mark": NOW - dt.timedelta(minutes=5)}, {}),
     ("MARGIN", {}, {"margin_used": Decimal(49_000)}, {}),
