@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailableError   nobody answers; try again later
+│   └── UncertainError      the connection broke with a write on its way, which may have been done
 ├── StatementError          the store refused a statement
 ├── ConflictError           a constraint of the store forbids the rows
 ├── UnfitValueError         a value that the store cannot hold: too long, out of range, a NUL
@@ -18,6 +19,10 @@ class StoreError(Exception):
 
 class StoreUnavailableError(StoreError):
     """The store does not answer; nothing is known about the last statement."""
+
+
+class UncertainError(StoreUnavailableError):
+    """The connection broke while a write was on its way: it may have been done."""
 
 
 class StatementError(StoreError):

@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from sql.errors import ConflictError, StatementError, StoreUnavailableError, UnfitValueError
+from sql.errors import ConflictError, StatementError, StoreUnavailableError, UncertainError, UnfitValueError
 
 SIZE = 10
 CONNECT_SECONDS = 3  # libpq counts whole seconds, at least two
@@ -38,8 +38,9 @@ Observer = Callable[[str, str, float], None]  # operation, status, seconds
 class Pool:
     """At most `size` connections to `dsn`; `name` tells people which pool an error or a metric speaks of.
 
-    One event loop uses it. Errors: StoreUnavailableError (away, busy or too slow: nothing is known about the last
-    statement), ConflictError (a constraint), UnfitValueError (a value that PostgreSQL cannot hold), StatementError.
+    One event loop uses it. Errors: StoreUnavailableError (away, busy or too slow: nothing was done), UncertainError (a
+    connection broke with a write on its way: it may have been done), ConflictError (a constraint), UnfitValueError (a
+    value that PostgreSQL cannot hold), StatementError.
     """
 
     def __init__(self, dsn: str, name: str, *, size: int = SIZE, observe: Observer | None = None) -> None:
@@ -66,14 +67,15 @@ class Pool:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        began, status = time.perf_counter(), "error"
+        began, status, ending = time.perf_counter(), "error", False
         connection, generation = await self._taken()
         try:
             async with connection.transaction():
                 yield connection
+                ending = True
             status = "success"
         except (psycopg.Error, UnicodeEncodeError) as error:
-            raise self._translated(error, "a transaction") from error
+            raise self._translated(error, "a transaction", writes=ending) from error
         finally:
             await self._put_back(connection, generation)
             self._tell("transaction", status, began)
@@ -102,7 +104,7 @@ class Pool:
                 await self._put_back(connection, generation)
             status = "success"
         except (psycopg.Error, UnicodeEncodeError) as error:
-            raise self._translated(error, statement) from error
+            raise self._translated(error, statement, writes=operation_of(statement) != "select") from error
         finally:
             self._tell(operation_of(statement), status, began)
         return found
@@ -170,7 +172,7 @@ class Pool:
         if self.observe is not None:
             self.observe(operation, status, time.perf_counter() - began)
 
-    def _translated(self, error: Exception, statement: str) -> Exception:
+    def _translated(self, error: Exception, statement: str, *, writes: bool) -> Exception:
         where = f"(statement: {statement[:200]})"
         match error:
             case psycopg.errors.QueryCanceled():
@@ -180,7 +182,9 @@ class Pool:
             case psycopg.DataError() | psycopg.errors.ProgramLimitExceeded() | UnicodeEncodeError():
                 return UnfitValueError(f"{self.name}: {error} {where}")
             case psycopg.OperationalError() | psycopg.InterfaceError():
-                return StoreUnavailableError(f"{self.name}: PostgreSQL broke off: {error} {where}")
+                broke = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+                kind = UncertainError if broke and writes else StoreUnavailableError
+                return kind(f"{self.name}: PostgreSQL broke off: {error} {where}")
         return StatementError(f"{self.name}: PostgreSQL refused: {error} {where}")
 
 

@@ -16,11 +16,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType, to_builtins
 
-from sql.errors import ConflictError, StoreUnavailableError, SuspendedError, UnfitValueError
+from sql.errors import ConflictError, StoreUnavailableError, SuspendedError, UncertainError, UnfitValueError
 
 RETRY_AFTER_SECONDS = 5
 PROBLEM = "application/problem+json"
 INTERNAL = "Internal server error"
+UNCERTAIN = "uncertain"  # in a request's state: what it asked for may have been done, though its answer is an error
 NO_BODY = "'data'"  # all that litestar says when a body was expected and none came
 MISSING = re.compile(r"^Missing required \w+ parameter '([^']+)'")
 
@@ -80,6 +81,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[An
         logger.error("unhandled_error", method=request.method, path=request.url.path, exc_info=error)
     elif isinstance(error, StoreUnavailableError | SuspendedError):
         logger.warning("store_unavailable", path=request.url.path, reason=str(error))
+        if isinstance(error, UncertainError):
+            request.scope["state"][UNCERTAIN] = True
     body = Problem(
         error=detail,
         message=detail,

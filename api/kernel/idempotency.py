@@ -1,9 +1,11 @@
 """Writes that may be repeated: the same `Idempotency-Key` with the same request gets the same answer, once the effect.
 
 Another request under the key is 422, one that is still at work 409. Answers of 5xx are not kept: nothing came of them,
-so that the same key may be tried again. Answers that hold a secret (`no-store`) are not kept either.
+so that the same key may be tried again, unless a connection broke with the write on its way: then the key stays taken.
+Answers that hold a secret (`no-store`) are not kept either.
 """
 
+import asyncio
 import hashlib
 import re
 import uuid
@@ -17,7 +19,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.kernel.errors import invalid
+from api.kernel.errors import UNCERTAIN, invalid
 from api.kernel.limits import SERVICE
 from config.settings import Settings
 from sql.answers import DATABASE, ROLE, Answer, Answers, Claim, Held
@@ -61,14 +63,17 @@ class Repeats(ASGIMiddleware):
         await self._answered(claim, scope, _again(body, receive), send, next_app)
 
     async def _answered(self, claim: Claim, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        seen = _Seen(send)
+        seen, cut = _Seen(send), False
         try:
             await next_app(scope, receive, seen.send)
+        except asyncio.CancelledError:
+            cut = True  # out of time: nobody knows how far it came
+            raise
         finally:
             try:
                 if seen.worth_keeping:
                     await self._answers.keep(claim, seen.answer())
-                else:
+                elif not (cut or scope.get("state", {}).get(UNCERTAIN)):
                     await self._answers.release(claim)
             except StoreError as error:  # the caller has the answer; a repetition is told that it is not known
                 logger.warning("answer_not_kept", service=claim.service, reason=str(error))
@@ -139,8 +144,8 @@ async def _read(receive: Receive) -> bytes:
     parts, size, more = [], 0, True
     while more:
         message = await receive()
-        if message["type"] != "http.request":
-            break
+        if message["type"] != "http.request":  # half a request must not take the key of the whole one
+            raise HTTPException(status_code=400, detail="the caller left before the whole body had come")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         more = message.get("more_body", False)

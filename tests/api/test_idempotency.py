@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 
 from api.kernel.application import Service, create_app
 from api.kernel.idempotency import answers_of
+from sql.errors import UncertainError
 
 done: list[str] = []
 gate = threading.Event()
@@ -24,6 +25,8 @@ async def make(data: JSONBody[dict[str, str]]) -> Response[dict[str, str | int]]
     done.append(data["name"])
     if data["name"] == "broken":
         raise RuntimeError
+    if data["name"] == "cut":
+        raise UncertainError
     if data["name"] == "slow":
         begun.set()
         while not gate.is_set():
@@ -112,6 +115,37 @@ def test_an_answer_of_4xx_is_kept_and_one_of_5xx_is_not(http):
     assert statuses == [400, 400]
     assert failed == [500, 500]
     assert done == ["broken", "broken"]
+
+
+def test_the_key_of_a_write_that_may_have_been_done_is_not_tried_again(http):
+    headers = keyed()
+    statuses = [http.post("/api/things", json={"name": "cut"}, headers=headers).status_code for _ in range(2)]
+
+    assert statuses == [503, 409]
+    assert done == ["cut"]
+
+
+def test_a_caller_who_leaves_amid_the_body_takes_no_key(ready):
+    app, headers = client_of(ready).app, keyed()
+
+    async def leave():
+        parts = iter([{"type": "http.request", "body": b'{"name"', "more_body": True}, {"type": "http.disconnect"}])
+        named = [(b"host", b"127.0.0.1"), (b"idempotency-key", headers["Idempotency-Key"].encode())]
+        scope = {"type": "http", "method": "POST", "path": "/api/things", "raw_path": b"/api/things", "headers": named}
+        scope |= {"query_string": b"", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 3200)}
+
+        async def come():
+            return next(parts)
+
+        async def go(_):
+            pass
+
+        async with app.lifespan():
+            await app(scope, come, go)
+
+    asyncio.run(leave())
+
+    assert stored(ready, headers) is None
 
 
 def test_an_answer_with_a_secret_is_not_stored(http, ready):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from sql import pool as pools
-from sql.errors import ConflictError, StatementError, StoreUnavailableError, UnfitValueError
+from sql.errors import ConflictError, StatementError, StoreUnavailableError, UncertainError, UnfitValueError
 from sql.pool import Pool, operation_of
 
 
@@ -44,6 +44,7 @@ def test_rows_are_dicts_in_utc_and_statements_become_prepared(engines):
         ("SELECT %s::text AS a", ("\ud800",), UnfitValueError),
         ("SELECT %s::int2 AS a", (70_000,), UnfitValueError),
         ("SELECT pg_terminate_backend(pg_backend_pid())", None, StoreUnavailableError),
+        ("WITH it AS (SELECT pg_terminate_backend(pg_backend_pid())) SELECT * FROM it", None, UncertainError),
     ],
 )
 def test_what_goes_wrong_is_told_in_our_words_and_the_next_statement_is_well(engines, statement, params, error):
@@ -53,6 +54,24 @@ def test_what_goes_wrong_is_told_in_our_words_and_the_next_statement_is_well(eng
         return await pool.one("SELECT 1 AS one")
 
     assert run(engines, body, size=1) == {"one": 1}
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_what_breaks_before_its_commit_was_not_done_and_what_breaks_at_it_may_have_been(engines, ending):
+    async def broken(pool):
+        async with pool.transaction() as connection:
+            other = Pool(engines.postgres.admin_dsn("frontend_apps"), "other")
+            await other.rows("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+            await other.close()
+            if not ending:
+                await connection.execute("SELECT 1")
+
+    async def body(pool):
+        with pytest.raises(StoreUnavailableError) as found:
+            await broken(pool)
+        return found.type
+
+    assert run(engines, body, size=1) is (UncertainError if ending else StoreUnavailableError)
 
 
 def test_a_constraint_is_named_and_its_transaction_leaves_nothing(engines):
