@@ -5,6 +5,7 @@ Addresses of this machine and its network never reach Firecrawl (`api.kernel.tar
 
 import contextlib
 import datetime as dt
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ from api.kernel.application import Service
 from api.kernel.bodies import Body
 from api.kernel.errors import InvalidRequestError, UpstreamError, invalid, problem_of, responses
 from api.kernel.fetch import Door, RefusedTargetError, UnresolvedError
-from api.kernel.health import product_version
+from api.kernel.health import Checks, product_version
 from config.settings import Settings
 
 ID = "firecrawl-proxy"
@@ -276,16 +277,19 @@ def _known(status: str) -> str:
 def firecrawl_proxy(settings: Settings, *, firecrawl: Firecrawl | None = None) -> Service:
     """The service of port 3600."""
     asked = firecrawl or Firecrawl(settings)
+    shown = re.sub(r"(?<=://)[^/@]*@", "", asked.base_url)  # without a password
+    checks = Checks({"firecrawl": asked.reachable})  # anybody may ask: Firecrawl is asked once a second at most
     began = time.monotonic()
 
     @get("/health", opt=OPEN, tags=["health"], summary="Health of the proxy, and whether Firecrawl is reached")
     async def health() -> Done:
         """Always 200: a proxy whose Firecrawl is away is alive, and says so."""
+        found = (await checks.findings())["firecrawl"]
         return Done(
             data={
                 "service": ID,
                 "status": "ok",
-                "firecrawl": {"reachable": await asked.reachable(), "baseUrl": asked.base_url},
+                "firecrawl": {"reachable": found.status == "ok", "baseUrl": shown},
                 "uptime": round(time.monotonic() - began, 1),
                 "timestamp": dt.datetime.now(dt.UTC),
             }
@@ -312,5 +316,6 @@ def firecrawl_proxy(settings: Settings, *, firecrawl: Firecrawl | None = None) -
         collectors=asked.figures.collectors,
         parts={"firecrawl": asked},
         tags={"firecrawl": "Pages of the web as text"},
+        max_body_bytes=2_000_000,
         lifespans=[closing],
     )

@@ -24,6 +24,8 @@ class Market:
     def __init__(self, hot: HotStore) -> None:
         self._hot = hot
         self._kept: dict[Any, tuple[float, asyncio.Task[Any]]] = {}
+        self._counted: tuple[float, dict[str, TableHealth]] = (float("-inf"), {})
+        self._counting = asyncio.Lock()
 
     async def rows(self, kind: type[Row], question: Callable[..., market.Rows], *args: Any, **wanted: Any) -> list[Any]:
         """What a function of `sql.market` finds, as rows of `kind`. Raises StoreError when it cannot be asked twice."""
@@ -44,9 +46,13 @@ class Market:
         return await anyio.to_thread.run_sync(self._hot.ready)
 
     async def tables(self) -> dict[str, TableHealth]:
-        """What each table holds."""
-        found = await anyio.to_thread.run_sync(market.counts, self._hot)
-        return {name: msgspec.convert(told, TableHealth) for name, told in found.items()}
+        """What each table holds; counted at most every two seconds."""
+        async with self._counting:
+            if time.monotonic() - self._counted[0] > KEPT_SECONDS:
+                found = await anyio.to_thread.run_sync(market.counts, self._hot)
+                held = {name: msgspec.convert(told, TableHealth) for name, told in found.items()}
+                self._counted = (time.monotonic(), held)
+            return self._counted[1]
 
     async def _asked(self, kind: type[Row], question: Any, args: Any, wanted: Any) -> list[Row]:
         async for attempt in stamina.retry_context(

@@ -134,11 +134,15 @@ def test_a_wrong_filter_is_400_with_the_correlation_id(caller, path, params):
     assert answer.json()["correlationId"] == answer.headers["x-correlation-id"] == "abc-7"
 
 
-def test_health_counts_tables_when_asked(caller):
+def test_health_counts_tables_when_asked_and_not_at_once_again(caller, monkeypatch):
+    asked, counts = [], market.counts
+    monkeypatch.setattr(market, "counts", lambda hot: (asked.append(1), counts(hot))[1])
     plain, detailed = caller.get("/health").json(), caller.get("/health", params={"detailed": "true"}).json()
+    again = caller.get("/health", params={"detailed": "true"}).json()
 
     assert plain == {"status": "ok", "service": "b3-market-data", "questdb": True}
     assert detailed["status"] == "ok"
+    assert (again, len(asked)) == (detailed, 1)
     assert set(detailed["tables"]) == {table.name for table in MARKET}
     assert detailed["tables"]["b3_adjustments"] == {"ok": True, "count": 4, "lastTs": "2025-11-20T03:00:00Z"}
     assert caller.get("/").json()["status"] == "ok"
