@@ -33,6 +33,7 @@ READINESS = "/v0/health/readiness"
 READINESS_SECONDS = 1.5
 MARGIN_SECONDS = 5.0  # Firecrawl's own time-out comes first, and says more
 MAX_WORDS = 500
+MAX_BODY_BYTES = 2 << 20
 
 ENDPOINTS = {"scrape": "/api/v1/scrape", "crawl": "/api/v1/crawl", "crawlStatus": "/api/v1/crawl/{id}"}
 DESCRIPTION = """Reads pages of the web through a Firecrawl server of yours (`FIRECRAWL_PROXY_BASE_URL`).
@@ -318,4 +319,5 @@ def firecrawl_proxy(settings: Settings, *, firecrawl: Firecrawl | None = None) -
         tags={"firecrawl": "Pages of the web as text"},
         max_body_bytes=2_000_000,
         lifespans=[closing],
+        max_body_bytes=MAX_BODY_BYTES,
     )

@@ -1,4 +1,4 @@
-"""`GET /health` of port 3400 in the original's words; on the gateway it stands below the service's prefix."""
+"""`GET /health` of port 3400 in the original's words; the gateway tells of it in its own."""
 
 import datetime as dt
 from typing import Literal

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sql.answers import Answers
     from sql.pool import Pool
 
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 1 << 20
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 

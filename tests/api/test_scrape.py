@@ -111,6 +111,16 @@ def test_wrong_values_are_named_as_the_originals_clients_read_them(proxied, upst
     assert upstream.asked == []
 
 
+def test_a_body_may_have_two_megabytes(proxied, upstream):
+    """POST /api/v1/scrape"""
+    client, page = proxied(), {"url": "https://example.com"}
+    statuses = [
+        client.post("/api/v1/scrape", json=page | {"more": "x" * size}).status_code for size in (2_000_000, 2 << 20)
+    ]
+
+    assert statuses == [200, 413]
+
+
 def test_inner_addresses_never_reach_firecrawl(proxied, upstream):
     client = proxied(addresses=[PUBLIC, "10.0.0.7"], most=1000)
     for host in (*LOOPBACK_WRITTEN, *PRIVATE, "a-name-that-leads-inside.example.com"):

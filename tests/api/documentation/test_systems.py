@@ -2,7 +2,12 @@
 
 import uuid
 
+import msgspec
 import pytest
+from litestar.testing import TestClient
+
+from api.documentation.service import documentation
+from api.kernel.application import create_app
 
 FIELDS = {
     "id", "name", "type", "description", "url", "status", "owner", "tags", "metadata", "version", "icon", "color",
@@ -203,3 +208,17 @@ def test_health(http):
 
     assert (body["status"], body["service"], body["ok"]) == ("ok", "documentation-api", True)
     assert (body["database"]["engine"], body["database"]["status"]) == ("postgres", "healthy")
+
+
+def test_health_without_a_database(engines, free_tcp_port):
+    """GET /health, GET /api/v1/systems: 503"""
+    settings = msgspec.structs.replace(engines, postgres=msgspec.structs.replace(engines.postgres, port=free_tcp_port))
+    with TestClient(create_app(settings, documentation(settings)), base_url="http://127.0.0.1:3400") as client:
+        health, systems = client.get("/health"), client.get("/api/v1/systems")
+    body = health.json()
+
+    assert (health.status_code, body["status"], body["database"]["status"]) == (503, "error", "error")
+    assert "does not answer" in body["error"]
+    assert (systems.status_code, systems.json()["success"]) == (503, False)
+    assert systems.headers["retry-after"]
+    assert str(free_tcp_port) not in health.text + systems.text
