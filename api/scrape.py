@@ -317,7 +317,6 @@ def firecrawl_proxy(settings: Settings, *, firecrawl: Firecrawl | None = None) -
         collectors=asked.figures.collectors,
         parts={"firecrawl": asked},
         tags={"firecrawl": "Pages of the web as text"},
-        max_body_bytes=2_000_000,
         lifespans=[closing],
         max_body_bytes=MAX_BODY_BYTES,
     )
