@@ -14,7 +14,7 @@ from api.tp_capital.diary import Diary
 from api.tp_capital.link import Link, pause_after
 from api.tp_capital.metrics import SignalMetrics
 from api.tp_capital.telegram_client import ALLOWED, bot_of, update_of, updates
-from sql.errors import StatementError, StoreError
+from sql.errors import StatementError, StoreError, UnfitValueError
 
 logger = structlog.get_logger("api.tp_capital")
 
@@ -75,7 +75,7 @@ class Poller:
                 await self._take(bot, update)
             except StoreError as error:
                 tries += 1
-                refusals += isinstance(error, StatementError)
+                refusals += isinstance(error, StatementError | UnfitValueError)
                 if refusals >= PATIENCE:
                     self._diary.tell("error", "update left out: the store refuses it", update=update.update_id)
                     return

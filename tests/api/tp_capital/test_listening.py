@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import SettingsError
-from sql.errors import StatementError, StoreUnavailableError
+from sql.errors import StatementError, StoreUnavailableError, UnfitValueError
 from sql.signals import SignalStore
 from tests.api.tp_capital.bot_api import posting
 from tests.api.tp_capital.conftest import FORWARDER, TOKEN
@@ -134,7 +134,7 @@ def test_a_store_that_is_away_is_waited_for_and_no_update_is_confirmed_before(re
         assert metric(http, "tpcapital_gateway_messages_processed_total", status="failed") == 12
         assert metric(http, "tp_capital_questdb_errors_total") == 12
 
-        troubles += [StatementError("this very row")] * 10
+        troubles += [StatementError("this very row"), UnfitValueError("and it is odd")] * 5
         telegram.post(CHANNEL, SIGNAL)
         telegram.post(CHANNEL, SIGNAL.replace("PETR4", "VALE3"))
         confirmed(telegram)
