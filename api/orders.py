@@ -25,6 +25,8 @@ TIMEOUT = httpx.Timeout(20, connect=2)
 SENT = (
     "x-api-key",
     "authorization",
+    "cookie",
+    "x-csrf-token",
     "content-type",
     "accept",
     "idempotency-key",

@@ -1,5 +1,6 @@
 """Orders through the gateway: the caller's own key decides, bytes and statuses come back as they were answered."""
 
+import contextlib
 import datetime as dt
 import socket
 import threading
@@ -11,6 +12,7 @@ import uvicorn
 from litestar.testing import TestClient
 from msgspec import structs
 
+from api.kernel import sessions
 from api.kernel.application import Service, create_app
 from api.orders import OrderManager, order_events, orders
 from realtime.orders.prices import Prices
@@ -42,8 +44,19 @@ def gateway(settings_in, tmp_path):
     while not (server.started and loop.agreement.agreed("1:0042")):
         time.sleep(0.01)
     manager = OrderManager(made)
+
+    @contextlib.asynccontextmanager
+    async def closing(_):
+        yield
+        await manager.close()
+
     service = Service(
-        id="api-gateway", title="t", description="d", handlers=[orders, order_events], parts={"order_manager": manager}
+        id="api-gateway",
+        title="t",
+        description="d",
+        handlers=[orders, order_events],
+        parts={"order_manager": manager},
+        lifespans=[closing],
     )
     with TestClient(create_app(made, service), base_url="http://127.0.0.1:8000") as client:
         yield client, server
@@ -72,6 +85,16 @@ def test_an_order_goes_through_with_its_key_and_comes_back_as_it_was_answered(ga
     assert client.post("/api/v1/execute", json={**BODY, "qty": 1}, headers=HOLDER).status_code == 400
     assert client.delete(f"/api/orders/{name}", headers=HOLDER).json()["data"]["status"] == "CANCELED"
     assert client.get("/api/risk/limits").json()["data"]["version"] == 1
+
+
+def test_a_page_orders_by_its_session_and_only_with_the_word_of_the_session(gateway):
+    client, _ = gateway
+    session = {"cookie": sessions.cookie(KEY, "/", sessions.INSTALLATION).partition(";")[0]}
+    without = client.post("/api/v1/execute", json=BODY, headers=session)
+    session[sessions.CSRF_HEADER] = sessions.csrf_token(KEY, sessions.INSTALLATION)
+    ordered = client.post("/api/v1/execute", json=BODY, headers=session)
+
+    assert (without.status_code, ordered.status_code) == (403, 202)
 
 
 def test_without_the_realtime_process_it_says_so(settings_in, tmp_path):
