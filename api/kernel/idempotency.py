@@ -29,7 +29,7 @@ from sql.pool import Pool
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
-BODY_BYTES = 2_000_000  # a request with a key is read whole, to compare it
+BODY_BYTES = 2 << 20  # a request with a key is read whole, to compare it
 KEPT_HEADERS = ("content-type", "etag", "location", "last-modified")
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
