@@ -5,6 +5,7 @@ and an observer who knows only arrivals, fills and limits looks for a doubled or
 order that left after the kill switch was pulled.
 """
 
+import contextlib
 import random
 import shutil
 from collections import Counter
@@ -131,16 +132,27 @@ class Broken(Scene):
 
     def killed(self) -> None:
         """Start again from the bytes that were on the disk at the kill, no matter what waited to be written."""
-        head, journal = self.folder / "head.json", self.folder / "journal.jsonl"
-        kept = [(path, path.read_bytes() if path.is_file() else None) for path in (head, journal)]
+        kept = self._on_disk()
         self.loop.chronicle.close()
         self.switch.close()
-        for path, content in kept:
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.write_bytes(content)
+        for path in self._files() - kept.keys():  # a page that was turned while the journal closed
+            path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
         self.start()
+
+    def _files(self) -> set[Path]:
+        return {*self.folder.glob("journal*.jsonl"), *self.folder.glob("head.json")}
+
+    def _on_disk(self) -> dict[Path, bytes]:
+        """The journal's files at one instant: its thread may be turning a page just now. The head is read first, for it
+        may lag behind and never lead."""
+        while True:
+            files = self._files()
+            with contextlib.suppress(FileNotFoundError):
+                kept = {path: path.read_bytes() for path in sorted(files, key=lambda path: path.name)}
+                if self._files() == files:
+                    return kept
 
     # --- what it does ---
 
