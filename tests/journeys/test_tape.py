@@ -163,7 +163,9 @@ def test_the_ledger_tells_the_story_of_each_gap(plugged, day):
     for gap in back:
         events = [word["event"] for word in gap["story"]]
         assert events[0] == "found"
-        assert gap["state"] == "vacant" or {"asked", "answered", "filled"} <= set(events)
+        # A relay that is killed between storing an answer and telling of it finds the trades back when it starts again.
+        assert gap["state"] == "vacant" or {"asked", "filled"} <= set(events)
+        assert gap["state"] == "vacant" or {"answered", "back"} & set(events)
     assert any(gap["state"] in ("missing", "unfillable") for gap in gaps if gap["symbol"] == "DEMO4")
 
 

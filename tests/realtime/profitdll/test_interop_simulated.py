@@ -77,7 +77,7 @@ def test_every_trade_of_a_load_arrives_once():
         """
 for ticker, exchange in (("WINZ26", "F"), ("WDOZ26", "F"), ("PETR4", "B"), ("VALE3", "B"), ("ITUB4", "B")):
     dll.subscribe(ticker, exchange)
-until(lambda: simulated()["done"] == 1)
+until(lambda: simulated()["done"] == 1 and simulated()["queue_depth"] == 0)  # made, and called back with
 for _ in range(10):
     turn()
 dll.close()
