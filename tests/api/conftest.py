@@ -3,7 +3,6 @@
 import datetime as dt
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,9 +13,10 @@ import msgspec
 import polars as pl
 import pytest
 
+from config import manifest
 from config.settings import ROOT, Settings
 from launcher import engines as embedded
-from launcher import migrations
+from launcher import instance, migrations
 from launcher.report import Silent
 from sql import stores
 from sql.archive import archive_table
@@ -98,13 +98,12 @@ def url(tape_engines: Settings, process_environment_of: Callable[[Settings], dic
 def gateway_beside(
     tape_engines: Settings, process_environment_of: Callable[[Settings], dict[str, str]]
 ) -> Callable[..., "running_api"]:
-    """Makes a further gateway on the same engines, on a port of its own, with other variables."""
+    """Makes a further gateway on the same engines, it and its services on ports of their own, with other variables."""
 
     def make(**variables: str) -> "running_api":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = msgspec.structs.replace(tape_engines, ports={**tape_engines.ports, "api-gateway": port})
+        mine = [s.id for s in manifest.services() if "api-gateway" in (s.id, s.served_by)]
+        ports = dict(zip(mine, instance.free_ports(len(mine)), strict=True))
+        settings = msgspec.structs.replace(tape_engines, ports={**tape_engines.ports, **ports})
         return running_api(settings, process_environment_of(settings) | variables)
 
     return make
