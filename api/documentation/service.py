@@ -15,6 +15,7 @@ from api.documentation import (
     links,
     page_health,
     probes,
+    registered,
     spec_search,
     spec_versions,
     stats,
@@ -49,6 +50,7 @@ TAGS = {
 }
 HANDLERS = (
     *systems.HANDLERS,
+    *registered.HANDLERS,
     *probes.HANDLERS,
     *ideas.HANDLERS,
     *links.HANDLERS,

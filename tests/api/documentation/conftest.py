@@ -17,12 +17,27 @@ KEY = "the-admin-key"
 TABLES = ("systems", "ideas", "links", "files", "audit_log")
 
 
+DOCUMENTS = {
+    "/docs/openapi.json": b'{"openapi": "3.1.0", "info": {"title": "Theirs", "version": "1"}, "paths": {}}',
+    "/other.json": b'{"openapi": "3.0.0", "info": {"title": "Other", "version": "1"}, "paths": {}}',
+    "/words": b"<html>",
+    "/huge": b" " * 5_000_001,
+}
+
+
 class Answers(BaseHTTPRequestHandler):
     """`/STATUS` is answered with that status, `/away` not at all."""
 
     def do_GET(self):
         if self.path == "/away":
             self.connection.close()
+            return
+        if self.path in DOCUMENTS:
+            content = DOCUMENTS[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
             return
         self.send_response(int(self.path.strip("/") or 200))
         if self.path == "/302":
