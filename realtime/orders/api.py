@@ -258,18 +258,21 @@ async def cancel_all(
     status_code=202,
     tags=["orders"],
     summary="Cancel, then close positions at the market",
-    responses=responses(400, 401),
+    responses={**responses(400, 401), 403: REFUSED[403]},
 )
 async def flatten(
     request: Request[Any, Any, Any],
     data: JSONBody[ScopeBody],
     orders: NamedDependency[OrderLoop],
     x_source: SourceHeader = None,
-) -> dict[str, Any]:
-    """Positions are closed when nothing works in their symbol any more and the broker holds what we hold."""
+) -> Response[dict[str, Any]]:
+    """Positions are closed when nothing works in their symbol any more and the broker holds what we hold.
+
+    403: `data.orders` are being cancelled, and a check lets no closing order leave for `data.notClosed`.
+    """
     caller = caller_of(request, None, x_source, None)
     done = await asked(orders, Flatten(caller=caller, account=data.account, symbol=data.symbol, reason=data.reason))
-    return envelope({"orders": list(done.orders), "closing": [each for each in done.text.split(", ") if each]})
+    return Response(shapes.flattened(done), status_code=202 if done.refusal is None else 403)
 
 
 @post(
@@ -340,7 +343,7 @@ async def asked(orders: OrderLoop, command: Any) -> Any:
     """The loop's answer to a command. Raises HTTPException."""
     try:
         future = asyncio.wrap_future(orders.ask(command))
-        stays = isinstance(command, Cancel | CancelAll)  # wanted even when nobody waits for the answer any more
+        stays = isinstance(command, Cancel | CancelAll | Flatten)  # wanted even when nobody waits for the answer
         return await asyncio.wait_for(asyncio.shield(future) if stays else future, ANSWER_SECONDS)
     except CommandError as error:
         raise HTTPException(str(error), status_code=error.status) from error

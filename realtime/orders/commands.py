@@ -112,6 +112,7 @@ class Done(Struct, frozen=True, kw_only=True):
     orders: tuple[str, ...] = ()  # that are asked to end, or changed
     order: Order | None = None
     text: str = ""
+    refusal: Finding | None = None  # the part of it that a check let not happen
 
 
 class CommandError(Exception):

@@ -39,7 +39,7 @@ from realtime.orders.commands import (
     SetLimits,
 )
 from realtime.orders.day import Day
-from realtime.orders.decisions import Market, loss_of
+from realtime.orders.decisions import Market, loss_of, source_finding
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground, Ways
 from realtime.orders.hearing import Hearing
@@ -149,7 +149,11 @@ class OrderLoop:
             raise Busy from error
 
     def pull(self, reason: str, caller: Caller, *, flatten: bool = False) -> Latch:
-        """Pull the kill switch: when this returns no order begins to leave; the cancelling goes on behind it."""
+        """Pull the kill switch: when this returns no order begins to leave; the cancelling goes on behind it.
+
+        Whose orders may not leave can pull it, and is not heard in that positions should be closed.
+        """
+        flatten = flatten and source_finding(caller.source).passed
         latch = self.switch.pull(Latch(reason=reason, by=caller.user, at=self.chronicle.now(), flatten=flatten))
         self.ask(Pull(caller=caller))
         return latch
@@ -307,17 +311,18 @@ class OrderLoop:
         return Done(orders=tuple(entry.order.id for entry in wanted))
 
     def _flatten(self, command: Flatten) -> Done:
-        keys = {
-            (p.account, p.symbol)
+        """What works is cancelled, whoever asks; positions are closed by those whose orders may leave."""
+        held = [
+            p
             for p in self.chronicle.ledger.positions.values()
             if p.net and command.account in (None, p.account) and command.symbol in (None, p.symbol)
-        }
+        ]
         done = self._cancel_all(
             CancelAll(caller=command.caller, account=command.account, symbol=command.symbol, reason="flatten")
         )
-        for account, symbol in keys:
-            self.winding.flatten(account, symbol, command.caller, command.reason)
-        return structs.replace(done, text=", ".join(sorted(symbol for _, symbol in keys)))
+        refusals = [self.winding.flatten(p, command.caller, command.reason) for p in held]
+        symbols = ", ".join(sorted({p.symbol for p in held}))
+        return structs.replace(done, text=symbols, refusal=next(filter(None, refusals), None))
 
     def _pulled(self, command: Pull) -> Done:
         before = self.winding.cancelled

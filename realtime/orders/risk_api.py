@@ -18,7 +18,7 @@ from api.kernel.limits import FREE
 from realtime.orders import shapes
 from realtime.orders.api import SourceHeader, asked, caller_of, envelope
 from realtime.orders.commands import Release, SetLimits
-from realtime.orders.decisions import loss_of, marked
+from realtime.orders.decisions import loss_of, marked, source_finding
 from realtime.orders.limits import Change, Hours, LimitsError, check
 from realtime.orders.loop import OrderLoop
 from realtime.orders.shapes import LimitsBody, ReleaseBody, SwitchBody
@@ -98,7 +98,8 @@ async def pull(
 ) -> dict[str, Any]:
     """When this answers, no order begins to leave; cancelling goes on until the broker lists nothing that works.
 
-    Repeating it gives the state. Whoever has `risk:write` may pull: all roles but viewers, and keys of agents.
+    Repeating it gives the state. Whoever has `risk:write` may pull: all roles but viewers, and keys of agents, whose
+    wish to flatten is refused: `flattenRefused` says why.
     """
     before = orders.switch.latch
     working = len(orders.chronicle.ledger.working)
@@ -107,11 +108,14 @@ async def pull(
         caller = structs.replace(caller, user=data.operator)
     latch = await anyio.to_thread.run_sync(partial(orders.pull, data.reason, caller, flatten=data.flatten))
     found = _switch(orders)
-    told = {
+    told: dict[str, Any] = {
         "ordersCanceled": 0 if before is not None else working,
         "status": ACTIVATED,
         "timestamp": shapes.stamp(latch.at),
     }
+    finding = source_finding(caller.source)
+    if data.flatten and not finding.passed:
+        told["flattenRefused"] = shapes.refusal_of(finding)["message"]
     return {**told, **envelope({**found, **told})}
 
 

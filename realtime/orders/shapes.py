@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from realtime.orders.commands import Done
 from realtime.orders.entries import Entry, OwnFill
 from realtime.orders.limits import Stricter
 from realtime.orders.positions import Position
@@ -246,6 +247,17 @@ def refusal_of(finding: Finding, checks: Mapping[str, str] | None = None) -> dic
         },
         **({"checks": dict(checks)} if checks else {}),
     }
+
+
+def flattened(done: Done) -> dict[str, Any]:
+    """What is being cancelled, and which positions will be closed or not."""
+    symbols = [each for each in done.text.split(", ") if each]
+    data = {"orders": list(done.orders), "ordersCanceled": len(done.orders), "closing": symbols, "notClosed": []}
+    if done.refusal is None:
+        return {"success": True, "data": data}
+    found = refusal_of(done.refusal)
+    said = f"{len(done.orders)} orders are being cancelled; {', '.join(symbols)} not closed: {found['error']}"
+    return {**found, "error": said, "message": said, "data": {**data, "closing": [], "notClosed": symbols}}
 
 
 def executed(order: Order, emulated: str) -> Reply:

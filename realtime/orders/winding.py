@@ -12,11 +12,13 @@ from realtime.orders import records
 from realtime.orders.broker import AccountId, BrokerError
 from realtime.orders.changes import Changes
 from realtime.orders.commands import Answers, CommandError, Place
+from realtime.orders.decisions import source_finding
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground
 from realtime.orders.positions import Position
-from realtime.orders.records import Caller, Reply
+from realtime.orders.records import Caller, Reply, Source
 from realtime.orders.requests import Requests
+from realtime.orders.risk import Finding, refused
 from realtime.orders.states import Order, Side
 from realtime.orders.switch import Latch
 
@@ -48,9 +50,14 @@ class Winding:
         """Whether something is still to be done."""
         return bool(self._flats) or (self._ground.switch.latch is not None and not self._done)
 
-    def flatten(self, account: str, symbol: str, caller: Caller, reason: str) -> None:
-        """Cancel what works in a symbol, then close its position."""
-        self._flats[account, symbol] = (caller, reason)
+    def flatten(self, position: Position, caller: Caller, reason: str) -> Finding | None:
+        """Cancel what works in a symbol, then close its position. What refuses the closing already is said at once."""
+        refusal = self._refusal(caller.source)
+        if refusal is None:
+            self._flats[position.account, position.symbol] = (caller, reason)
+        else:
+            self._requests.place(_closing_order(position, caller))  # which records what refused it
+        return refusal
 
     def turn(self) -> None:
         """Do what can be done now."""
@@ -170,6 +177,13 @@ class Winding:
     def _old(self, entry: Entry) -> bool:
         return (self._ground.now() - entry.made_at).total_seconds() > OWN_SECONDS
 
+    def _refusal(self, source: Source) -> Finding | None:
+        """What lets no closing order of a source leave, however long it waits."""
+        latch, finding = self._ground.switch.latch, source_finding(source)
+        if not finding.passed:
+            return finding
+        return refused("KILL_SWITCH", "off", f"on: {latch.reason}") if latch else None
+
     def _flat(self, account: str, symbol: str, caller: Caller, reason: str) -> None:
         working = [
             e
@@ -188,23 +202,26 @@ class Winding:
             self._ground.agreement.soon()
             return
         del self._flats[account, symbol]
-        place = Place(
-            caller=Caller(user=caller.user, source=caller.source, correlation_id=caller.correlation_id),
-            answers=SILENT,
-            symbol=symbol,
-            side=_closing(position),
-            kind="MARKET",
-            quantity=abs(position.net),
-            account=account,
-            closes=True,
-        )
         try:
-            reply = self._requests.place(place)
+            reply = self._requests.place(_closing_order(position, caller))
         except CommandError as error:
             log.error("position_not_closed", symbol=symbol, reason=str(error))  # noqa: TRY400
         else:
             if reply.status != 202:
                 log.error("position_not_closed", symbol=symbol, reason="a check refused; see the refusals")
+
+
+def _closing_order(position: Position, caller: Caller) -> Place:
+    return Place(
+        caller=Caller(user=caller.user, source=caller.source, correlation_id=caller.correlation_id),
+        answers=SILENT,
+        symbol=position.symbol,
+        side=_closing(position),
+        kind="MARKET",
+        quantity=abs(position.net),
+        account=position.account,
+        closes=True,
+    )
 
 
 def _closing(position: Position) -> Side:

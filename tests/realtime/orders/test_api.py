@@ -221,6 +221,26 @@ def test_an_ambiguous_order_shows_as_submitted_and_says_so_and_a_person_rules(ru
     assert running.order(name)["status"] == "CANCELED"
 
 
+def test_flatten_of_an_agent_says_what_it_cancels_and_what_is_not_closed(running):
+    running.post("/api/orders", NEW)
+    running.broker.fill("EX1", 2)
+    running.loop._broker.wake()
+    running.until(lambda: running.client.get("/api/v1/positions").json())
+    name = running.post("/api/orders", {**NEW, "price": 129990}).json()["data"]["orderId"]
+    answer = running.post("/api/orders/flatten", {}, **{"X-Source": "agent"})
+    told = answer.json()
+    assert (answer.status_code, told["success"], told["details"]["check"]) == (403, False, "SOURCE")
+    assert told["data"] == {"orders": [name], "ordersCanceled": 1, "closing": [], "notClosed": ["WINX99"]}
+    assert "1 orders are being cancelled; WINX99 not closed: SOURCE" in told["error"]
+    running.until(lambda: running.order(name)["status"] == "CANCELED")
+    pulled = running.post("/api/risk/kill-switch", {"reason": "odd", "flatten": True}, **{"X-Source": "agent"})
+
+    assert (pulled.status_code, pulled.json()["data"]["flatten"]) == (200, False)
+    assert pulled.json()["flattenRefused"].startswith("SOURCE")
+    answer = running.post("/api/orders/flatten", {})
+    assert (answer.status_code, answer.json()["details"]["check"]) == (403, "KILL_SWITCH")
+
+
 def test_what_lowers_risk_is_never_kept_waiting_by_other_requests(running):
     made = structs.replace(running.settings, access=structs.replace(running.settings.access, rate_limit_max=1))
     name = running.post("/api/orders", NEW).json()["data"]["orderId"]

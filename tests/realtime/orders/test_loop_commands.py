@@ -28,6 +28,65 @@ def test_flatten_cancels_and_then_closes(tmp_path):
         assert len(s.exchange.arrivals) == 3
 
 
+AGENT = Caller(user="analyst", source="agent")
+
+
+@pytest.mark.parametrize(("caller", "check"), [(AGENT, "SOURCE"), (ANA, "KILL_SWITCH")])
+def test_what_lets_no_closing_order_leave_is_said_at_once_and_what_works_is_cancelled(tmp_path, caller, check):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        working = s.place(1, "129990")
+        if check == "KILL_SWITCH":
+            s.loop.pull("a person asked", ANA)
+        done = s.ask(Flatten(caller=caller, symbol=SYMBOL))
+        s.settle(3)
+
+        assert (done.refusal.code, done.text) == (check, SYMBOL)
+        assert working.order.status is Status.CANCELED
+        assert s.ledger.nets("1:0042") == {SYMBOL: 2}
+        assert [each.refusal.code for each in s.ledger.refusals] == [check]
+        assert len(s.exchange.arrivals) == 2
+
+
+def test_an_agent_does_not_keep_a_person_from_being_flat(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        s.broker.cancels = False  # not yet
+        s.place(1, "129990")
+        assert s.ask(Flatten(caller=ANA, symbol=SYMBOL)).refusal is None
+        s.ask(Flatten(caller=AGENT, symbol=SYMBOL))
+        s.broker.cancels = True
+        s.settle(3)
+
+        assert (s.exchange.arrivals[-1].side, s.exchange.arrivals[-1].quantity) == ("SELL", 2)
+
+
+def test_an_agent_that_is_flat_has_nothing_refused(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(1)
+        done = s.ask(Flatten(caller=AGENT))
+
+        assert (len(done.orders), done.text, done.refusal) == (1, "", None)
+
+
+def test_an_agent_pulls_the_switch_and_closes_nothing_by_it(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        latch = s.loop.pull("I do not like it", AGENT, flatten=True)
+        s.settle(3)
+        assert (latch.flatten, len(s.exchange.arrivals)) == (False, 1)
+        s.loop.pull("close them", ANA, flatten=True)
+        s.settle(3)
+
+        assert (s.exchange.arrivals[-1].side, s.exchange.arrivals[-1].quantity) == ("SELL", 2)
+
+
 def test_cancel_all_keeps_to_its_symbol(tmp_path):
     with scene(tmp_path) as s:
         s.tick("5000", "WDOZ26")
