@@ -7,9 +7,10 @@ Their chain is one: the first record of a file is chained to the last of the one
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,9 @@ TAIL = MAC_HEX + 2  # the hash, the quote, the brace
 SEED = b"tradingsystem journal 1"
 BEGINNING = SEED.hex()  # what the first record is chained to
 ACTIVE, HEAD, ANCHOR = "journal.jsonl", "head.json", "anchor.json"
+PATIENCE_SECONDS = 2.0  # for files that another process is moving
+PAUSE_SECONDS = 0.01
+T = TypeVar("T")
 CARRIED = "carried"  # a record of everything that is known: who starts needs nothing before it
 
 
@@ -126,8 +130,28 @@ def unread(path: Path) -> Iterator[Unread]:
                 yield _UNREAD.decode(line)
 
 
+def patiently(read: Callable[[], T], moved: tuple[type[OSError], ...] = (FileNotFoundError, PermissionError)) -> T:
+    """What `read` returns, which looks at the files anew each time it is called.
+
+    Another process may be removing, renaming or replacing one of them just then: it is gone, and on Windows it cannot
+    be opened for a moment. Raises OSError when that lasts.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return read()
+        except moved:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+
 def segments(folder: Path) -> list[Segment]:
     """The files of a journal, oldest first; the last one is written. Raises JournalError for a name nobody gave."""
+    return patiently(lambda: _segments(folder))
+
+
+def _segments(folder: Path) -> list[Segment]:
     found = []
     for path in folder.glob("journal-*.jsonl"):
         number = path.stem.removeprefix("journal-")
@@ -196,7 +220,7 @@ def anchor_of(folder: Path, key: bytes) -> Head | None:
 def read_head(path: Path) -> Head | None:
     """The head as it stands there. Raises JournalError when it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Head)
+        return msgspec.json.decode(patiently(path.read_bytes, (PermissionError,)), type=Head)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # bytes that are no text are a ValueError too

@@ -49,6 +49,10 @@ def verify(
 
     `start`: only what follows it. Raises JournalError when the head or what stands for removed files cannot be read.
     """
+    return chain.patiently(lambda: _verified(path, head_path, key, seen, start))
+
+
+def _verified(path: Path, head_path: Path, key: bytes, seen: Sequence[Seen], start: Start | None) -> Verdict:
     head, folder = chain.read_head(head_path), path.parent
     files = chain.segments(folder)
     if (wrong := _wrong_head(head, files, path, head_path, key)) is not None:
@@ -58,7 +62,7 @@ def verify(
     found = _walked([each for each in files if each.first > begins.number], begins, key, expected)
     if not found.holds:
         begun = chain.segments(folder) != files  # a file was put aside while this was reading
-        return verify(path, head_path, key, seen=seen, start=start) if begun else found
+        return _verified(path, head_path, key, seen, start) if begun else found
     for each in expected:
         if each.number > found.records:
             wrong = f"{path}: {found.records} records, and {each.where} has seen {each.number}: the tail was cut"
@@ -77,6 +81,10 @@ def newest_start(folder: Path, key: bytes, number: int | None = None) -> tuple[S
 
     That is the newest file that begins with all that is known, and leaves no record after `number` out.
     """
+    return chain.patiently(lambda: _newest_start(folder, key, number))
+
+
+def _newest_start(folder: Path, key: bytes, number: int | None) -> tuple[Start, list[Segment]]:
     files = chain.segments(folder)
     needed = pages(files, number)
     older = files[: len(files) - len(needed)]

@@ -60,7 +60,11 @@ class Pages:
             )
         anchor = chain.placed(segment.last_number, segment.mac, self._key, "anchor")
         durable.replace(self._folder / ANCHOR, msgspec.json.encode(anchor))
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError as error:  # on Windows somebody reads it: nothing rests on it any more, later will do
+            log.info("journal_file_is_read", file=path.name, reason=str(error))
+            return False
         durable.sync_folder(self._folder)
         journal_segments.removed(self._warm, self._journal, segment, self._now())
         log.info("journal_file_removed", file=path.name, first=segment.first_number, last=segment.last_number)

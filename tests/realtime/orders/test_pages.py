@@ -1,7 +1,9 @@
 """The journal over several files: one chain, each file readable without the ones before it."""
 
+import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +17,13 @@ from realtime.orders.chain import CARRIED, JournalError, Tail, segments
 from realtime.orders.chronicle import opened
 from realtime.orders.journal import Journal, verify
 from realtime.orders.ledger import Ledger, replayed
+from realtime.orders.limits import RiskLimits
 from realtime.orders.proof import Seen
 from realtime.orders.records import entry_of
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import KEY, Scene, scene
+from realtime.relay.pages import Pages
+from sql import journal_segments
+from tests.realtime.orders.scenes import BASE, KEY, Scene, scene
 
 OLDER = ("journal-000000000001.jsonl", "journal-000000000006.jsonl")
 WRITER = """
@@ -36,10 +41,12 @@ while True:
 
 def written(folder: Path, pages: int = 3, each: int = 5) -> Path:
     """So many files with so many records."""
+    state = body_of(Ledger(RiskLimits(base=BASE)).carried())
     journal = Journal(folder, KEY)
     for page in range(pages):
         for n in range(each):
-            journal.append(CARRIED if n == 0 and page else "note", {"n": n, "page": page}).result(10)
+            turns = n == 0 and page > 0
+            journal.append(CARRIED if turns else "note", {"n": n, "page": page, **(state if turns else {})}).result(10)
     journal.close()
     return folder
 
@@ -99,6 +106,92 @@ def test_a_file_that_is_put_aside_while_it_is_proven_is_no_alarm(tmp_path, monke
     monkeypatch.setattr(chain, "segments", lambda folder: told.pop() if told else segments(folder))
 
     assert holds(tmp_path)
+
+
+def removed_in_their_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """As the relay does it once a year has passed; whether it is done."""
+    keeper = Pages(folder, KEY, None, lambda: dt.datetime.now(dt.UTC))  # type: ignore[arg-type]
+    monkeypatch.setattr(journal_segments, "removed", lambda *_: None)
+    at = dt.datetime(2026, 11, 18, tzinfo=dt.UTC)
+    old = [
+        journal_segments.Segment(
+            first_number=first,
+            last_number=first + 4,
+            mac=chain.last_link(chain.segment_path(folder, first))[1],
+            first_at=at,
+            last_at=at,
+        )
+        for first in (1, 6)
+    ]
+    return all(keeper._removed(segment) for segment in old)
+
+
+@pytest.mark.parametrize("read", ["a start", "a proof"])
+def test_old_files_that_are_removed_while_the_journal_is_read_are_no_alarm(tmp_path, monkeypatch, read):
+    """Between any two touches of a file, one after the other, until the reader is through before it happens."""
+    touched, moment = 0, 0
+
+    def touching(real):
+        def touch(path, *args, **more):
+            nonlocal touched
+            touched += 1
+            if touched == moment:
+                assert removed_in_their_time(folder, monkeypatch)
+            return real(path, *args, **more)
+
+        return touch
+
+    written(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", touching(Path.open))
+        patch.setattr(Path, "stat", touching(Path.stat))
+        while touched >= moment - 1:
+            touched, moment = 0, moment + 1
+            folder = tmp_path / str(moment)
+            shutil.copytree(tmp_path / "whole", folder)
+            if read == "a start":
+                assert opened(folder, KEY, RiskLimits(base=BASE)).trouble is None
+            else:
+                assert holds(folder)
+
+    assert moment > 5
+
+
+def test_a_file_that_somebody_reads_is_removed_later(tmp_path, monkeypatch):
+    """Windows removes no file that is open."""
+    written(tmp_path)
+    real = Path.unlink
+
+    def unlink(path: Path, **more: bool) -> None:
+        if path.name in OLDER:
+            raise PermissionError("in use")
+        real(path, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        assert not removed_in_their_time(tmp_path, patch)
+    assert (tmp_path / OLDER[0]).is_file()
+    assert holds(tmp_path)
+    assert removed_in_their_time(tmp_path, monkeypatch)
+
+    assert [each.first for each in segments(tmp_path)] == [11]
+    assert holds(tmp_path)
+
+
+def test_a_file_that_windows_holds_for_a_moment_is_read_again(tmp_path, monkeypatch):
+    written(tmp_path)
+    refusals = [PermissionError("in use")] * 3
+    real = Path.open
+
+    def held(path, *args, **more):
+        if refusals:
+            raise refusals.pop()
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(Path, "open", held)
+
+    assert holds(tmp_path)
+    assert refusals == []
 
 
 @pytest.mark.parametrize("number", ["000000000000", "-5", "6", "\N{SUPERSCRIPT TWO}"])
