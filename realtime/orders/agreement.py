@@ -79,11 +79,13 @@ class Agreement:
         self._pace = pace
         self._always_open = always_open
         self._accounts: dict[AccountId, Asked] = {}
+        self._named: dict[str, Asked] = {}  # the same, by the account's name: asked before each order
         self.reconciled = 0  # times
 
     def agreed(self, account: str) -> bool:
         """Whether orders of the account may leave."""
-        return any(state.agreed for known, state in self._accounts.items() if str(known) == account)
+        state = self._named.get(account)
+        return state is not None and state.agreed
 
     @property
     def standing(self) -> dict[str, bool]:
@@ -93,6 +95,7 @@ class Agreement:
     def lost(self) -> None:
         """The link is down: nothing is agreed any more."""
         self._accounts.clear()
+        self._named.clear()
 
     def soon(self) -> None:
         """Ask again shortly."""
@@ -112,9 +115,9 @@ class Agreement:
             self.lost()
             return
         now, accounts = self._chronicle.now(), self._broker.accounts()
-        self._accounts = {known: state for known, state in self._accounts.items() if known in accounts}
-        for account in accounts:
-            state = self._accounts.setdefault(account, Asked())
+        self._accounts = {account: self._accounts.get(account) or Asked() for account in accounts}
+        self._named = {str(account): state for account, state in self._accounts.items()}
+        for account, state in list(self._accounts.items()):
             self._compare_positions(account, state, now)
             waited = state.asked_at is not None and (now - state.asked_at).total_seconds() < self._pace.patience
             if waited or (state.next_at is not None and now < state.next_at):

@@ -89,7 +89,7 @@ def known_of(
 
 def in_hours(hours: Hours, symbol: str, now: dt.datetime, *, always_open: bool) -> bool:
     """Whether orders may leave at this time of the day. All bounds are whole minutes: a minute has one answer."""
-    return _minute_in_hours(hours, symbol, always_open, now.replace(second=0, microsecond=0))
+    return _minute_in_hours(hours, symbol, always_open, int(now.timestamp()) // 60)
 
 
 def marked(positions: Iterable[Position], market: Market) -> tuple[Decimal | None, dt.datetime | None]:
@@ -146,5 +146,6 @@ def confidence_finding(confidence: float | None, least: float, *, needed: bool) 
 
 
 @lru_cache(maxsize=1024)
-def _minute_in_hours(hours: Hours, symbol: str, always_open: bool, minute: dt.datetime) -> bool:
+def _minute_in_hours(hours: Hours, symbol: str, always_open: bool, number: int) -> bool:
+    minute = dt.datetime.fromtimestamp(number * 60, dt.UTC)
     return hours.hold(minute) and (always_open or rows_expected(minute, market_of(symbol), symbol))

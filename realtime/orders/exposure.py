@@ -41,6 +41,11 @@ def weight_of(entry: Entry) -> Weight:
     return Weight(order.account, order.symbol, order.side, leaves, order.price, dearest, unknown(entry))
 
 
+def _alike(weight: Weight, order: Order) -> bool:
+    wanted = (order.symbol, order.side, order.quantity, order.price)
+    return (weight.symbol, weight.side, weight.leaves, weight.price) == wanted
+
+
 class Exposure:
     """The weights of all working orders, by account."""
 
@@ -75,15 +80,15 @@ class Exposure:
 
     def met_by(self, order: Order, notional: Decimal | None, instead_of: str = "") -> Open:
         """What an order meets. `instead_of`: the one that it would replace does not count."""
-        account, own = order.account, self._all.get(instead_of)
+        account = order.account
         orders = len(self._accounts.get(account, ()))
-        same_side = self._leaves[account, order.symbol, order.side]
+        same_side = self._leaves.get((account, order.symbol, order.side), 0)
+        own = self._all.get(instead_of) if instead_of else None
         if own is not None and own.account == account:
             orders -= 1
             same_side -= own.leaves if (own.symbol, own.side) == (order.symbol, order.side) else 0
-        wanted = (order.symbol, order.side, order.quantity, order.price)
-        strangers = self._unknown.get(account) or {}
-        alike = [n for n, w in strangers.items() if (w.symbol, w.side, w.leaves, w.price) == wanted and n != instead_of]
+        strangers = self._unknown.get(account)
+        alike = [n for n in strangers if n != instead_of and _alike(strangers[n], order)] if strangers else ()
         return Open(orders=orders, same_side=same_side, unknown=len(alike), notional=notional)
 
     def notional(self, account: str, last: Callable[[str], Mark | None], instead_of: str = "") -> Decimal | None:

@@ -64,6 +64,7 @@ class LoopRules(Struct, frozen=True, kw_only=True):
     ways: Ways = Ways()
     reconcile: Rules = Rules()
     pace: Pace = Pace()
+    rehearse_seconds: float = 0.002  # between rehearsals of a decision while nothing happens; 0: none
     ack_seconds: float = 5.0  # until a taken order must have been confirmed
     partial_seconds: float = 300.0  # until the rest of a partial fill is cancelled; 0: never
     flatten_on_loss: bool = False
@@ -172,7 +173,7 @@ class OrderLoop:
         try:
             self.begin()
             while not self._stop.is_set():
-                self._broker.wait(TURN_SECONDS)
+                self._wait()
                 self.step()
             self.chronicle.record(records.Stopped(at=self.chronicle.now()))
         except Exception as error:  # the top of a thread
@@ -197,6 +198,13 @@ class OrderLoop:
         if self.switch.latch is None and self.chronicle.ledger.latch is not None:
             self.switch.pull(self.chronicle.ledger.latch)  # the journal says that nobody released it
         self.chronicle.turn_page(LONG_PAGE_RECORDS)
+
+    def _wait(self) -> None:
+        """Until something happens or is due; in the silence between, what the next order needs is kept at hand."""
+        if self.rules.rehearse_seconds <= 0 or not self._requests.rehearsable:
+            self._broker.wait(TURN_SECONDS)
+        elif not self._broker.wait(self.rules.rehearse_seconds) and self._commands.empty():
+            self._safely(self._requests.rehearse)
 
     def step(self) -> None:
         """One round: the broker's news, one command after the other, and now and then a look at the time."""

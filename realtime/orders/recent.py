@@ -4,6 +4,7 @@ When the clock is put back, what lay after it counts as of now: a limit on how m
 """
 
 import datetime as dt
+from array import array
 from bisect import bisect_right
 from typing import Generic, TypeVar
 
@@ -15,33 +16,36 @@ class Recent(Generic[T]):
     """Instants with what happened then; added by one thread, read by any."""
 
     def __init__(self, seconds: float) -> None:
-        self._kept = dt.timedelta(seconds=seconds)
-        self._held: tuple[list[dt.datetime], list[T]] = ([], [])
+        self._kept = seconds
+        self._held: tuple[array[float], list[tuple[dt.datetime, T]]] = (array("d"), [])  # seconds, side by side
         self._trimmed_at = TRIMMED_AT
 
     def add(self, at: dt.datetime, what: T) -> None:
         """It happened just now."""
         instants, things = self._held
-        if instants and instants[-1] > at:
-            instants = [min(each, at) for each in instants]
+        second = at.timestamp()
+        if instants and instants[-1] > second:
+            instants = array("d", (min(each, second) for each in instants))
+            things = [(min(each, at), thing) for each, thing in things]
             self._held = (instants, things)
-        instants.append(at)
-        things.append(what)
+        things.append((at, what))
+        instants.append(second)
         if len(instants) > self._trimmed_at:
-            old = bisect_right(instants, instants[-1] - self._kept)
+            old = bisect_right(instants, second - self._kept)
             self._held = (instants[old:], things[old:])
             self._trimmed_at = max(TRIMMED_AT, 2 * (len(instants) - old))
 
     def held(self) -> list[tuple[dt.datetime, T]]:
         """All that is kept, the oldest first."""
-        return list(zip(*self._held, strict=True))
+        return list(self._held[1])
 
     def count(self, now: dt.datetime, seconds: float) -> int:
         """How much happened within the last seconds."""
         instants, _ = self._held
-        return len(instants) - bisect_right(instants, now - dt.timedelta(seconds=seconds))
+        return len(instants) - bisect_right(instants, now.timestamp() - seconds)
 
     def newer(self, now: dt.datetime, seconds: float) -> list[T]:
         """What happened within the last seconds, the oldest first."""
         instants, things = self._held
-        return things[bisect_right(instants, now - dt.timedelta(seconds=seconds)) :]
+        first = bisect_right(instants, now.timestamp() - seconds)
+        return [thing for _, thing in things[first:]] if first < len(instants) else []

@@ -27,6 +27,7 @@ class Requests:
         self._ground = ground
         self._broker = ground.broker
         self._chronicle = ground.chronicle
+        self._passed: Place | None = None  # the last order that left: what is rehearsed
 
     def place(self, command: Place) -> Reply:
         """Decide on an order and send it. The reply is the first one of its key, whatever happened since."""
@@ -40,19 +41,27 @@ class Requests:
             found.append(impossible)
         if not all(finding.passed for finding in found):
             return self._refused(command, order, found, known)
-        reply = command.answers.placed(order, emulated)
-        intent = records.Intended(
-            at=self._chronicle.now(),
-            order=order,
-            caller=command.caller,
-            checks=tuple(found),
-            known=known,
-            reply=reply,
-            confidence=command.confidence,
-            emulated=emulated,
-        )
+        self._passed = command
+        intent = self._intended(command, order, found, known, emulated)
         self._leave(intent, order, bypass=False)
-        return reply
+        return intent.reply
+
+    @property
+    def rehearsable(self) -> bool:
+        """Whether an order has left that could be rehearsed."""
+        return self._passed is not None
+
+    def rehearse(self) -> None:
+        """Decide on the last order once more, up to its record, for nothing: nothing is kept, nothing leaves.
+
+        Between two orders the processor forgets this code and what it reads; the next one would wait for both.
+        """
+        command, self._passed = self._passed, None
+        if command is not None:
+            order, emulated, _ = self._drawn(command)
+            found, known = self._findings(order, command)
+            records.body_of(self._intended(command, order, found, known, emulated))
+            self._passed = command  # what breaks is not tried again
 
     def close_out(self, order: Order, caller: Caller) -> None:
         """Send an order of the kill switch, which passes the latch. Raises CommandError where it cannot leave."""
@@ -114,6 +123,20 @@ class Requests:
         sure = confidence_finding(command.confidence, ground.ways.confidence, needed=guessed)
         own = source_finding(command.caller.source), sure
         return [*own, *findings(intent_of(order), known, limits)], known
+
+    def _intended(
+        self, command: Place, order: Order, found: list[Finding], known: Known, emulated: str
+    ) -> records.Intended:
+        return records.Intended(
+            at=self._chronicle.now(),
+            order=order,
+            caller=command.caller,
+            checks=tuple(found),
+            known=known,
+            reply=command.answers.placed(order, emulated),
+            confidence=command.confidence,
+            emulated=emulated,
+        )
 
     def _refused(self, command: Place, order: Order, found: list[Finding], known: Known | None = None) -> Reply:
         refusal = next(finding for finding in found if not finding.passed)

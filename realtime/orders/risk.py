@@ -206,11 +206,11 @@ def _lot(intent: Intent, known: Known, _: Limits) -> Why | None:
 
 
 def _tick(intent: Intent, known: Known, _: Limits) -> Why | None:
-    tick = exact(known.instrument.tick_size) if known.instrument else Decimal(0)
     prices = [price for price in (intent.price, intent.stop) if price is not None]
-    if tick > 0 and not any(price % tick for price in prices):
+    tick = known.instrument.tick_size if known.instrument else 0.0
+    if tick > 0 and not any(price % exact(tick) for price in prices):
         return None
-    return f"multiples of {tick}", " and ".join(map(str, prices)) or "no price", ""
+    return f"multiples of {exact(tick)}", " and ".join(map(str, prices)) or "no price", ""
 
 
 def _quantity(intent: Intent, _: Known, limits: Limits) -> Why | None:
@@ -225,7 +225,9 @@ def _collar(intent: Intent, known: Known, limits: Limits) -> Why | None:
         age = f"last trade {known.now - last.at} ago" if last else "no last trade"
         return f"a last trade within {limits.price_age.total_seconds():g} s", age, ""
     prices = [price for price in (intent.price, intent.stop) if price is not None]
-    away = max([abs(price - last.price) / last.price for price in prices], default=Decimal(0))
+    if not prices:
+        return None
+    away = max([abs(price - last.price) / last.price for price in prices])
     return None if away <= limits.collar else (f"{limits.collar:%}", f"{away:.2%}", f"last trade {last.price}")
 
 

@@ -98,6 +98,7 @@ def rules_of(orders: Orders, broker: str, *, live: bool) -> LoopRules:
         ),
         reconcile=Rules(settle=dt.timedelta(seconds=orders.settle_seconds)),
         pace=Pace(every=orders.reconcile_seconds),
+        rehearse_seconds=orders.rehearse_seconds,
         ack_seconds=orders.ack_seconds,
         partial_seconds=orders.partial_seconds,
         flatten_on_loss=orders.flatten_on_loss,

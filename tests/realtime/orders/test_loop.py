@@ -1,10 +1,15 @@
 """The order loop over a broker that fails in every way: each send has its end, and none is sent twice."""
 
-import pytest
+import threading
 
+import pytest
+from msgspec import structs
+
+from realtime.orders.commands import Answers, CancelAll
 from realtime.orders.journal import records as journal_records
+from realtime.orders.records import Reply
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import SYMBOL, base, place, scene
+from tests.realtime.orders.scenes import ANA, RULES, SYMBOL, base, place, scene
 
 
 def test_an_order_leaves_is_confirmed_and_filled(tmp_path):
@@ -148,3 +153,50 @@ def test_a_silent_drop_becomes_unknown_and_then_is_settled(tmp_path):
         s.settle(20)
 
         assert entry.order.status is Status.FAILED
+
+
+def test_rehearsals_go_on_and_nothing_of_them_stays(tmp_path):
+    rehearsed, told = threading.Event(), []
+
+    def placed(order, _):
+        told.append(order.id)
+        if len(told) == 5:
+            rehearsed.set()
+        return Reply(202, order.id)
+
+    with scene(tmp_path, rules=structs.replace(RULES, rehearse_seconds=0.0001)) as s:
+        command = place(2)
+        command = structs.replace(command, answers=Answers(placed=placed, refused=command.answers.refused))
+        s.loop.start()
+        reply = s.loop.answer(command)
+        assert rehearsed.wait(20)
+        assert s.loop.stop()
+
+        assert [order.quantity for order in s.exchange.arrivals] == [2]
+        assert list(s.ledger.entries) == [reply.body]
+        kinds = [r.kind for r in journal_records(tmp_path / "journal.jsonl")]
+        assert kinds.count("intent") == 1
+        assert s.loop.broken == 0
+
+
+def test_a_rehearsal_that_breaks_is_said_and_not_tried_again(tmp_path):
+    told, broke = [], threading.Event()
+
+    def placed(order, _):
+        told.append(order.id)
+        if len(told) > 1:
+            broke.set()
+            raise ValueError("what nobody can say twice")
+        return Reply(202, order.id)
+
+    with scene(tmp_path, rules=structs.replace(RULES, rehearse_seconds=0.0001)) as s:
+        command = place(2)
+        s.loop.start()
+        s.loop.answer(structs.replace(command, answers=Answers(placed=placed, refused=command.answers.refused)))
+        assert broke.wait(20)
+        for _ in range(3):  # rounds of the loop
+            s.loop.answer(CancelAll(caller=ANA))
+
+        assert len(told) == 2
+        assert s.loop.broken == 1
+        assert s.loop.stop()
