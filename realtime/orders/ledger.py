@@ -219,9 +219,8 @@ class Ledger:
     def _changed(self, entry: Entry, before: Order) -> None:
         """A change is over when the broker says so, or when the order has become what was asked."""
         order, asked = entry.order, entry.change
-        became = (
-            asked is not None and (order.quantity, order.price) == (asked.quantity, asked.price) and order != before
-        )
+        figures = asked and (asked.quantity, asked.price, asked.stop)
+        became = figures == (order.quantity, order.price, order.stop) and order != before
         if became:
             entry.order = structs.replace(order, replacing=False)
         if became or (before.replacing and not order.replacing):

@@ -118,6 +118,7 @@ def reported(report: Report) -> Reported:
         average_price=report.average_price,
         quantity=report.quantity,
         price=report.price,
+        stop=report.stop,
         exchange_id=report.key.exchange_id,
         local_id=report.key.local_id,
         at=report.updated,

@@ -121,6 +121,7 @@ class Reported(Struct, frozen=True, kw_only=True, tag=True):
     average_price: Decimal = Decimal(0)
     quantity: int | None = None  # after a change
     price: Decimal | None = None
+    stop: Decimal | None = None
     exchange_id: str | None = None
     local_id: int | None = None
     at: dt.datetime | None = None
@@ -261,6 +262,7 @@ def _moved(order: Order, event: Reported, quantity: int) -> Order:
         order,
         quantity=quantity,
         price=order.price if event.price is None else event.price,
+        stop=order.stop if event.stop is None else event.stop,
         traded=max(order.traded, event.traded),
         average_price=event.average_price if grown else order.average_price,
         newest=newest,

@@ -22,6 +22,19 @@ def test_a_change_is_decided_like_an_order_and_takes_effect(tmp_path):
         assert entry.change is None
 
 
+def test_a_stop_that_was_moved_stays_where_it_was_moved_to(tmp_path):
+    """The next change once sent the stop of before along with a new quantity."""
+    with scene(tmp_path) as s:
+        entry = s.place(3, "130100", kind="STOP_LIMIT", stop=Decimal(130_050))
+        s.alter(entry, stop=Decimal(130_080))
+        s.loop.step()
+        assert (entry.order.stop, entry.change) == (130_080, None)
+        s.alter(entry, quantity=2)
+        s.loop.step()
+
+        assert s.exchange.orders["EX1"].stop == 130_080
+
+
 def test_while_a_change_is_on_its_way_the_worse_counts(tmp_path):
     with scene(tmp_path, base=base(position=5)) as s:
         entry = s.place(1)
