@@ -30,7 +30,8 @@ class Day:
         if ledger.session == session:
             self.missing = ()
             return
-        held = sorted({position.symbol for position in ledger.positions.values() if position.net})
+        goes_back = ledger.session is not None and session < ledger.session  # nothing is counted anew then
+        held = [] if goes_back else sorted({each.symbol for each in ledger.positions.values() if each.net})
         known = {symbol: self._settlement(symbol, session) for symbol in held}
         missing = tuple(symbol for symbol, price in known.items() if price is None and self._needed(symbol))
         if missing and missing != self.missing:

@@ -110,7 +110,7 @@ def loss_of(positions: Iterable[Position], market: Market, now: dt.datetime, lim
     """The day's loss at fresh marks (a gain is negative); None when a mark is missing or stale: that pulls nothing."""
     mine = list(positions)
     open_result, oldest = marked(mine, market)
-    if open_result is None or (oldest is not None and now - oldest > limits.mark_age):
+    if open_result is None or (oldest is not None and abs(now - oldest) > limits.mark_age):
         return None
     return round(-(sum((p.day_result for p in mine), ZERO) + open_result), MONEY_DIGITS)
 

@@ -84,8 +84,11 @@ class Ledger:
         return self.entries[name] if name else None
 
     def next_id(self, now: dt.datetime, prefix: str = "ORD") -> str:
-        """A number for an order that is made now: the day's count, in São Paulo."""
-        day = f"{now.astimezone(SAO_PAULO):%Y%m%d}"
+        """A number for an order that is made now: the day's count, in São Paulo. No number comes twice.
+
+        A clock that is put back over midnight goes on with the later day.
+        """
+        day = max(f"{now.astimezone(SAO_PAULO):%Y%m%d}", self._last_id[0])
         number = self._last_id[1] + 1 if day == self._last_id[0] else 1
         return f"{prefix}-{day}-{number:03d}"
 
@@ -341,7 +344,10 @@ class Ledger:
                     each.this_login = False
 
     def _day_begun(self, entry: records.DayBegun) -> None:
+        went_back = self.session is not None and entry.session < self.session
         self.session = entry.session
+        if went_back:  # the clock was put back: what the day has brought so far stays
+            return
         for key, position in self.positions.items():
             self.positions[key] = day_begun(position, entry.settlements.get(position.symbol))
         oldest = entry.at - dt.timedelta(days=KEPT_SESSIONS)

@@ -217,7 +217,10 @@ class OrderLoop:
             self._follow(command, future)
             self._take_news()
         now = self.chronicle.now().timestamp()
-        if now >= self._next_turn or now < self._next_turn - 2 * TURN_SECONDS:
+        put_back = now < self._next_turn - 2 * TURN_SECONDS
+        if put_back:  # what waits for a time would wait for too long: ask the broker anew
+            self.agreement.lost()
+        if now >= self._next_turn or put_back:
             self._next_turn = now + TURN_SECONDS
             self._safely(self._turn)
 

@@ -221,8 +221,8 @@ def _quantity(intent: Intent, _: Known, limits: Limits) -> Why | None:
 def _collar(intent: Intent, known: Known, limits: Limits) -> Why | None:
     """The order's prices stand near the last trade, and that trade is fresh; a market order needs the latter alone."""
     last = known.last
-    if last is None or known.now - last.at > limits.price_age:
-        age = f"last trade {known.now - last.at} ago" if last else "no last trade"
+    if last is None or abs(known.now - last.at) > limits.price_age:  # a time to come: the clock was put back
+        age = f"last trade {(known.now - last.at).total_seconds():.1f} s ago" if last else "no last trade"
         return f"a last trade within {limits.price_age.total_seconds():g} s", age, ""
     prices = [price for price in (intent.price, intent.stop) if price is not None]
     if not prices:
@@ -280,7 +280,7 @@ def _daily_loss(intent: Intent, known: Known, limits: Limits) -> Why | None:
         return None
     if known.open_result is None:
         return str(limits.daily_loss), "the open result is not known", ""
-    if known.oldest_mark is not None and known.now - known.oldest_mark > limits.mark_age:
+    if known.oldest_mark is not None and abs(known.now - known.oldest_mark) > limits.mark_age:
         marked = f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago"
         return str(limits.daily_loss), marked, ""
     loss = round(-(known.realised + known.open_result), MONEY_DIGITS)

@@ -165,7 +165,7 @@ class Winding:
     def _end(self, entry: Entry, caller: Caller, reason: str) -> None:
         now, order = self._ground.now(), entry.order
         told = self._told.get(order.id)
-        if told is not None and (now - told).total_seconds() < AGAIN_SECONDS:
+        if told is not None and abs((now - told).total_seconds()) < AGAIN_SECONDS:
             return
         self._told[order.id] = now
         if told is None and entry.cancel_wanted is None and not order.canceling:
@@ -175,7 +175,7 @@ class Winding:
             self._changes.tell_cancel(entry)
 
     def _old(self, entry: Entry) -> bool:
-        return (self._ground.now() - entry.made_at).total_seconds() > OWN_SECONDS
+        return abs((self._ground.now() - entry.made_at).total_seconds()) > OWN_SECONDS
 
     def _refusal(self, source: Source) -> Finding | None:
         """What lets no closing order of a source leave, however long it waits."""

@@ -26,9 +26,11 @@ SENDERS, LEFT, PATIENCE = 3, 15, 20.0
 def flooded(folder: Path) -> Iterator[OrderLoop]:
     """A loop on its own thread, and threads that send to it without a pause."""
     prices = Prices()
-    prices.note(SYMBOL, Decimal(130_000), dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
+    prices.note(SYMBOL, Decimal(130_000))
     prices.noted_state(SYMBOL, 0)
-    limits = base(position=10**6, open_orders=10**6, per_second=10**6, per_minute=10**6)
+    long = dt.timedelta(days=1)  # as long as a price stays fresh
+    many = {"position": 10**6, "open_orders": 10**6, "per_second": 10**6, "per_minute": 10**6}
+    limits = base(price_age=long, mark_age=long, **many)
     chronicle = opened(folder, KEY, RiskLimits(base=limits, hours=Hours(start="00:00", end="23:59")))
     broker = ScriptedBroker(Exchange(lambda: dt.datetime.now(dt.UTC)))
     loop = OrderLoop(broker, chronicle, Switch(folder / "switch", used_before=False), prices, RULES)
