@@ -140,7 +140,7 @@ class Agreement:
         try:
             listed = [report for report in self._broker.listed(account) if self._current(report, state.since)]
             waiting = self._taken(account, listed, asked_at)
-            explained = self._positions_explained(account, state)
+            explained = self._positions_explained(account, state, asked_at)
         except NotLoadedError:
             state.next_at = None
             return
@@ -272,13 +272,18 @@ class Agreement:
             return
         state.positions_at = None
         try:
-            if not self._positions_explained(account, state):
-                state.positions_at = now + dt.timedelta(seconds=self._pace.second_look)
+            if not self._positions_explained(account, state, None):  # a fill may be on its way: the list has it
+                at = now + dt.timedelta(seconds=self._pace.second_look)
+                state.next_at = at if state.next_at is None else min(state.next_at, at)
         except BrokerError as error:
             log.warning("positions_not_compared", account=str(account), reason=str(error))
 
-    def _positions_explained(self, account: AccountId, state: Asked) -> bool:
-        """Compare; a difference that stands at a second look is taken over as the broker states it, and recorded."""
+    def _positions_explained(self, account: AccountId, state: Asked, listed_at: dt.datetime | None) -> bool:
+        """Compare; a difference that stands at a second look is taken over as the broker states it, and recorded.
+
+        `listed_at`: when the list was asked for that was just taken in; None: there is none. Without one that is newer
+        than the difference nothing is taken over: a fill that is told later would count twice, and its result nowhere.
+        """
         ledger, now = self._chronicle.ledger, self._chronicle.now()
         held = {each.symbol: each for each in self._broker.positions(account)}
         found = {d.symbol: d for d in position_differences(ledger.nets(str(account)), held.values())}
@@ -288,7 +293,7 @@ class Agreement:
             if seen != difference:
                 state.differing[symbol] = (difference, now)
                 explained = False
-            elif (now - since).total_seconds() < self._pace.second_look:
+            elif listed_at is None or listed_at < since or (now - since).total_seconds() < self._pace.second_look:
                 explained = False
             else:
                 theirs = held.get(symbol)

@@ -4,10 +4,11 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from realtime.orders.broker import OrderKey
+from realtime.orders.broker import OrderKey, PositionNews
 from realtime.orders.commands import Rule
 from realtime.orders.states import Status
 from tests.realtime.orders.scenes import ANA, SYMBOL, base, elsewhere, scene
+from tests.realtime.orders.scripted_broker import ACCOUNT
 
 
 def test_a_restart_finds_everything_as_it_was(tmp_path):
@@ -93,6 +94,24 @@ def test_a_position_that_our_fills_do_not_explain_is_taken_over_before_anything_
 
         assert s.ledger.nets("1:0042") == {SYMBOL: 4}
         s.place()
+
+
+def test_a_fill_that_is_told_after_the_position_counts_once_with_its_loss(tmp_path):
+    """The position was taken over first, so that the loss of the closing fill was nobody's."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2, "130000")
+        s.loop.step()
+        s.place(2, "129000", side="SELL")
+        s.broker.fill("EX2", 2, "129000", told=False)
+        s.broker.put(PositionNews(ACCOUNT, SYMBOL))
+        s.settle(5)
+        s.broker.tell(s.exchange.orders["EX2"])
+        s.settle(5)
+        (position,) = s.ledger.positions.values()
+
+        assert (position.net, position.day_realised) == (0, -400)
+        assert not s.ledger.differences
 
 
 def test_a_lost_link_stops_orders_until_it_is_reconciled_again(tmp_path):
