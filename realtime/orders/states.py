@@ -245,6 +245,8 @@ def _impossible(order: Order, event: Reported, quantity: int) -> str | None:
         return f"{event.traded} of {quantity} traded"
     if order.traded > quantity:
         return f"{quantity} ordered after {order.traded} traded"
+    if event.traded > order.traded and _money(event) <= _money(order):
+        return f"{event.traded - order.traded} more traded for nothing, at an average of {event.average_price}"
     if order.status in FINAL:
         return (
             f"{event.traded - order.traded} more traded after {order.status}" if event.traded > order.traded else None
@@ -286,8 +288,11 @@ def _named_late(order: Order, event: Reported) -> Order:
 def _fill(order: Order, event: Reported) -> Fill:
     """What was traded since: the sums tell its price as well."""
     quantity = event.traded - order.traded
-    money = event.average_price * event.traded - order.average_price * order.traded
-    return Fill(quantity=quantity, price=money / quantity)
+    return Fill(quantity=quantity, price=(_money(event) - _money(order)) / quantity)
+
+
+def _money(what: Order | Reported) -> Decimal:
+    return what.average_price * what.traded
 
 
 def _ended(order: Order, status: Status, text: str) -> Order:

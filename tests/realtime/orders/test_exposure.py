@@ -34,7 +34,12 @@ def intended(made: Order) -> records.Intended:
 names = st.sampled_from(ORDERS)
 reports = st.builds(
     lambda status, traded, quantity, named, price: Reported(
-        status=status, traded=traded, quantity=quantity, price=price, exchange_id="X" if named else None
+        status=status,
+        traded=traded,
+        average_price=Decimal(100),
+        quantity=quantity,
+        price=price,
+        exchange_id="X" if named else None,
     ),
     st.sampled_from([0, 1, 2, 4, 5, 8, 14]),
     st.integers(0, 3),

@@ -124,6 +124,20 @@ def test_the_fills_add_up_to_what_the_broker_says(parts, prices):
     assert abs(paid - money) < Decimal("1e-15")
 
 
+@pytest.mark.parametrize("average", ["0", "4"])
+def test_nothing_is_traded_for_nothing_and_the_price_is_waited_for(average):
+    """Such a fill would be a gain without end, and no loss would ever reach the limit."""
+    made = run(told(1, 3, "10"))
+    outcome = after(made, told(1, 7, average))
+    assert outcome.contradiction
+    assert outcome.fill is None
+    assert (outcome.order.traded, outcome.order.leaves) == (3, 7)
+    later = after(outcome.order, told(1, 7, "11")).fill
+
+    assert later is not None
+    assert later.quantity == 4
+
+
 def test_an_answer_that_came_before_the_call_returned_is_not_lost():
     made = run(told(2, 10, "5", local_id=7), Sent(7))
 
