@@ -1,7 +1,9 @@
 """The real process killed with orders in every state, over the simulated broker, which outlives it as a true one does.
 
-What the broker holds is read from its own file, so that nobody is asked who was killed. After each kill the journal
-proves, and after the next start it, the broker's orders and the positions agree; no order is there twice.
+A script holds an order of each state where it is; the last one is in the call that sends it when the process dies, or
+the process dies in the middle of another act. After each kill the journal proves, and after the next start it, the
+broker's orders and the positions agree; no order is there twice. A state counts where the journal had an order in it
+at the kill and the broker's own file bears it out.
 """
 
 import contextlib
@@ -17,54 +19,33 @@ from typing import Any
 
 import httpx
 import msgspec
-import numpy as np
+from msgspec import Struct
 
 from config import manifest
 from config import settings as configuration
 from config.settings import ROOT, Settings
 from launcher import instance
-from realtime.orders.entries import Entry
-from realtime.orders.journal import records, verify
+from realtime.orders.journal import verify
 from realtime.orders.ledger import Ledger
-from realtime.orders.limits import RiskLimits
-from realtime.orders.records import entry_of
-from realtime.orders.risk import Limits
-from realtime.orders.states import BROKER_FINAL, FINAL
+from realtime.orders.states import FINAL
+from tests.faults import order_aims
+from tests.faults.both_books import UNCLEAR, BrokerFile, Journal, agree, borne_out, states_of
+from tests.faults.order_aims import AIMS, CHANGED, SLOW, STATES, SYMBOL, Act
 from tests.realtime.process import HEAD, KEY, Realtime
 
-STATES = (
-    "PENDING",
-    "SUBMITTED",
-    "PARTIALLY_FILLED",
-    "FILLED",
-    "CANCELED",
-    "REJECTED",
-    "FAILED",
-    "UNKNOWN",
-    "canceling",
-    "replacing",
-)
 KILLS = tuple(f"kills_{state}" for state in STATES)
-WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost")
-OPEN = ("PENDING", "SUBMITTED", "PARTIALLY_FILLED")
+WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost", "left_over")
 PATIENCE = 120.0  # seconds, of a busy machine
+HOLD_SECONDS = 6.0  # until all aims are met, or those that are not are done without
 LIVES = 5  # of the process for each asked kill in a state, at most
-SYMBOL = "WINX99"
+IN_THE_ACT, IN_THE_START = 0.3, 0.15  # shares of the lives that end elsewhere
+NEAR = 0.001  # seconds between a record and its effect
 JOURNAL_KEY = b"a-journal-key-for-these-tests-alone"
-SCRIPT = """\
-seed {seed}
-symbol WINX99 F price 131250 tick 5 lot 1 rate 200
-latency 1
-order reject risk any in 9
-order drop any in 9
-order partial any in 2 split 20 30
-order broker-state {state}
-"""
 VARIABLES = {
     "TRADINGSYSTEM_SYMBOLS": SYMBOL,
     "TRADINGSYSTEM_TWIN_SECONDS": "0",
-    "TRADINGSYSTEM_ACK_SECONDS": "1",
-    "TRADINGSYSTEM_SETTLE_SECONDS": "2",
+    "TRADINGSYSTEM_ACK_SECONDS": "0.5",
+    "TRADINGSYSTEM_SETTLE_SECONDS": "3",
     "TRADINGSYSTEM_MAX_POSITION": "10000",
     "TRADINGSYSTEM_MAX_OPEN_ORDERS": "100000",
     "TRADINGSYSTEM_ORDERS_PER_SECOND": "1000",
@@ -72,39 +53,14 @@ VARIABLES = {
     "DAILY_LOSS_LIMIT": "1000000",
     "LOG_LEVEL": "warning",
 }
-UNITS = {"account": 100, "sub_account": 100, "ticker": 32, "exchange": 2, "cl_ord_id": 32, "text": 128}
-BROKER_RECORD = np.dtype(
-    [
-        ("magic", "<u4"),
-        ("broker", "<i4"),
-        *((name, "<u2", (count,)) for name, count in UNITS.items()),
-        *((name, "u1") for name in ("side", "place", "status", "type", "pending", "triggered", "named", "reserved")),
-        *((name, "<i8") for name in ("quantity", "traded", "traded_ticks")),
-        *((name, "<f8") for name in ("price", "stop")),
-        *((name, "<i8") for name in ("created_at", "updated_at", "closed_at", "fill")),
-        ("fill_price", "<f8"),
-        ("checksum", "<u8"),
-    ],
-    align=True,
-)
 
 
-class Held:
-    """What the broker's file says: its orders by their id, as they are now, and the net position."""
+class Answer(Struct, kw_only=True):
+    """An order that was asked for under a key, and what was answered; nothing when the process died before."""
 
-    def __init__(self, path: Path) -> None:
-        data = path.read_bytes()
-        rows = np.frombuffer(data[: len(data) // BROKER_RECORD.itemsize * BROKER_RECORD.itemsize], BROKER_RECORD)
-        self.orders: dict[str, Any] = {}
-        self.net = 0
-        for row in rows:
-            self.orders[row["cl_ord_id"].tobytes().decode("utf-16-le").partition("\0")[0]] = row
-            self.net += int(row["fill"]) * (1 if row["side"] == 1 else -1)
-
-    @property
-    def working(self) -> dict[str, int]:
-        """Traded quantity of each order that may still trade."""
-        return {name: int(r["traded"]) for name, r in self.orders.items() if int(r["status"]) not in BROKER_FINAL}
+    body: dict[str, Any]
+    said: bytes = b""
+    order: str = ""
 
 
 class Killing:
@@ -118,70 +74,104 @@ class Killing:
         self.process = Realtime(_settings(folder / "data"), "", **VARIABLES)
         self.journal = self.process.settings.orders_dir / "journal.jsonl"
         self.http = httpx.Client(base_url=self.process.url, headers={"X-API-Key": KEY}, timeout=PATIENCE)
-        self.asked: dict[str, dict[str, Any]] = {}  # by key, in this life
-        self.asked_again: dict[
-            str, tuple[dict[str, Any], str]
-        ] = {}  # in the next one: what the journal knows, and as what
+        self.asked: dict[str, Answer] = {}  # by key, in this life
+        self.known: dict[str, Answer] = {}  # of the life before: what the journal has an answer to
         self.ended: dict[str, tuple[str, int]] = {}  # at the kill
-        self.price = 0.0
+        self.acting: list[threading.Thread] = []
+        self.made: set[tuple[str, int, int]] = set()  # side, quantity and price of all
+        self.price = 0
         self.number = 0
 
     # --- the life of a process ---
 
     def begin(self) -> None:
-        """Start, until orders may leave; each life draws other mishaps."""
-        script = SCRIPT.format(seed=self.chance.randint(1, 10**6), state=self.state)
+        """Start, until orders may leave; each life has mishaps of its own."""
+        script = order_aims.script(self.chance, self.state)
         self.process.script.write_text(HEAD + script, encoding="utf-8")
         self.process.start()
         self.until(self._ready, PATIENCE)
         self.until(lambda: self._get(f"/api/v1/prices/{SYMBOL}")["state"] is not None)
-        self.price = float(self._get(f"/api/v1/prices/{SYMBOL}")["price"])
+        self.price = round(float(self._get(f"/api/v1/prices/{SYMBOL}")["price"]))
 
-    def rarest(self) -> str:
-        """A state in which the fewest orders were killed."""
-        least = min(self.counts[name] for name in KILLS)
-        return self.chance.choice([state for state in STATES if self.counts[f"kills_{state}"] == least])
-
-    def live(self, target: str) -> None:
-        """Orders of all kinds; killed when one is in the wanted state, or in the middle of something."""
-        before = len(self.ledger().entries)
-        for _ in range(self.chance.randint(3, 6)):
-            self.place()
-        resting = [name for name in (self.place(away=2000) for _ in range(3)) if name]
-        if len(resting) > 1:
-            self.http.delete(f"/api/orders/{resting.pop()}")
-        act: Callable[[], object] = self.place
-        word = '"kind":"intent"'
-        asked = self.chance.choice(('"kind":"request"', '"kind":"answer"'))
-        if target == "canceling" and resting:
-            act, word = (lambda: self.http.delete(f"/api/orders/{resting[0]}")), asked
-        elif target == "replacing" and resting:
-            act = lambda: self.http.patch(f"/api/orders/{resting[0]}", json={"quantity": 3})  # noqa: E731
-            word = asked
-        elif target == "PARTIALLY_FILLED":
-            act, word = (lambda: self.place(-100, 50)), '"status":1,'
-        if target in ("PENDING", "PARTIALLY_FILLED", "canceling", "replacing"):
-            self._killed_at(word, act)
+    def live(self, *, in_the_act: bool) -> None:
+        """An order in each state, and then the end: while one more is being sent, or in the middle of another act."""
+        before = len(self._journal().entries)
+        held = self._hold()
+        if in_the_act:
+            self.counts["kills_in_the_act"] += 1
+            self._end_in_the_act(held["SUBMITTED"])
         else:
-            self._until_one_is(target, before)
-            self._killed()
+            wait = self.chance.choice((NEAR, 0.3)) * self.chance.random()
+            self._killed_at('"kind":"intent"', lambda: self.place(SLOW, rests=self.chance.random() < 0.5), wait)
         self._counted(before)
 
+    def killed_in_the_start(self) -> None:
+        """The next process, killed while it finds out what became of everything."""
+        self.counts["kills_in_the_start"] += 1
+        self._killed_at('"kind":"start"', self.process.start, 0.5 * self.chance.random(), PATIENCE)
+
+    def _hold(self) -> dict[str, str]:
+        """Bring an order into each state, and wait until the journal has them all there; their names by state."""
+        aims = [*AIMS, *self.chance.choices(AIMS, k=3)]
+        self.chance.shuffle(aims)
+        placed = [(aim, self.place(self.chance.choice(aim.quantity), rests=aim.rests)) for aim in aims]
+        for aim, name in placed:
+            if name and aim.act:
+                self._soon(lambda aim=aim, name=name: self._act(aim.act, name))  # type: ignore[misc]
+
+        def missed() -> list[str]:
+            entries = self._journal().ledger.entries
+            return [aim.state for aim, name in placed if not name or aim.state not in states_of(entries[name])]
+
+        deadline = time.monotonic() + HOLD_SECONDS
+        while (left := missed()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.counts.update(f"missed_{state}" for state in left)
+        held = {aim.state: name for aim, name in placed}
+        if self.chance.random() < 0.5:  # what is left of it rests from now on; otherwise it trades on in the restart
+            with contextlib.suppress(KeyError):  # it was refused
+                self._act("move", held["PARTIALLY_FILLED"])
+        return held
+
+    def _end_in_the_act(self, resting: str) -> None:
+        act, word = self.chance.choice(
+            (
+                (lambda: self.place(1, rests=False), '"kind":"intent"'),
+                (lambda: self.place(25, rests=False), '"status":1,'),
+                (lambda: self._act("cancel", resting), '"kind":"request"'),
+                (lambda: self._act("cancel", resting), '"kind":"answer"'),
+                (lambda: self._act("change", resting), '"kind":"request"'),
+                (lambda: self._act("change", resting), '"kind":"answer"'),
+            )
+        )
+        self._killed_at(word, act, NEAR * self.chance.random())
+
     def _counted(self, before: int) -> None:
-        ledger = self.ledger()
-        found = verify(self.journal, self.journal.parent / "head.json", JOURNAL_KEY)
-        self.wrong["unproven"] += not found.holds
-        mine = list(ledger.entries.values())[before:]
-        for state in {state for entry in mine for state in states_of(entry)}:
-            self.counts[f"kills_{state}"] += 1
+        """What the journal and the broker's file say at the kill."""
+        journal, broker = self._proven(), BrokerFile(self.state)
+        came_in = broker.names()
+        seen: set[str] = set()
+        for entry in journal.entries[before:]:
+            names = came_in.get(journal.prints.get(entry.order.id), [])
+            kept = broker.orders[names[0]] if names else None
+            states = {state for state in states_of(entry) if borne_out(state, entry.order, kept)}
+            seen |= states
+            self.counts.update(f"{state}_{'at' if kept else 'not_at'}_broker" for state in states & UNCLEAR)
+        self.counts.update(f"kills_{state}" for state in seen)
         self.counts["kills"] += 1
-        orders = [entry.order for entry in ledger.entries.values()]
+        orders = [entry.order for entry in journal.entries]
         self.ended = {order.id: (order.status, order.traded) for order in orders if order.status in FINAL}
-        self.asked_again = {}
-        for key, body in self.asked.items():
-            known = ledger.remembered(key, dt.datetime.now(dt.UTC))
-            if known is not None and known.order is not None:
-                self.asked_again[key] = (body, known.order)
+        self._keep_answers(journal.ledger)
+
+    def _keep_answers(self, ledger: Ledger) -> None:
+        """What the journal knows an answer to; what was answered and is not there is lost."""
+        self.known = {}
+        for key, answer in self.asked.items():
+            found = ledger.remembered(key, dt.datetime.now(dt.UTC))
+            if found is not None and found.order is not None:
+                self.known[key] = msgspec.structs.replace(answer, order=found.order)
+            else:
+                self.wrong["lost"] += bool(answer.said)
         self.asked.clear()
 
     def look(self) -> None:
@@ -190,100 +180,130 @@ class Killing:
             self.until(self._agrees, PATIENCE)
         except TimeoutError:
             self.wrong["disagreeing"] += 1
-        held, orders = Held(self.state), self.orders()
+        broker, orders = BrokerFile(self.state), self.orders()
         for name, was in self.ended.items():
-            self.wrong["revived"] += (orders[name]["status"], orders[name]["filledQuantity"]) != (was[0], was[1])
+            self.wrong["revived"] += (orders[name]["status"], orders[name]["filledQuantity"]) != was
         self.wrong["foreign"] += sum(name.startswith("EXT") for name in orders)
         named = Counter(o["brokerOrderId"] for o in orders.values() if o["brokerOrderId"])
-        self.wrong["doubled"] += sum(count > 1 for count in named.values()) + len(held.orders.keys() - named.keys())
-        for key, (body, name) in self.asked_again.items():
-            again = self.http.post("/api/orders", json=body, headers={"Idempotency-Key": key})
-            self.wrong["lost"] += again.json()["data"]["orderId"] != name
-        self.wrong["doubled"] += len(Held(self.state).orders) - len(held.orders)
+        self.wrong["doubled"] += sum(count > 1 for count in named.values())
+        self.wrong["doubled"] += sum(len(names) - 1 for names in broker.names().values())
+        for key, answer in self.known.items():
+            again = self._posted(key, answer.body)
+            same = again.content == answer.said if answer.said else _order_in(again) == answer.order
+            self.wrong["lost"] += not same
+            self.counts["answers_again"] += 1
+        self.wrong["doubled"] += len(BrokerFile(self.state).orders) - len(broker.orders)
+        journal = self._proven()
+        self.wrong["positions"] += journal.taken_over + (journal.net != broker.net)
         self.counts["looks"] += 1
+
+    def wind_up(self) -> None:
+        """In the end all that is open can be cancelled: nothing is in a state that nobody can leave."""
+        self.http.post("/api/orders/cancel-all", json={"reason": "the end"})
+        try:
+            self.until(lambda: not BrokerFile(self.state).working and self._agrees())
+        except TimeoutError:
+            self.wrong["left_over"] += len(BrokerFile(self.state).working) or 1
+        self._proven()
 
     def _ready(self) -> bool:
         return all(self._get("/api/v1/orders-standing")["accounts"].values() or [False])
 
     def _agrees(self) -> bool:
-        """Nothing is unclear; working orders, their fills and the position are those of the broker."""
+        """Nothing is unclear; the broker has the named orders as they are here, no others, and the position."""
         if not self._ready() or self._get("/api/v1/orders-standing")["ambiguous"]:
             return False
-        orders, held = self.orders(), Held(self.state)
-        ours = {o["brokerOrderId"]: o["filledQuantity"] for o in orders.values() if o["status"] in OPEN}
+        broker, orders = BrokerFile(self.state), self.orders()
+        named = {order["brokerOrderId"]: order for order in orders.values() if order["brokerOrderId"]}
+        nameless = [order for order in orders.values() if not order["brokerOrderId"]]
         net = sum(position["quantity"] for position in self.http.get("/api/v1/positions").json())
-        return ours == held.working and net == held.net
+        return (
+            named.keys() == broker.orders.keys()
+            and all(agree(order, broker.orders[name]) for name, order in named.items())
+            and all(order["status"] in FINAL for order in nameless)
+            and net == broker.net
+        )
 
     # --- what it does ---
 
-    def place(self, away: int = 0, quantity: int = 0) -> str:
-        """An order unlike any other, near the market or away from it; its name, empty when there is no answer."""
-        self.number += 1
-        key, draw = f"key-{self.number}", self.chance
-        side = draw.choice(("BUY", "SELL"))
-        away = away or draw.choice((-100, -100, 2000))  # in points: through the market, or resting
-        price = round((self.price + (-away if side == "BUY" else away)) / 5) * 5 + 5 * (self.number % 100)
-        body = {
-            "symbol": SYMBOL,
-            "side": side,
-            "type": "LIMIT",
-            "price": price,
-            "quantity": quantity or draw.choice((1, 2, 50)),
-        }
-        self.asked[key] = body
+    def place(self, quantity: int, *, rests: bool) -> str:
+        """An order unlike any other, far from the market or through it; its name, empty when there is no answer."""
+        side = self.chance.choice(("BUY", "SELL"))
+        price = self._price(side, quantity, rests=rests)
+        key = f"key-{len(self.made)}"
+        body = {"symbol": SYMBOL, "side": side, "type": "LIMIT", "price": price, "quantity": quantity}
+        answer = self.asked[key] = Answer(body=body)
         try:
-            answer = self.http.post("/api/orders", json=body, headers={"Idempotency-Key": key})
+            said = self._posted(key, body)
         except httpx.TransportError:
             return ""
+        answer.said = said.content
         self.counts["orders"] += 1
-        return str(answer.json()["data"]["orderId"]) if answer.status_code == 201 else ""
+        return _order_in(said) if said.status_code == httpx.codes.CREATED else ""
 
-    def _killed_at(self, word: str, act: Callable[[], object]) -> None:
-        """Do something in a thread, and kill the process as soon as the journal has the word."""
+    def _price(self, side: str, quantity: int, *, rests: bool) -> int:
+        """One that no such order has had."""
+        while True:
+            self.number += 1
+            better = -2000 - 5 * self.number if rests else 500 + 5 * self.number
+            price = self.price // 5 * 5 + (better if side == "BUY" else -better)
+            if (made := (side, quantity, price)) not in self.made:
+                self.made.add(made)
+                return price
+
+    def _posted(self, key: str, body: dict[str, Any]) -> httpx.Response:
+        return self.http.post("/api/orders", json=body, headers={"Idempotency-Key": key})
+
+    def _act(self, act: Act, order: str) -> None:
+        if act == "cancel":
+            self.http.delete(f"/api/orders/{order}")
+        elif act == "change":
+            self.http.patch(f"/api/orders/{order}", json={"quantity": CHANGED})
+        elif act == "move":
+            found = self._get(f"/api/orders/{order}")
+            price = self._price(found["side"], found["quantity"], rests=True)
+            self.http.patch(f"/api/orders/{order}", json={"price": price})
+
+    def _soon(self, act: Callable[[], object]) -> None:
+        """Do something beside; the process may die of it."""
 
         def acting() -> None:
             with contextlib.suppress(httpx.TransportError):
                 act()
 
-        wait, begun = self.chance.random() * 0.001, self.journal.stat().st_size
-        thread = threading.Thread(target=acting)
-        thread.start()
-        deadline = time.monotonic() + 2
+        self.acting.append(threading.Thread(target=acting))
+        self.acting[-1].start()
+
+    def _killed_at(self, word: str, act: Callable[[], object], wait: float, patience: float = 2.0) -> None:
+        """Do something beside, and kill the process so many seconds after the journal has the word."""
+        begun = self.journal.stat().st_size
+        self._soon(act)
+        deadline = time.monotonic() + patience
         with self.journal.open("rb") as file:
             file.seek(begun)
             seen = b""
             while word.encode() not in seen and time.monotonic() < deadline:
                 seen += file.read()
+                time.sleep(0.0001)
         time.sleep(wait)
-        self._killed()
-        thread.join(20)
+        self.close()
 
-    def _killed(self) -> None:
+    def close(self) -> None:
+        """Kill the process."""
         self.process.process.kill()
         self.process.process.wait(10)
-
-    def _until_one_is(self, state: str, before: int) -> None:
-        """Until the journal has an order of this life in a state, a few seconds at most."""
-        deadline = time.monotonic() + 12
-        while time.monotonic() < deadline:
-            mine = list(self.ledger().entries.values())[before:]
-            if any(state in states_of(entry) for entry in mine):
-                return
-            if state in ("REJECTED", "UNKNOWN", "FAILED") and self.chance.random() < 0.1:
-                self.place()
-            time.sleep(0.02)
+        while self.acting:
+            self.acting.pop().join(20)
 
     # --- what it reads ---
 
-    def ledger(self) -> Ledger:
-        """What the journal says now."""
-        made = Ledger(RiskLimits(base=Limits()))
-        if self.journal.is_file():
-            for record in records(self.journal):
-                entry = entry_of(record.kind, record.body)
-                if entry is not None:
-                    made.apply(entry, record.number)
-        return made
+    def _journal(self) -> Journal:
+        return Journal(self.journal.parent)
+
+    def _proven(self) -> Journal:
+        found = verify(self.journal, self.journal.parent / "head.json", JOURNAL_KEY)
+        self.wrong["unproven"] += not found.holds
+        return self._journal()
 
     def orders(self) -> dict[str, Any]:
         """All orders as the process tells them."""
@@ -309,32 +329,29 @@ class Killing:
         raise TimeoutError
 
 
-def states_of(entry: Entry) -> set[str]:
-    """The words for where an order stands; a request counts from its record on."""
-    order = entry.order
-    found: set[str] = {order.status.value}
-    if order.status not in FINAL:
-        found |= {"canceling"} if order.canceling or entry.cancel_wanted else set()
-        found |= {"replacing"} if order.replacing or entry.change else set()
-    return found
-
-
 def run(folder: Path, seed: int, kills: int, lives: int | None = None) -> tuple[Counter[str], Counter[str]]:
     """So many kills with an order in each state, or so many at all; what was wrong, and what was done."""
     scene = Killing(folder, seed)
+    chance = scene.chance
     try:
         scene.begin()
-        for _ in range(lives or LIVES * kills):
-            scene.live(scene.rarest())
+        for life in range(lives or LIVES * kills):
+            scene.live(in_the_act=life > 0 and chance.random() < IN_THE_ACT)
+            if chance.random() < IN_THE_START:
+                scene.killed_in_the_start()
             scene.begin()
             scene.look()
             if min(scene.counts[name] for name in KILLS) >= kills:
                 break
+        scene.wind_up()
     finally:
-        scene.process.process.kill()
-        scene.process.process.wait(10)
+        scene.close()
         scene.http.close()
     return scene.wrong, scene.counts
+
+
+def _order_in(answer: httpx.Response) -> str:
+    return str(answer.json()["data"]["orderId"])
 
 
 def _settings(data_dir: Path) -> Settings:

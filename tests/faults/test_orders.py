@@ -64,11 +64,12 @@ def test_every_edit_of_a_journal_is_found(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
-def test_the_process_is_killed_and_journal_broker_and_positions_agree(tmp_path):
-    wrong, counts = order_kills.run(tmp_path, 1, 1, lives=2)
+def test_the_process_is_killed_with_an_order_in_each_state_and_journal_broker_and_positions_agree(tmp_path):
+    wrong, counts = order_kills.run(tmp_path, 1, 1)  # one life, unless the machine is too busy to hold all states in it
 
     assert not +wrong, f"{dict(wrong)} after {dict(counts)}"
-    assert counts["kills"] == counts["looks"] == 2
+    assert min(counts[name] for name in order_kills.KILLS) >= 1, dict(counts)
+    assert counts["kills"] == counts["looks"]
 
 
 def test_a_run_goes_on_where_one_with_the_same_seed_ended(tmp_path):

@@ -29,7 +29,7 @@ static void hop_scheduled(Amend *amend, int64_t hop) {
 }
 
 static void told(const Amend *amend, uint8_t code, const char *text) {
-    if (amend->message_id) {
+    if (amend->message_id && !is_muted(amend->order)) {
         announce_message(amend->order, amend->message_id, code, interned(text));
     }
 }
@@ -137,7 +137,7 @@ static bool hop_done(Amend *amend, int64_t hop) {
         return true;
     case HOP_HADES:
         told(amend, MESSAGE_SENT_TO_HADES, "Enviada ao Hades.");
-        return !amend->lost && order->place != PLACE_LOST;
+        return !amend->lost && order->place != PLACE_LOST && order->plan.stuck != SIM_STUCK_SENT;
     case HOP_BROKER:
         told(amend, MESSAGE_SENT_TO_BROKER, "Enviada à corretora.");
         return true;
@@ -148,7 +148,7 @@ static bool hop_done(Amend *amend, int64_t hop) {
         if (!done) {
             pending_shown(amend);
         }
-        return true;
+        return done || order->plan.stuck != SIM_STUCK_PENDING;
     case HOP_RACE:
         if (!done) {
             race_run(amend);

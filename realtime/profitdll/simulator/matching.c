@@ -74,7 +74,7 @@ static int64_t next_fill(const Order *order, int64_t offered) {
         return smaller(leaves, offered);
     }
     if (order->fills >= faults->splits) {
-        return leaves;
+        return order->plan.stays ? 0 : leaves;
     }
     int64_t part = order->broker.quantity * faults->split[order->fills] / 100;
     return smaller(part > 0 ? part : 1, leaves);
@@ -155,6 +155,9 @@ static void aggression(void *subject, int64_t unused) {
     }
     int64_t level = level_quantity(order);
     int64_t quantity = next_fill(order, level);
+    if (quantity == 0) {
+        return; /* the rest stays */
+    }
     price = improved(order, swept(order, price));
     order->sweeps += quantity == level;
     order_filled(order, quantity, price);
@@ -210,6 +213,9 @@ static void side_traded(Order *order, int64_t ticks, int64_t quantity) {
             return; /* the book is sorted: nobody behind takes part either */
         }
         int64_t fill = next_fill(order, quantity);
+        if (fill == 0) {
+            continue;
+        }
         quantity -= fill;
         order_filled(order, fill, improved(order, (double)order->limit_ticks * order->listing->tick));
     }

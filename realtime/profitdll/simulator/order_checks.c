@@ -38,6 +38,9 @@ int64_t order_checked_and_sent(const NewOrder *request, int64_t *message_id) {
     if (!request->password || !sides || request->quantity <= 0 || !prices_fit(request)) {
         return NL_INVALID_ARGS;
     }
+    if (sim_strikes(&sim_order_faults()->refuse, request->quantity)) {
+        return (int64_t)INT32_MIN + sim_order_faults()->refuse_code;
+    }
     Order *order = order_submitted(request);
     if (message_id) {
         *message_id = order->message_id;

@@ -27,6 +27,11 @@ static int64_t ns_of(double ms) {
     return (int64_t)(ms * 1e6);
 }
 
+/* What is said of it beyond this login's own library is lost. */
+bool is_muted(const Order *order) {
+    return order->plan.mute && order->place >= PLACE_SENT;
+}
+
 static void hop_scheduled(Order *order, int64_t hop) {
     const SimOrderFaults *pace = sim_order_faults();
     double offset = pace->first_ms + (double)hop * pace->step_ms;
@@ -39,7 +44,9 @@ static void hop_scheduled(Order *order, int64_t hop) {
 }
 
 static void told(const Order *order, uint8_t code, PText text) {
-    announce_message(order, order->message_id, code, text);
+    if (!is_muted(order)) {
+        announce_message(order, order->message_id, code, text);
+    }
 }
 
 static void refused(Order *order, const struct Refusal *refusal) {
@@ -99,8 +106,19 @@ static void skipping_ends(void *subject, int64_t unused) {
     }
 }
 
+static void plan_expires(void *subject, int64_t unused) {
+    (void)unused;
+    Order *order = subject;
+    if (order->place == PLACE_WORKING) {
+        order_expired(order);
+    }
+}
+
 static void order_accepted(Order *order) {
     order->place = PLACE_WORKING;
+    if (order->plan.expires) {
+        trading_after(sim_order_faults()->expire_ms, plan_expires, order, 0);
+    }
     if (order->plan.skips_statuses) {
         trading_after(2 * sim_order_faults()->fill_max_ms, skipping_ends, order, 0);
     }
@@ -209,7 +227,8 @@ static bool is_over_limit(void) {
 static OrderPlan plan_for(const Order *order) {
     SimOrderFaults *faults = sim_order_faults();
     OrderPlan plan = {.copies = 1};
-    if (sim_strikes(&faults->reject)) {
+    int64_t quantity = order->broker.quantity;
+    if (sim_strikes(&faults->reject, quantity)) {
         plan.reject_code = (uint8_t)faults->reject_code;
         plan.reject_text = sim_length(faults->reject_text) ? interned_units(faults->reject_text) : NULL;
     }
@@ -217,17 +236,21 @@ static OrderPlan plan_for(const Order *order) {
         plan.reject_code = MESSAGE_REJECTED_BROKER;
         plan.reject_text = interned("Limite de ordens excedido.");
     }
-    if (sim_strikes(&faults->duplicate)) {
+    if (sim_strikes(&faults->duplicate, quantity)) {
         int32_t spread = faults->duplicate_max - faults->duplicate_min + 1;
         int32_t more = (int32_t)(order_chance(order, CHANCE_COPIES, 0) * (spread > 0 ? spread : 1));
         plan.copies = (uint8_t)(faults->duplicate_min + more);
     }
-    plan.dropped = sim_strikes(&faults->silent_drop);
-    plan.split = sim_strikes(&faults->partial);
-    plan.race = sim_strikes(&faults->cancel_race) ? (uint8_t)faults->race : SIM_RACE_NONE;
-    plan.skips_statuses = sim_strikes(&faults->skip_statuses);
-    plan.late_status = sim_strikes(&faults->late_status);
-    plan.newer_details = sim_strikes(&faults->newer_details);
+    plan.dropped = sim_strikes(&faults->silent_drop, quantity);
+    plan.mute = sim_strikes(&faults->mute, quantity);
+    plan.expires = sim_strikes(&faults->expire, quantity);
+    plan.stuck = sim_strikes(&faults->stuck, quantity) ? (uint8_t)faults->stuck_where : SIM_STUCK_NOT;
+    plan.split = sim_strikes(&faults->partial, quantity);
+    plan.stays = plan.split && faults->split_stays;
+    plan.race = sim_strikes(&faults->cancel_race, quantity) ? (uint8_t)faults->race : SIM_RACE_NONE;
+    plan.skips_statuses = sim_strikes(&faults->skip_statuses, quantity);
+    plan.late_status = sim_strikes(&faults->late_status, quantity);
+    plan.newer_details = sim_strikes(&faults->newer_details, quantity);
     return plan;
 }
 
@@ -276,7 +299,7 @@ static void late_status(void *subject, int64_t unused) {
 static void client_updated(Order *order) {
     uint8_t status = order->broker.status;
     bool from_broker = status != ORDER_CLIENT_CREATED && status != ORDER_NOT_CREATED;
-    if (!order->account->known || (from_broker && !routing_reaches_broker())) {
+    if (!order->account->known || is_muted(order) || (from_broker && !routing_reaches_broker())) {
         return; /* events of a gap are not replayed: the next load of the orders shows what became of them */
     }
     order_known_to_client(order);

@@ -8,6 +8,7 @@ static bool is_loaded(const Account *account, int32_t from, int32_t to) {
 /* The load shows the truth at the broker: what a gap of the connection has hidden comes to light here. */
 static void order_loaded(Order *order) {
     order_known_to_client(order);
+    order->plan.mute = false;
     order->broker.has_cl_ord_id = true; /* what the broker lists has its id */
     if (order->broker.status == ORDER_CLIENT_CREATED) {
         order->broker.status = ORDER_HADES_CREATED;

@@ -46,10 +46,12 @@ static const char *account_line(int32_t words, char *word[]) {
     return NULL;
 }
 
-/* `next N` or `any`, each with chance 1 `in M`; without them the next one, surely. */
+/* `next N` or `any`, each with chance 1 `in M`, of those `of` a quantity; without them the next one, surely. */
 static void set_fault(SimFault *fault, int32_t words, char *word[]) {
-    const char *next = after(words, word, "next"), *in = after(words, word, "in");
-    *fault = (SimFault){next ? atoi(next) : 1, in ? atoi(in) : 1};
+    const char *next = after(words, word, "next"), *in = after(words, word, "in"), *of = after(words, word, "of");
+    Range quantity = {0, 0};
+    if (of) script_range(of, &quantity);
+    *fault = (SimFault){next ? atoi(next) : 1, in ? atoi(in) : 1, (int64_t)quantity.low, (int64_t)quantity.high};
     for (int32_t k = 1; k < words; k++)
         if (strcmp(word[k], "any") == 0) fault->left = -1;
 }
@@ -76,14 +78,53 @@ static const char *reject_line(int32_t words, char *word[]) {
     return NULL;
 }
 
+/* SendOrder answers with an error: 3 is NL_INVALID_ARGS. */
+static const char *refuse_line(int32_t words, char *word[]) {
+    int32_t code = words > 2 ? atoi(word[2]) : 0;
+    if (code < 1 || code > 255) return "expected: order refuse CODE [next N|any] [in M] [of QUANTITY]";
+    set_fault(&sim_order_faults()->refuse, words, word);
+    sim_order_faults()->refuse_code = code;
+    return NULL;
+}
+
+static const char *slow_line(int32_t words, char *word[]) {
+    SimOrderFaults *faults = sim_order_faults();
+    bool late = words > 3 && strcmp(word[2], "after") == 0;
+    double ms = words > 3 ? atof(word[3]) : 0;
+    if (!(ms > 0) || (!late && strcmp(word[2], "before") != 0))
+        return "expected: order slow before|after MS [next N|any] [in M] [of QUANTITY]";
+    set_fault(&faults->slow, words, word);
+    faults->slow_ms = ms, faults->slow_after = late;
+    return NULL;
+}
+
+static const char *expire_line(int32_t words, char *word[]) {
+    double ms = words > 2 ? atof(word[2]) : 0;
+    if (!(ms > 0)) return "expected: order expire MS [next N|any] [in M] [of QUANTITY]";
+    set_fault(&sim_order_faults()->expire, words, word);
+    sim_order_faults()->expire_ms = ms;
+    return NULL;
+}
+
+static const char *stuck_line(int32_t words, char *word[]) {
+    bool pending = words > 2 && strcmp(word[2], "pending") == 0;
+    if (words < 3 || (!pending && strcmp(word[2], "sent") != 0))
+        return "expected: order stuck sent|pending [next N|any] [in M] [of QUANTITY]";
+    set_fault(&sim_order_faults()->stuck, words, word);
+    sim_order_faults()->stuck_where = pending ? SIM_STUCK_PENDING : SIM_STUCK_SENT;
+    return NULL;
+}
+
 static const char *partial_line(int32_t words, char *word[]) {
     SimOrderFaults *faults = sim_order_faults();
     int32_t at = 2;
     while (at < words && strcmp(word[at], "split") != 0) at++;
-    if (at + 1 >= words || words - at - 1 > 8) return "expected: order partial [next N|any] [in M] split PERCENT ...";
+    bool stays = strcmp(word[words - 1], "stay") == 0;
+    int32_t end = stays ? words - 1 : words;
+    if (at + 1 >= end || end - at - 1 > 8) return "expected: order partial [next N|any] [in M] split PERCENT ... [stay]";
     set_fault(&faults->partial, at, word);
-    faults->splits = 0;
-    for (at++; at < words; at++) faults->split[faults->splits++] = atoi(word[at]);
+    faults->splits = 0, faults->split_stays = stays;
+    for (at++; at < end; at++) faults->split[faults->splits++] = atoi(word[at]);
     return NULL;
 }
 
@@ -104,7 +145,7 @@ static const char *order_verb(int32_t words, char *word[]) {
     const struct {
         const char *name;
         SimFault *fault;
-    } plain[] = {{"drop", &faults->silent_drop}, {"duplicate", &faults->duplicate}, {"newer", &faults->newer_details},
+    } plain[] = {{"drop", &faults->silent_drop}, {"mute", &faults->mute}, {"duplicate", &faults->duplicate}, {"newer", &faults->newer_details},
                  {"late", &faults->late_status}, {"skip", &faults->skip_statuses}};
     for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) {
         if (strcmp(plain[k].name, verb) != 0) continue;
@@ -115,6 +156,10 @@ static const char *order_verb(int32_t words, char *word[]) {
         return NULL;
     }
     if (strcmp(verb, "reject") == 0) return reject_line(words, word);
+    if (strcmp(verb, "refuse") == 0) return refuse_line(words, word);
+    if (strcmp(verb, "slow") == 0) return slow_line(words, word);
+    if (strcmp(verb, "expire") == 0) return expire_line(words, word);
+    if (strcmp(verb, "stuck") == 0) return stuck_line(words, word);
     if (strcmp(verb, "partial") == 0) return partial_line(words, word);
     if (strcmp(verb, "race") == 0) return race_line(words, word);
     if (strcmp(verb, "not-found") == 0 && words == 3) return faults->not_found_ms = atof(word[2]), NULL;

@@ -64,6 +64,18 @@ static int64_t order_sent(TConnectorSendOrder *order) {
     return order_checked_and_sent(&request, order->Version >= 1 ? &order->MessageID : NULL);
 }
 
+/* A slow call holds its caller and nobody else. */
+static void waits_if_slow(int64_t quantity, bool after) {
+    SimOrderFaults *faults = sim_order_faults();
+    if (faults->slow_after != after || !sim_strikes(&faults->slow, quantity)) {
+        return;
+    }
+    int64_t ns = (int64_t)(faults->slow_ms * 1e6);
+    sim_unlock();
+    platform_sleep_ns(ns);
+    sim_lock();
+}
+
 API64 SendOrder(TConnectorSendOrder *order) {
     SIM_ROUTING_REQUEST("SendOrder");
     if (!order) {
@@ -74,7 +86,9 @@ API64 SendOrder(TConnectorSendOrder *order) {
         return NL_VERSION_NOT_SUPPORTED;
     }
     sim_lock();
+    waits_if_slow(order->Quantity, false);
     int64_t result = order_sent(order);
+    waits_if_slow(order->Quantity, true);
     sim_unlock();
     return result;
 }

@@ -47,9 +47,9 @@ Settings *settings(void) { return &chosen; }
 SimOrderFaults *sim_order_faults(void) { return &order_faults; }
 uint64_t sim_seed(void) { return chosen.seed; }
 
-bool sim_strikes(SimFault *fault) {
+bool sim_strikes(SimFault *fault, int64_t quantity) {
     static uint64_t random; /* under the lock */
-    if (fault->left == 0) return false;
+    if (fault->left == 0 || quantity < fault->least || (fault->most && quantity > fault->most)) return false;
     if (!random) random = chosen.seed ^ 0xFA17;
     if (fault->one_in > 1 && sim_random(&random) % (uint64_t)fault->one_in != 0) return false;
     if (fault->left > 0) fault->left--;

@@ -145,19 +145,32 @@ void sim_print_trade(int32_t symbol, double price, int64_t quantity, int32_t buy
 typedef struct SimFault { /* strikes the next `left` orders (-1: all), each with chance 1 in `one_in` */
     int32_t left;
     int32_t one_in;
+    int64_t least, most; /* of their quantity; both 0: any */
 } SimFault;
-bool sim_strikes(SimFault *fault); /* under the lock; seeded */
+bool sim_strikes(SimFault *fault, int64_t quantity); /* under the lock; seeded */
 
+typedef enum SimStuck { SIM_STUCK_NOT, SIM_STUCK_SENT, SIM_STUCK_PENDING } SimStuck;
 typedef enum SimRace { SIM_RACE_NONE, SIM_RACE_FILL_FIRST, SIM_RACE_CANCEL_FIRST, SIM_RACE_REMAINDER } SimRace;
 
 typedef struct SimOrderFaults {
     SimFault reject;
     int32_t reject_code;      /* MESSAGE_NOT_CONNECTED 1, 3, 5, 7, 9 or 24 */
     char16_t reject_text[SIM_TEXT];
+    SimFault refuse;          /* SendOrder itself says no */
+    int32_t refuse_code;      /* of section 6, without its offset */
+    SimFault slow;            /* SendOrder returns late */
+    double slow_ms;
+    bool slow_after;          /* the order has left meanwhile; otherwise it leaves at the end */
     SimFault silent_drop;     /* chain stops after message 4 */
+    SimFault mute;            /* it lives at the broker and nothing of it is told before the next load */
+    SimFault expire;          /* the broker ends it so long after it was accepted */
+    double expire_ms;
+    SimFault stuck;           /* cancels and changes of it are taken and never concluded */
+    SimStuck stuck_where;     /* after message 4, or once they are shown as pending */
     SimFault partial;
     int32_t split[8];         /* per cent of the quantity, in order; the rest comes last */
     int32_t splits;
+    bool split_stays;         /* what is left after the parts is not traded */
     int32_t improvement_ticks; /* price improvement on limit orders */
     SimFault cancel_race;
     SimRace race;

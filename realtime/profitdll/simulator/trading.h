@@ -62,8 +62,8 @@ typedef struct OrderState {
 
 /* What the script holds in store for one order, drawn when it is sent. */
 typedef struct OrderPlan {
-    uint8_t reject_code, copies, race;
-    bool dropped, split, skips_statuses, late_status, newer_details;
+    uint8_t reject_code, copies, race, stuck;
+    bool dropped, mute, expires, split, stays, skips_statuses, late_status, newer_details;
     PText reject_text;
 } OrderPlan;
 
@@ -92,6 +92,7 @@ void cl_ord_id_assigned(Order *order);
 void order_restored(Order *order); /* its ClOrderID is set already */
 
 bool is_terminal(uint8_t status);
+bool is_muted(const Order *order);
 int64_t leaves_of(const OrderState *state); /* 0 once terminal */
 double average_of(const Order *order, const OrderState *state);
 PText interned(const char *utf8);
