@@ -450,7 +450,7 @@ def test_day_orders_expire_when_the_session_ends_and_then_the_market_is_closed(s
     assert client.status(partial) == EXPIRED
     late = client.send()
     assert client.until(late, REJECTED).text == "Mercado fechado."
-    assert client.codes_of(client.message_id)[-1] == 9
+    client.wait(lambda: client.codes_of(client.message_id)[-1:] == [9])
 
 
 def test_a_stop_limit_whose_limit_cannot_follow_its_stop_is_rejected_by_the_market(broker):
