@@ -4,6 +4,7 @@ Layers, later wins: `config/container-images.env`, `config/.env.defaults`, `.env
 environment. A `TRADINGSYSTEM_*` name that no setting has and a value that does not fit stop the process, named.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -125,6 +126,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     partial_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_PARTIAL_SECONDS")] = 300.0  # 0: never
     contract_costs: Annotated[str, env("TRADINGSYSTEM_CONTRACT_COSTS")] = ""  # for example WIN=0.25 WDO=1.10
     cost_share: Annotated[Decimal, env("TRADINGSYSTEM_COST_SHARE")] = Decimal(0)
+    own_instruments: Annotated[str, env("TRADINGSYSTEM_INSTRUMENTS")] = ""  # for example BGI=0.05/1/330
 
     @property
     def costs(self) -> dict[str, Decimal]:
@@ -136,6 +138,22 @@ class Orders(Struct, frozen=True, kw_only=True):
                 found[root.upper()] = Decimal(cost)
             except InvalidOperation as error:
                 raise SettingsError(f"TRADINGSYSTEM_CONTRACT_COSTS: expected ROOT=BRL, found {part!r}") from error
+        return found
+
+    @property
+    def instruments(self) -> dict[str, tuple[float, int, float]]:
+        """Tick, lot and BRL a point of symbols or roots of futures, as an operator wants them. Raises SettingsError."""
+        found: dict[str, tuple[float, int, float]] = {}
+        for part in self.own_instruments.replace(",", " ").split():
+            name, _, figures = part.partition("=")
+            try:
+                tick, lot, value = figures.split("/")
+                held = float(tick), int(lot), float(value)
+            except ValueError:
+                held = 0.0, 0, 0.0
+            if not name or not all(math.isfinite(figure) and figure > 0 for figure in held):
+                raise SettingsError(f"TRADINGSYSTEM_INSTRUMENTS: expected SYMBOL=TICK/LOT/POINT, found {part!r}")
+            found[name.upper()] = held
         return found
 
 

@@ -47,6 +47,7 @@ FUTURES: Mapping[str, Instrument] = MappingProxyType(
     }
 )
 SHARE = Instrument(tick_size=0.01, lot=100, point_value=1.0)
+ORDINARY = re.compile(r"[A-Z][A-Z0-9]{3}[3-8]")  # shares; units, funds, receipts and options have lots of their own
 
 
 def is_session(day: dt.date) -> bool:
@@ -115,6 +116,12 @@ def instrument_of(symbol: str) -> Instrument | None:
     if market_of(symbol) == "B":
         return SHARE
     return FUTURES.get(symbol[:3])
+
+
+def tabled(symbol: str) -> Instrument | None:
+    """What is known of a symbol for sure; None where `instrument_of` goes by its shape alone, or knows nothing."""
+    known = ORDINARY.fullmatch(symbol) if market_of(symbol) == "B" else True
+    return instrument_of(symbol) if known else None
 
 
 def last_session(symbol: str) -> dt.date | None:

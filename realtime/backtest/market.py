@@ -1,13 +1,15 @@
 """The tape's clock, and what the tape has said of each symbol by then: the reference of every check."""
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 
 from realtime.orders.matching import Trade
 from realtime.orders.prices import exact
-from realtime.orders.risk import OPENED, Mark
+from realtime.orders.risk import OPENED, Dispute, Mark
 from realtime.orders.states import Side
 from realtime.strategy import Tick, instant
+from sql.exchange import Instrument, instrument_of
 
 AGGRESSORS: dict[str | None, Side] = {"BUYER": "BUY", "SELLER": "SELL"}
 
@@ -55,6 +57,15 @@ class TapeMarket:
     def settlement(self, symbol: str) -> Decimal | None:
         """As `decisions.Market`."""
         return self._settled.get(symbol)
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """As `decisions.Market`: by our table, the store has no words of the broker about it."""
+        return instrument_of(symbol)
+
+    @property
+    def disputes(self) -> Mapping[str, Dispute]:
+        """As `decisions.Market`."""
+        return {}
 
     def trade(self, symbol: str) -> Trade | None:
         """The last one, for the exchange."""

@@ -31,7 +31,7 @@ from realtime.orders.reconcile import (
     position_differences,
 )
 from realtime.orders.states import BROKER_FINAL, FINAL, NotListed, Order, Status, ValidityEnded
-from sql.exchange import SAO_PAULO, hours, instrument_of, market_of
+from sql.exchange import SAO_PAULO, Instrument, hours, instrument_of, market_of
 
 log = structlog.get_logger("orders")
 
@@ -71,7 +71,9 @@ class Agreement:
         rules: Rules,
         pace: Pace,
         always_open: bool = False,
+        instruments: Callable[[str], Instrument | None] = instrument_of,
     ) -> None:
+        self._instruments = instruments
         self._broker = broker
         self._chronicle = chronicle
         self._hear = hear
@@ -302,7 +304,7 @@ class Agreement:
         return explained
 
     def _take_over(self, account: AccountId, difference: Difference, average: Decimal) -> None:
-        instrument, now = instrument_of(difference.symbol), self._chronicle.now()
+        instrument, now = self._instruments(difference.symbol), self._chronicle.now()
         what = f"{difference.symbol}: our fills add up to {difference.ours}, the broker holds {difference.theirs}"
         self._chronicle.record(records.Differed(at=now, account=str(account), what=what))
         self._chronicle.record(

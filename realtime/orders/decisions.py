@@ -1,7 +1,7 @@
 """What is known at the instant of a decision, from the ledger, the prices and the switch; for `risk`. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
@@ -11,9 +11,9 @@ from msgspec import Struct
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import Hours
 from realtime.orders.positions import Position
-from realtime.orders.risk import MONEY_DIGITS, Finding, Intent, Known, Limits, Mark, refused
+from realtime.orders.risk import MONEY_DIGITS, Dispute, Finding, Intent, Known, Limits, Mark, refused
 from realtime.orders.states import Order
-from sql.exchange import instrument_of, market_of, rows_expected
+from sql.exchange import Instrument, market_of, rows_expected
 
 ZERO = Decimal(0)
 SOURCE, CONFIDENCE = Finding(code="SOURCE", passed=True), Finding(code="CONFIDENCE", passed=True)
@@ -27,6 +27,11 @@ class Market(Protocol):
     def state(self, symbol: str) -> int | None: ...
 
     def settlement(self, symbol: str) -> Decimal | None: ...
+
+    def instrument(self, symbol: str) -> Instrument | None: ...
+
+    @property
+    def disputes(self) -> Mapping[str, Dispute]: ...
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -64,7 +69,7 @@ def known_of(
     held = ledger.positions.get((account, symbol))
     open_result, oldest = marked(positions, market)
     reckoned = limits.open_notional is not None or limits.margin_rate is not None
-    notional = ledger.exposure.notional(account, market.last, instead_of) if reckoned else None
+    notional = ledger.exposure.notional(account, market.last, instead_of, market.instrument) if reckoned else None
     return Known(
         now=now,
         orders_ready=standing.orders_ready,
@@ -73,7 +78,8 @@ def known_of(
         switched_off=standing.switched_off,
         in_hours=in_hours(ledger.limits.hours, symbol, now, always_open=standing.always_open),
         state=market.state(symbol),
-        instrument=instrument_of(symbol),
+        instrument=market.instrument(symbol),
+        dispute=market.disputes.get(symbol),
         last=market.last(symbol),
         position=held.net if held else 0,
         open=ledger.exposure.met_by(order, notional, instead_of),

@@ -12,7 +12,7 @@ from msgspec import Struct
 from realtime.orders.entries import Entry, unknown
 from realtime.orders.risk import Mark, Open, exact
 from realtime.orders.states import Order, Side
-from sql.exchange import instrument_of
+from sql.exchange import Instrument, instrument_of
 
 ZERO = Decimal(0)
 
@@ -91,7 +91,13 @@ class Exposure:
         alike = [n for n in strangers if n != instead_of and _alike(strangers[n], order)] if strangers else ()
         return Open(orders=orders, same_side=same_side, unknown=len(alike), notional=notional)
 
-    def notional(self, account: str, last: Callable[[str], Mark | None], instead_of: str = "") -> Decimal | None:
+    def notional(
+        self,
+        account: str,
+        last: Callable[[str], Mark | None],
+        instead_of: str = "",
+        known: Callable[[str], Instrument | None] = instrument_of,
+    ) -> Decimal | None:
         """What all of an account's orders are worth at the dearest of their prices and the last one, BRL.
 
         None when one has no price to reckon with.
@@ -101,7 +107,7 @@ class Exposure:
             if name == instead_of:
                 continue
             if weight.symbol not in ways:
-                ways[weight.symbol] = (last(weight.symbol), instrument_of(weight.symbol))
+                ways[weight.symbol] = (last(weight.symbol), known(weight.symbol))
             mark, instrument = ways[weight.symbol]
             price = weight.dearest if mark is None else max(weight.dearest or ZERO, mark.price)
             if price is None or instrument is None:

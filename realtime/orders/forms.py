@@ -1,5 +1,6 @@
 """What an order must look like before a broker is asked: its kind's prices, whole lots, whole ticks. Pure."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from realtime.orders.broker import NewOrder, NotSentError
@@ -7,19 +8,20 @@ from realtime.orders.states import Kind
 from sql.exchange import Instrument, instrument_of
 
 PRICED: tuple[Kind, ...] = ("LIMIT", "STOP_LIMIT")
+Lookup = Callable[[str], Instrument | None]
 STOPPED: tuple[Kind, ...] = ("STOP", "STOP_LIMIT")
 
 
-def known(symbol: str) -> Instrument:
+def known(symbol: str, instruments: Lookup = instrument_of) -> Instrument:
     """The instrument of a symbol. Raises NotSentError when there is none."""
-    if (instrument := instrument_of(symbol)) is None:
+    if (instrument := instruments(symbol)) is None:
         raise NotSentError(f"{symbol}: expected a symbol whose tick and lot are known", "INVALID_TICKER")
     return instrument
 
 
-def check(order: NewOrder) -> None:
+def check(order: NewOrder, instruments: Lookup = instrument_of) -> None:
     """Raise NotSentError for an order that no broker would take, saying what was expected."""
-    instrument = known(order.symbol)
+    instrument = known(order.symbol, instruments)
     if order.quantity <= 0 or order.quantity % instrument.lot:
         raise NotSentError(f"quantity: expected a multiple of {instrument.lot}, found {order.quantity}", "INVALID_ARGS")
     check_prices(order.kind, order.price, order.stop, Decimal(str(instrument.tick_size)))
@@ -30,9 +32,10 @@ def check(order: NewOrder) -> None:
             raise NotSentError(f"price: expected {side} the stop {order.stop}, found {order.price}", "INVALID_ARGS")
 
 
-def check_change(symbol: str, kind: Kind, quantity: int, price: Decimal | None, stop: Decimal | None) -> None:
+def check_change(
+    instrument: Instrument, kind: Kind, quantity: int, price: Decimal | None, stop: Decimal | None
+) -> None:
     """The same for what an order is to become."""
-    instrument = known(symbol)
     if quantity <= 0 or quantity % instrument.lot:
         raise NotSentError(f"quantity: expected a multiple of {instrument.lot}, found {quantity}", "INVALID_ARGS")
     check_prices(kind, price, stop, Decimal(str(instrument.tick_size)))

@@ -25,7 +25,6 @@ from realtime.orders.ground import Ground
 from realtime.orders.positions import Costs
 from realtime.orders.reconcile import alike, reported, tells_more
 from realtime.orders.states import NotSent, RequestFailed, Sent, after
-from sql.exchange import instrument_of
 
 PARKED = 1000
 
@@ -83,7 +82,7 @@ class Hearing:
             return
         event = reported(report)
         fill = after(entry.order, event).fill
-        instrument = instrument_of(entry.order.symbol)
+        instrument = self._ground.market.instrument(entry.order.symbol)
         value = Decimal(str(instrument.point_value)) if instrument and fill else None
         cost = self._costs.of(entry.order.symbol, fill.quantity, fill.price) if fill else Decimal(0)
         self._ground.happened(entry.order.id, event, cost=cost, point_value=value)

@@ -93,6 +93,7 @@ class OrderLoop:
             rules=self.rules.reconcile,
             pace=self.rules.pace,
             always_open=self.rules.ways.always_open,
+            instruments=market.instrument,
         )
         ground = Ground(broker, chronicle, switch=switch, market=market, agreement=self.agreement, ways=self.rules.ways)
         self._ground = ground

@@ -65,7 +65,9 @@ class PaperBroker:
         accounts: Sequence[AccountId] = (ACCOUNT,),
         model: Model = Model(),  # noqa: B008 - a frozen value
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        instruments: forms.Lookup = instrument_of,
     ) -> None:
+        self._instruments = instruments
         self._accounts = list(accounts)
         self._model = model
         self._now = now
@@ -123,7 +125,7 @@ class PaperBroker:
         return list(self._accounts)
 
     def shaped(self, order: NewOrder) -> NewOrder:
-        forms.check(order)
+        forms.check(order, self._instruments)
         return order
 
     def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
@@ -170,7 +172,7 @@ class PaperBroker:
         with self._lock, gate:
             placed = self._found(account, key)
             symbol = placed.waiting.symbol
-            forms.check_change(symbol, placed.waiting.kind, quantity, price, stop)
+            forms.check_change(forms.known(symbol, self._instruments), placed.waiting.kind, quantity, price, stop)
             if placed.over:
                 return self._refused(placed, "the order is over")
             if quantity <= placed.waiting.traded:
@@ -360,7 +362,7 @@ class PaperBroker:
         return self._seen.get(symbol, Seen())
 
     def _rules(self, symbol: str) -> Rules:
-        instrument = instrument_of(symbol)
+        instrument = self._instruments(symbol)
         tick, lot = (Decimal(str(instrument.tick_size)), instrument.lot) if instrument else (Decimal(0), 1)
         return Rules(slippage=self._model.slippage_ticks * tick, queue=self._model.queue_lots * lot)
 

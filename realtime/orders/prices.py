@@ -5,14 +5,16 @@ how old it is must not depend on the exchange's clock.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from realtime.orders.risk import Mark
+from realtime.orders.instruments import Instruments
+from realtime.orders.risk import Dispute, Mark
 from realtime.records import DAILY_PRICES, Kind
+from sql.exchange import Instrument
 
 FINEST = 10_000  # parts of one: no tick of B3 is finer; the DLL gives doubles
 EDITED = 1
@@ -22,7 +24,12 @@ ABSENT = 0.0
 class Prices:
     """Latest values by symbol. `names` tells a record's symbol by its number."""
 
-    def __init__(self, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
+    def __init__(
+        self,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        instruments: Instruments | None = None,
+    ) -> None:
+        self.instruments = instruments or Instruments()
         self._now = now
         self._names: dict[int, str] = {}
         self._last: dict[str, Mark] = {}
@@ -44,6 +51,15 @@ class Prices:
     def settlement(self, symbol: str) -> Decimal | None:
         """The last settlement (the adjustment of the daily aggregate)."""
         return self._settlements.get(symbol)
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """What is reckoned with: by the operator, our table or the broker."""
+        return self.instruments(symbol)
+
+    @property
+    def disputes(self) -> Mapping[str, Dispute]:
+        """Symbols on which our table and the broker disagree."""
+        return self.instruments.disputes
 
     def note(self, symbol: str, price: Decimal, at: dt.datetime | None = None) -> None:
         """A trade that came another way than in records."""

@@ -55,6 +55,13 @@ class Mark(Struct, frozen=True):
     at: dt.datetime
 
 
+class Dispute(Struct, frozen=True):
+    """What we and the broker say of an instrument, in words, where both cannot be true."""
+
+    ours: str
+    theirs: str
+
+
 class Known(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known at the instant of the decision. None: not known."""
 
@@ -66,6 +73,7 @@ class Known(Struct, frozen=True, kw_only=True, omit_defaults=True):
     in_hours: bool  # the market's regular hours
     state: int | None  # of the symbol, as the exchange numbers it
     instrument: Instrument | None
+    dispute: Dispute | None = None
     last: Mark | None  # last trade of the symbol
     position: int  # net, of the account in the symbol
     open: Open = Open()
@@ -179,6 +187,8 @@ def _session(_: Intent, known: Known, __: Limits) -> Why | None:
 
 
 def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
+    if known.dispute is not None:
+        return known.dispute.ours, known.dispute.theirs, "what the broker says of the instrument"
     if known.instrument is not None and (limits.allowed is None or intent.symbol in limits.allowed):
         return None
     limit = "a known instrument" if limits.allowed is None else " ".join(sorted(limits.allowed)) or "none"

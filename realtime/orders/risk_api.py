@@ -194,7 +194,7 @@ async def exposure(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
     responses=responses(401, 404),
 )
 async def price(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
-    """Last trade, state and settlement, as the tape told them."""
+    """Last trade, state and settlement, as the tape told them; tick, lot and point value, and who disagrees on them."""
     name, market = symbol.upper(), orders.market
     last = market.last(name)
     if last is None:
@@ -206,6 +206,7 @@ async def price(symbol: FromPath[str], orders: NamedDependency[OrderLoop]) -> di
             "timestamp": shapes.stamp(last.at),
             "state": market.state(name),
             "settlement": shapes.number(market.settlement(name)),
+            "instrument": shapes.instrument_of(market.instrument(name), market.disputes.get(name)),
         }
     )
 
@@ -254,6 +255,9 @@ async def standing(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
             "settlementsMissing": list(orders.day.missing),
             "journal": orders.chronicle.trouble or "ok",
             "killSwitchActive": orders.switch.latch is not None,
+            "instrumentsDisputed": {
+                symbol: {"ours": each.ours, "theirs": each.theirs} for symbol, each in orders.market.disputes.items()
+            },
             "working": len(ledger.working),
             "ambiguous": sum(entry.order.status == "UNKNOWN" for entry in list(ledger.working.values())),
             "differences": [

@@ -17,8 +17,9 @@ from realtime.orders.entries import Entry, OwnFill
 from realtime.orders.limits import Stricter
 from realtime.orders.positions import Position
 from realtime.orders.records import Reply
-from realtime.orders.risk import Finding, Mark
+from realtime.orders.risk import Dispute, Finding, Mark
 from realtime.orders.states import Order, Side, Status, TimeInForce
+from sql.exchange import Instrument
 
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "STOPLIMIT"]
 Symbol = Annotated[
@@ -228,6 +229,18 @@ def position_of(position: Position, mark: Mark | None) -> dict[str, Any]:
         "bought": position.bought,
         "sold": position.sold,
         "currency": "BRL",
+    }
+
+
+def instrument_of(known: Instrument | None, dispute: Dispute | None) -> dict[str, Any] | None:
+    """What an order of a symbol is checked with, and by whom that is contradicted; None: nobody knows it."""
+    if known is None:
+        return None
+    return {
+        "tickSize": known.tick_size,
+        "lot": known.lot,
+        "pointValue": known.point_value,
+        "dispute": {"ours": dispute.ours, "theirs": dispute.theirs} if dispute else None,
     }
 
 

@@ -37,6 +37,7 @@ from realtime.orders.broker import (
     UnclearError,
     UnknownOrderError,
 )
+from realtime.orders.forms import Lookup
 from realtime.profitdll import orders, requests
 from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import (
@@ -60,6 +61,7 @@ from realtime.profitdll.messages import (
 )
 from realtime.profitdll.requests import PositionType
 from realtime.profitdll.worker import Job, Worker
+from sql.exchange import instrument_of
 
 CALL_SECONDS = 5.0
 STOP_OFFSET_TICKS = 20
@@ -81,7 +83,9 @@ class ProfitBroker:
         kind: PositionType = PositionType.CONSOLIDATED,
         stop_offset_ticks: int = STOP_OFFSET_TICKS,
         call_seconds: float = CALL_SECONDS,
+        instruments: Lookup = instrument_of,
     ) -> None:
+        self._instruments = instruments
         self.call_seconds = call_seconds
         self.trouble: str | None = None  # why nothing may be sent any more, whatever the link says
         if not password:  # an order without it vanishes on its way, and nobody tells
@@ -119,7 +123,7 @@ class ProfitBroker:
             return list(self._accounts)
 
     def shaped(self, order: NewOrder) -> NewOrder:
-        return orders.shaped(order, self._offset)
+        return orders.shaped(order, self._offset, self._instruments)
 
     def send(self, order: NewOrder, gate: Gate = OPEN) -> Sent:
         request = orders.request_of(self.shaped(order))
@@ -177,11 +181,11 @@ class ProfitBroker:
     def position(self, account: AccountId, symbol: str) -> Held | None:
         asset = orders.asset_of(symbol)
         found = self._read("GetPositionV2", lambda: self._dll.position(account, asset, self._kind))
-        return None if found is None else orders.held_of(found)
+        return None if found is None else orders.held_of(found, self._instruments)
 
     def positions(self, account: AccountId) -> list[Held]:
         found = self._read("EnumerateAllPositionAssets", lambda: self._dll.positions(account, self._kind))
-        return [orders.held_of(position) for position in found]
+        return [orders.held_of(position, self._instruments) for position in found]
 
     def news(self) -> Iterable[News]:
         return self._news.take()
@@ -291,7 +295,7 @@ class ProfitBroker:
         if order.key.cl_order and order.key.local > 0:
             self._names[order.key.local] = order.key.cl_order
         try:
-            return orders.report_of(order, self._names.get(order.key.local))
+            return orders.report_of(order, self._names.get(order.key.local), self._instruments)
         except orders.StrangeOrderError as error:
             self.trouble = f"an order that cannot be counted: {error}"
             log.critical("order_strange", reason=str(error))

@@ -31,7 +31,7 @@ def asset_of(symbol: str) -> Asset:
     return Asset(symbol, market_of(symbol))
 
 
-def shaped(order: NewOrder, stop_offset_ticks: int) -> NewOrder:
+def shaped(order: NewOrder, stop_offset_ticks: int, instruments: forms.Lookup = instrument_of) -> NewOrder:
     """The order as the DLL can send it: a plain stop becomes a stop-limit so many ticks behind its stop.
 
     Raises NotSentError for validities other than the day, for series, and for what no broker takes.
@@ -40,10 +40,10 @@ def shaped(order: NewOrder, stop_offset_ticks: int) -> NewOrder:
         raise NotSentError(f"validity: ProfitDLL sends day orders only, found {order.time_in_force}", "UNSUPPORTED")
     if SERIES.fullmatch(order.symbol):
         raise NotSentError(f"{order.symbol}: expected a dated contract, found a series", "INVALID_TICKER")
-    forms.check(order)
+    forms.check(order, instruments)
     if order.kind != "STOP" or order.stop is None:
         return order
-    offset = stop_offset_ticks * Decimal(str(forms.known(order.symbol).tick_size))
+    offset = stop_offset_ticks * Decimal(str(forms.known(order.symbol, instruments).tick_size))
     price = order.stop + offset if order.side == "BUY" else order.stop - offset
     if price <= 0:
         raise NotSentError(f"stop: expected more than {offset}, the offset of its limit, found {order.stop}")
@@ -68,7 +68,7 @@ def double(price: Decimal | None) -> float:
     return AT_MARKET if price is None else float(price)
 
 
-def report_of(order: Order, exchange_id: str | None) -> Report:
+def report_of(order: Order, exchange_id: str | None, instruments: forms.Lookup = instrument_of) -> Report:
     """What the DLL says of an order. `exchange_id`: as far as it is known from elsewhere; details lack it.
 
     Raises StrangeOrderError.
@@ -76,7 +76,7 @@ def report_of(order: Order, exchange_id: str | None) -> Report:
     side = SIDES.get(order.side)
     if side is None:
         raise StrangeOrderError(f"order {order.key.cl_order or order.key.local}: side {order.side}")
-    tick = _tick_of(order.asset.ticker)
+    tick = _tick_of(order.asset.ticker, instruments)
     return Report(
         key=OrderKey(order.key.local if order.key.local > 0 else None, order.key.cl_order or exchange_id or None),
         account=order.account,
@@ -95,9 +95,9 @@ def report_of(order: Order, exchange_id: str | None) -> Report:
     )
 
 
-def held_of(position: Position) -> Held:
+def held_of(position: Position, instruments: forms.Lookup = instrument_of) -> Held:
     """A position with its sign."""
-    tick = _tick_of(position.asset.ticker)
+    tick = _tick_of(position.asset.ticker, instruments)
     sign = {BOUGHT: 1, SOLD: -1}.get(position.side, 0)
     return Held(
         account=position.account,
@@ -134,8 +134,8 @@ def _whole(value: float, tick: Decimal | None) -> Decimal | None:
     return near * tick if abs(ticks - near) < NEAR else None
 
 
-def _tick_of(symbol: str) -> Decimal | None:
-    instrument = instrument_of(symbol)
+def _tick_of(symbol: str, instruments: forms.Lookup) -> Decimal | None:
+    instrument = instruments(symbol)
     return None if instrument is None else Decimal(str(instrument.tick_size))
 
 

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosts the simul
 HOLDER = {"X-API-Key": KEY}
 SCRIPT = """\
 symbol WINX99 F price 131250 tick 5 lot 1 rate 50
-symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate 20
+symbol WDOX99 F price 5412 tick 1 lot 1 rate 20
+symbol BGIX99 F price 300 tick 0.05 lot 1 rate 20
 latency 1
 order broker-state {state}
 """
@@ -25,7 +26,7 @@ def running(settings_in, tmp_path):
     made = Realtime(
         settings_in(tmp_path / "data"),
         SCRIPT.format(state=tmp_path / "broker-state"),
-        TRADINGSYSTEM_SYMBOLS="WINX99 WDOX99",
+        TRADINGSYSTEM_SYMBOLS="WINX99 WDOX99 BGIX99",
         TRADINGSYSTEM_TWIN_SECONDS="0",
     )
     with made:
@@ -64,7 +65,25 @@ def one(running: Realtime, name: str) -> dict:
     return running.get(f"/api/orders/{name}").json()["data"]
 
 
+def told_by_the_broker(running: Realtime) -> None:
+    """The simulator's words of its assets have come all the way to the checks."""
+    win, wdo, bgi = (
+        until(lambda path=f"/api/v1/prices/{symbol}": (a := running.get(path)).status_code == 200 and a.json()["data"])
+        for symbol in ("WINX99", "WDOX99", "BGIX99")
+    )
+    assert win["instrument"] == {"tickSize": 5.0, "lot": 1, "pointValue": 0.2, "dispute": None}
+    assert wdo["instrument"]["dispute"] == {"ours": "tick 0.5", "theirs": "tick 1"}
+    assert bgi["instrument"] == {"tickSize": 0.05, "lot": 1, "pointValue": 0.2, "dispute": None}  # in no table
+    refused = post(running, "/api/v1/execute", {"symbol": "WDOX99", "side": "BUY", "quantity": 1})
+    assert (refused.status_code, refused.json()["code"]) == (403, "INSTRUMENT")
+    standing = running.get("/api/v1/orders-standing").json()["data"]
+    assert standing["instrumentsDisputed"].keys() == {"WDOX99"}
+    bought = post(running, "/api/v1/execute", {"symbol": "BGIX99", "side": "BUY", "quantity": 1})
+    assert bought.status_code == 202, bought.text
+
+
 def test_orders_live_and_a_kill_between_them_loses_nothing(running):
+    told_by_the_broker(running)
     price = last(running)
     far = {"symbol": "WINX99", "side": "BUY", "quantity": 2, "type": "LIMIT", "price": price - 5000}
     name = post(running, "/api/orders", far).json()["data"]["orderId"]
