@@ -193,6 +193,7 @@ class Ledger:
 
     def _refused(self, entry: records.Refused, _: int | None) -> Change:
         self.refusals.append(entry)
+        self._counted(entry.order.id)  # its caller was told it: no other order gets it
         self._remember(entry.caller, entry.at, entry.reply, None)
         return Change(entry=entry)
 
@@ -367,7 +368,10 @@ class Ledger:
     def _put(self, entry: Entry) -> None:
         self.entries[entry.order.id] = entry
         self._settle(entry)
-        _, day, number = entry.order.id.split("-")
+        self._counted(entry.order.id)
+
+    def _counted(self, order: str) -> None:
+        _, day, number = order.split("-")
         self._last_id = max(self._last_id, (day, int(number)))
 
     def _settle(self, entry: Entry) -> None:
