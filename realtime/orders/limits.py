@@ -5,6 +5,7 @@ position: that belongs to a symbol, or to the root of a contract (WIN holds for 
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -17,18 +18,20 @@ from sql.exchange import market_of
 LOWEST_LOSS, HIGHEST_LOSS = Decimal(100), Decimal(1_000_000)
 HIGHEST_POSITION = 10_000
 ALL_DAY = ("00:00", "23:59")
+SYMBOL = re.compile(r"[A-Z0-9]{3,20}")
 
 
 class Scope(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Whom stricter limits are for; None: anybody, anything."""
+    """Whom stricter limits are for; None: anybody, anything. The root of a contract is all of its months."""
 
     account: str | None = None
     strategy: str | None = None
     symbol: str | None = None
 
     def holds(self, account: str, strategy: str | None, symbol: str) -> bool:
-        wanted = ((self.account, account), (self.strategy, strategy), (self.symbol, symbol))
-        return all(mine is None or mine == theirs for mine, theirs in wanted)
+        wanted = ((self.account, account), (self.strategy, strategy))
+        same = all(mine is None or mine == theirs for mine, theirs in wanted)
+        return same and self.symbol in (None, symbol, symbol[:3])
 
 
 class Stricter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -53,6 +56,9 @@ class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end: str = "18:00"
     timezone: str = "America/Sao_Paulo"
 
+    def __str__(self) -> str:
+        return f"{self.start} to {self.end} {self.timezone}"
+
     def hold(self, now: dt.datetime) -> bool:
         """Whether an instant lies in them. The end's minute is out, except for 23:59: that is the whole day."""
         clock = f"{now.astimezone(ZoneInfo(self.timezone)):%H:%M}"
@@ -76,7 +82,7 @@ class RiskLimits(Struct, frozen=True, kw_only=True):
 
     def of(self, account: str, strategy: str | None, symbol: str) -> Limits:
         """What holds for an order: the strictest of everything that matches."""
-        found = structs.replace(self.base, position=self.position(symbol))
+        found = structs.replace(self.base, position=self.position(symbol), hours=str(self.hours))
         for each in self.stricter:
             if each.scope.holds(account, strategy, symbol):
                 found = _stricter(found, each)
@@ -138,14 +144,23 @@ def check(change: Change) -> None:
     if loss is not None and not (loss.is_finite() and LOWEST_LOSS <= loss <= HIGHEST_LOSS):
         raise LimitsError("dailyLossLimit", f"expected {LOWEST_LOSS} to {HIGHEST_LOSS} BRL, found {loss}")
     for symbol, most in (change.positions or {}).items():
+        _check_symbol("maxPositionSize", symbol)
         if not 1 <= most <= HIGHEST_POSITION:
             raise LimitsError(f"maxPositionSize.{symbol}", f"expected 1 to {HIGHEST_POSITION}, found {most}")
     if change.hours is not None:
         _check_hours(change.hours)
     for each in change.stricter or ():
+        if each.scope.symbol is not None:
+            _check_symbol("stricter.scope.symbol", each.scope.symbol)
         numbers = [value for name, value in structs.asdict(each).items() if name not in ("scope", "forbidden")]
         if any(value is not None and not (Decimal(value).is_finite() and value >= 0) for value in numbers):
             raise LimitsError("stricter", "a limit is a number that is not below 0")
+
+
+def _check_symbol(field: str, name: str) -> None:
+    """A limit of a symbol that no order can have would never hold, and nobody would notice."""
+    if SYMBOL.fullmatch(name) is None:
+        raise LimitsError(field, f"expected a symbol or the root of a contract in capitals, found {name!r}")
 
 
 def _check_hours(hours: Hours) -> None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from realtime.orders.states import Kind, Side
-from sql.exchange import Instrument
+from sql.exchange import SAO_PAULO, Instrument
 
 MONEY_DIGITS = 6  # averages are divisions: a loss of exactly the limit must not come out as a hair below it
 OPENED = 0  # the exchange's number for a symbol in continuous trading
@@ -94,6 +94,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     notional: Decimal | None = None
     collar: Decimal = Decimal("0.10")  # share of the last price
     position: int = 5
+    hours: str = "regular hours"  # in words
     open_orders: int = 100
     open_notional: Decimal | None = None
     per_second: int = 20
@@ -178,12 +179,18 @@ def _journal(_: Intent, known: Known, __: Limits) -> Why | None:
     return None if known.journal_ready else ("a journal that can be written", "it cannot", "")
 
 
-def _hours(_: Intent, known: Known, __: Limits) -> Why | None:
-    return None if known.in_hours else ("regular hours", f"{known.now:%Y-%m-%d %H:%M:%S} UTC", "")
+def _hours(intent: Intent, known: Known, limits: Limits) -> Why | None:
+    if known.in_hours:
+        return None
+    clock = f"{known.now.astimezone(SAO_PAULO):%Y-%m-%d %H:%M:%S} in São Paulo"
+    return f"{limits.hours}, and the exchange's own hours of {intent.symbol}", clock, ""
 
 
-def _session(_: Intent, known: Known, __: Limits) -> Why | None:
-    return None if known.state == OPENED else (f"state {OPENED}", f"state {_said(known.state)}", "")
+def _session(intent: Intent, known: Known, __: Limits) -> Why | None:
+    if known.state == OPENED:
+        return None
+    told = f"none was told of {intent.symbol}: it is not subscribed" if known.state is None else f"state {known.state}"
+    return f"state {OPENED}, continuous trading", told, ""
 
 
 def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
@@ -191,7 +198,8 @@ def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
         return known.dispute.ours, known.dispute.theirs, "what the broker says of the instrument"
     if known.instrument is not None and (limits.allowed is None or intent.symbol in limits.allowed):
         return None
-    limit = "a known instrument" if limits.allowed is None else " ".join(sorted(limits.allowed)) or "none"
+    limit = "a known instrument" if limits.allowed is None else " ".join(sorted(limits.allowed))
+    limit = limit or "none: a stricter limit forbids all"
     return limit, intent.symbol, ""
 
 
@@ -246,7 +254,7 @@ def _notional(intent: Intent, known: Known, limits: Limits) -> Why | None:
         return None
     money = _money(intent, known)
     fits = money is not None and money <= limits.notional
-    return None if fits else (str(limits.notional), _said(money), _said(reference_price(intent, known)))
+    return None if fits else (str(limits.notional), _said(money), f"at {_said(reference_price(intent, known))}")
 
 
 def _position(intent: Intent, known: Known, limits: Limits) -> Why | None:

@@ -55,6 +55,24 @@ def test_a_position_limit_belongs_to_the_symbol_or_its_root(symbol, most):
     assert LIMITS.of("1:1", None, symbol).position == most
 
 
+@pytest.mark.parametrize(("scope", "forbidden"), [("WINZ26", True), ("WIN", True), ("WDO", False), ("WING27", False)])
+def test_what_is_stricter_holds_for_a_symbol_or_all_months_of_its_root(scope, forbidden):
+    own = (Stricter(scope=Scope(symbol=scope), forbidden=True),)
+    found = msgspec.structs.replace(LIMITS, stricter=own).of("1:1", None, "WINZ26")
+
+    assert (found.allowed == frozenset()) is forbidden
+
+
+@pytest.mark.parametrize("name", ["winz26", "WINZ26\n", " WIN", "WI", ""])
+def test_a_limit_of_what_no_order_can_have_is_refused(name):
+    for change in (
+        Change(positions={name: 1}),
+        Change(stricter=(Stricter(scope=Scope(symbol=name), forbidden=True),)),
+    ):
+        with pytest.raises(LimitsError, match="in capitals"):
+            check(change)
+
+
 def test_a_change_keeps_what_it_does_not_name_and_counts_on():
     after = changed(LIMITS, Change(daily_loss=Decimal(900), positions={"WDOZ26": 1}))
 
