@@ -43,8 +43,8 @@ CHANGED = Answers(placed=shapes.changed, refused=shapes.refused)
 OrderId = Annotated[
     str, PathParameter(pattern=r"^(ORD|EXT)-\d{8}-\d{3,}$", description="As the order was answered with")
 ]
-KeyHeader = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=128)]
-OldKeyHeader = Annotated[str | None, HeaderParameter(name="X-Idempotency-Key", max_length=128)]
+KeyHeader = Annotated[str | None, HeaderParameter(name="Idempotency-Key", min_length=1, max_length=128)]
+OldKeyHeader = Annotated[str | None, HeaderParameter(name="X-Idempotency-Key", min_length=1, max_length=128)]
 SourceHeader = Annotated[
     str | None, HeaderParameter(name="X-Source", description=f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
 ]
@@ -310,7 +310,8 @@ async def fills(
     offset: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> dict[str, Any]:
     """Of two sessions. The broker tells sums, so several trades may be one fill."""
-    wanted = [f for f in list(orders.chronicle.ledger.fills) if symbol in (None, f.symbol)][::-1]
+    name = symbol and symbol.upper()
+    wanted = [f for f in list(orders.chronicle.ledger.fills) if name in (None, f.symbol)][::-1]
     found = [shapes.fill_of(fill) for fill in wanted[offset : offset + limit]]
     return envelope({"fills": found, "total": len(wanted), "limit": limit, "offset": offset})
 
@@ -324,13 +325,13 @@ def caller_of(
     """Who asks; under a key, with the hash of what is asked."""
     if source is not None and source not in SOURCES:
         raise invalid("X-Source", f"expected one of {', '.join(SOURCES)}, found {source!r}")
-    speaks_as = source_of(caller_in(request), source)
+    speaks_as, user = source_of(caller_in(request), source), actor(request)[:64]
     return Caller(
-        user=actor(request)[:64],
+        user=user,
         source=next((each for each in SOURCES if each == speaks_as), "api"),
         correlation_id=request.scope.get("state", {}).get("correlation_id"),
         key=key,
-        body_hash=_hash(request, body, more) if key else None,
+        body_hash=_hash(request, body, (user, *more)) if key else None,
     )
 
 
@@ -411,7 +412,10 @@ def _bounded(name: str, value: Decimal | None) -> Decimal | None:
 
 
 def _hash(request: Request[Any, Any, Any], body: Struct | None, more: Iterable[str]) -> str:
-    """Of what is asked, not of how its JSON was written: the key itself takes no part."""
+    """Of who asks for what, not of how its JSON was written: the key itself takes no part.
+
+    Another's key that is used by chance is refused: neither is its answer told, nor is the order lost.
+    """
     fields = msgspec.to_builtins(body) if body is not None else {}
     fields.pop("idempotencyKey", None)
     route = request.scope.get("path_template") or request.url.path

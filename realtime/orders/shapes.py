@@ -22,8 +22,9 @@ from realtime.orders.states import Order, Side, Status, TimeInForce
 from sql.exchange import Instrument
 
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "STOPLIMIT"]
+END = r"(?!\n)$"  # `$` alone lets a line break follow: another symbol, strategy or account, with limits of its own
 Symbol = Annotated[
-    str, Meta(pattern=r"^[A-Z0-9]{3,20}$", description="A dated contract or a share", examples=["WINZ26"])
+    str, Meta(pattern=rf"^[A-Z0-9]{{3,20}}{END}", description="A dated contract or a share", examples=["WINZ26"])
 ]
 Quantity = Annotated[int, Meta(ge=1, le=999_999, description="Contracts or shares", examples=[1])]
 Price = Annotated[Decimal, Meta(description="Points or BRL a share", examples=[131250])]
@@ -31,12 +32,12 @@ Reason = Annotated[str, Meta(max_length=500, examples=["the desk is closing"])]
 AccountName = Annotated[
     str,
     Meta(
-        pattern=r"^\d+:[^:]+(:[^:]+)?$",
+        pattern=rf"^\d+:[^:]+(:[^:]+)?{END}",
         description="broker:account; needed where there are several",
         examples=["1:0042"],
     ),
 ]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Name = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]{{1,64}}{END}")]
 
 
 class Execute(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

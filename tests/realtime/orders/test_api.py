@@ -102,6 +102,8 @@ def test_execute_answers_with_the_number_of_an_order_that_then_lives(running):
         ("/api/v1/execute", {**BODY, "side": "HOLD"}),
         ("/api/v1/execute", {**BODY, "orderType": "MARKET"}),
         ("/api/v1/execute", {**BODY, "symbol": "win;drop"}),
+        ("/api/v1/execute", {**BODY, "symbol": "WINX99\n"}),
+        ("/api/orders", {**NEW, "strategy": "flow\n"}),
         ("/api/orders", {**NEW, "type": "STOP"}),
         ("/api/orders", {**NEW, "price": 130000.123}),
         ("/api/orders", {**NEW, "price": -5}),
@@ -155,6 +157,7 @@ def test_a_refusal_says_check_limit_and_value(running):
     assert found["code"] == "POSITION_LIMIT"
     assert (found["details"]["limit"], found["details"]["observed"]) == ("10", "11")
     assert "limit 10, observed 11" in found["error"]
+    assert running.post("/api/v1/execute", BODY).json()["orderId"] != found["orderId"]  # it stays the refused one's
     assert running.client.get("/api/v1/risk/refusals").json()["data"][0]["check"] == "POSITION_LIMIT"
 
 
@@ -168,6 +171,13 @@ def test_the_same_key_gets_the_same_bytes_and_another_body_is_refused(running):
     assert first.content == second.content == third.content
     assert other.status_code == elsewhere.status_code == 422
     assert len(running.broker.sends()) == 1
+
+
+def test_a_key_that_says_nothing_sends_nothing(running):
+    for header in ("Idempotency-Key", "X-Idempotency-Key"):
+        assert running.post("/api/v1/execute", BODY, **{header: ""}).status_code == 400
+
+    assert running.broker.sends() == []
 
 
 def test_the_order_managers_own_route_answers_201_and_then_200(running):
@@ -262,9 +272,10 @@ def test_a_cancellation_is_followed_although_nobody_waits_for_it_any_more(runnin
     name = running.post("/api/orders", NEW).json()["data"]["orderId"]
     running.until(lambda: running.order(name)["status"] == "SUBMITTED")
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)
-    let_go = threading.Event()
-    running.broker.wait = lambda _: let_go.wait(10)
+    hangs, let_go = threading.Event(), threading.Event()
+    running.broker.wait = lambda _: hangs.set() or let_go.wait(10)
     running.broker.wake()
+    assert hangs.wait(10)
     impatient = running.client.delete(f"/api/orders/{name}", headers=HOLDER)
     let_go.set()
 
@@ -347,6 +358,8 @@ def test_events_are_told_over_the_socket_in_the_journals_order(running):
     assert statuses[-1] == "FILLED"
     (execution,) = [each for each in found if each["channel"] == "orders/execution"]
     assert (execution["orderId"], execution["fill"]["quantity"]) == (name, 1)
+    told = next(each for each in found if each["channel"] == "orders/status")
+    assert (told["symbol"], told["quantity"], told["price"], told["stopPrice"]) == ("WINX99", 1, 130_000, None)
     assert found[-1]["quantity"] == 1
     assert [each["record"] for each in found] == sorted(each["record"] for each in found)
 

@@ -75,6 +75,16 @@ def test_what_proposes_never_orders_even_with_every_scope_and_another_word(desk,
     assert client.post("/api/risk/kill-switch", json={"reason": "I do not like it"}, headers=header).status_code == 200
 
 
+def test_a_key_of_idempotency_that_another_used_is_refused_and_its_answer_not_told(desk):
+    client, register, _ = desk
+    ana, bob = ({"x-api-key": register.add_key(name, {"orders:*"}), "idempotency-key": "1"} for name in ("ana", "bob"))
+    first, again, other = (client.post("/api/v1/execute", json=BODY, headers=each) for each in (ana, ana, bob))
+
+    assert first.status_code == 202
+    assert first.content == again.content
+    assert other.status_code == 422
+
+
 def test_an_unbound_key_may_only_lower_itself(desk):
     client, register, _ = desk
     header = {"x-api-key": register.add_key("desk", {"orders:*"})}
