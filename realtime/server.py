@@ -23,6 +23,7 @@ from api.kernel.limits import FREE
 from api.kernel.telemetry import Metrics
 from config.settings import Settings, SettingsError
 from realtime.capture import Capture, NotReadyError
+from realtime.garbage import Thrift
 from realtime.history import Asking, BusyError, Ended, refusal_of
 from realtime.metrics import CaptureCollector
 from realtime.orders import stream as orders_stream
@@ -67,6 +68,7 @@ class Process:
         Raises SettingsError when the port cannot be had; the source has not begun then.
         """
         thread = threading.Thread(target=self._bring, name="source", daemon=True)
+        app.on_startup.append(Thrift().begin)
         app.on_startup.append(thread.start)  # by then the port is ours, and a signal of `_bring` is heard
         log.info("realtime_started", source=type(self._source).__name__)
         try:

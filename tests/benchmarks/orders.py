@@ -32,6 +32,7 @@ from config.settings import Settings
 from launcher import instance
 from launcher.commands.bench import Result, at_most
 from launcher.report import Report
+from realtime.garbage import Thrift
 from realtime.records import Kind
 from sql import durable
 
@@ -250,8 +251,7 @@ def _late(ticks: Ticks, loop: "OrderLoop", ways: Ways, seconds: float) -> dict[s
     settled = time.monotonic() + SETTLING
     while time.monotonic() < settled:
         ticks.next()
-    gc.collect()
-    gc.freeze()
+    Thrift().begin()  # as the real process does
     found: dict[str, list[int]] = {"durable": [], "empty": [], "fsync": []}
     turns = itertools.cycle(found)
     due, end = time.monotonic(), time.monotonic() + seconds
