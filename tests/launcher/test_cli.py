@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from config.settings import ROOT, SettingsError
 from launcher import cli, errors
+from tests.journeys.running import PYTHON
 
 HEAVY = ("dagster", "polars", "litestar", "pyarrow", "duckdb", "psycopg", "jgo", "requests", "httpx", "grpc", "uvicorn")
 
@@ -71,6 +72,17 @@ def timed_help() -> float:
     began = time.perf_counter()
     assert run("--help").returncode == 0
     return time.perf_counter() - began
+
+
+def test_python_compiles_once_even_where_it_may_leave_nothing_beside_the_sources(tmp_path):
+    told = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix, file=sys.stderr)"
+    (tmp_path / "sitecustomize.py").write_text(told, encoding="utf-8")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tmp_path)}
+    line = [PYTHON, str(ROOT / "tradingsystem"), "services", "get", "questdb", "--field", "port"]
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stderr.splitlines() == ["True None", f"False {ROOT / '.venv' / 'bytecode'}"]
 
 
 def test_every_command_can_be_loaded_and_says_what_the_list_says():
