@@ -4,10 +4,12 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -22,6 +24,7 @@ from launcher.report import Report
 
 LEAST_FREE_BYTES = 500 * 2**20  # a new pair of engines takes about 120 MB before the first row
 STOP_SECONDS = 15.0
+PORTS = range(10_000, 20_000)  # above those of the services, below those that outgoing connections get
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -136,23 +139,40 @@ def check_disk(data_dir: Path, least: int = LEAST_FREE_BYTES) -> None:
 def check_port(service: str, port: int, setting: str) -> None:
     """Raise PortTakenError when somebody listens on `port` of the loopback interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        if sys.platform == "win32":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not hold a port
         try:
-            probe.bind(("127.0.0.1", port))
+            _bind(probe, port)
         except OSError as error:
             raise PortTakenError(service, port, setting, processes.listener(port)) from error
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on; all different."""
+def _bind(probe: socket.socket, port: int) -> None:
+    if sys.platform == "win32":
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not hold a port
+    probe.bind(("127.0.0.1", port))
+
+
+def free_ports(count: int, candidates: Iterable[int] | None = None) -> list[int]:
+    """Ports of the loopback interface that nobody listens on, all different: the first of `candidates`, else of PORTS.
+
+    The system itself gives none of PORTS away, so that a port is still free when the one who asked listens on it.
+    """
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        return list(islice((port for port in candidates or _anywhere() if _is_free(held, port)), count))
+
+
+def _anywhere() -> Iterator[int]:
+    first = SystemRandom().randrange(len(PORTS))  # two who ask at the same time do not begin at the same port
+    return chain(PORTS[first:], PORTS[:first])
+
+
+def _is_free(held: ExitStack, port: int) -> bool:
+    try:
+        _bind(held.enter_context(socket.socket()), port)
+    except OSError:
+        return False
+    return True
 
 
 def end_leftovers(data_dir: Path, report: Report) -> list[str]:

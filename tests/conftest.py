@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import msgspec
+import psutil
 import pytest
 import structlog
 
@@ -14,6 +16,11 @@ from config.settings import ROOT, Settings
 from launcher import engines as embedded
 from launcher import instance, migrations
 from launcher.report import Silent
+from tests.loopback import free_ports
+
+# How long an example takes says how busy the machine is, not that an answer is wrong.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 PORTS = ("QUESTDB_PG_PORT", *(s.port_variables[0] for s in manifest.services() if s.port_variables))
 
@@ -25,6 +32,29 @@ def elsewhere() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of the whole session; workers have theirs inside. Beside it lie those of other sessions."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def left_behind(session: Path) -> Iterator[Path]:
+    """Data directories of sessions that were killed: what one that lives killed on purpose is its own affair."""
+    for other in session.parent.iterdir():
+        if other != session and not lives(other):
+            for pattern in ("engines*", "*/data", "popen-*/engines*", "popen-*/*/data"):
+                yield from other.glob(pattern)
+
+
+def lives(session: Path) -> bool:
+    """Whether the process that holds this folder is still there; pytest writes its number down."""
+    try:
+        return psutil.pid_exists(int((session / ".lock").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return False  # it ended
+
+
+@pytest.fixture(scope="session")
 def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
     """Makes Settings of a data directory with ports of its own; no `.env` file of this checkout is read."""
     downloads = Path(os.environ.get("TRADINGSYSTEM_DOWNLOADS_DIR", ROOT / ".data" / "downloads"))
@@ -33,7 +63,7 @@ def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Setti
         environ = {
             "TRADINGSYSTEM_DATA_DIR": str(data_dir),
             "TRADINGSYSTEM_DOWNLOADS_DIR": str(downloads),
-            **dict(zip(PORTS, map(str, instance.free_ports(len(PORTS))), strict=True)),
+            **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
             **elsewhere(),
             **variables,
         }
@@ -44,11 +74,12 @@ def settings_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Setti
 
 
 @pytest.fixture(scope="session")
-def engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def engines(
+    settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory, session_folder: Path
+) -> Iterator[Settings]:
     """Settings of running, migrated engines that the whole session shares. A missing engine is a failure."""
-    for pattern in ("*/engines*", "*/*/data"):
-        for data_dir in tmp_path_factory.getbasetemp().parent.glob(pattern):
-            instance.end_leftovers(data_dir, Silent())  # of a session that was killed
+    for data_dir in left_behind(session_folder):
+        instance.end_leftovers(data_dir, Silent())
     with embedded.running(settings_in(tmp_path_factory.mktemp("engines")), Silent()) as settings:
         migrations.apply(settings, Silent())
         yield settings

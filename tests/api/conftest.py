@@ -16,7 +16,7 @@ import pytest
 from config import manifest
 from config.settings import ROOT, Settings
 from launcher import engines as embedded
-from launcher import instance, migrations
+from launcher import migrations
 from launcher.report import Silent
 from sql import stores
 from sql.archive import archive_table
@@ -24,6 +24,7 @@ from sql.hot import HotStore
 from sql.sync import sync_table
 from sql.tables import TICKS, Flag
 from sql.tape import Tape
+from tests.loopback import free_ports
 
 DAY = dt.date(2026, 11, 18)
 KEY = "the-key-of-the-tests-process"
@@ -102,7 +103,7 @@ def gateway_beside(
 
     def make(**variables: str) -> "running_api":
         mine = [s.id for s in manifest.services() if "api-gateway" in (s.id, s.served_by)]
-        ports = dict(zip(mine, instance.free_ports(len(mine)), strict=True))
+        ports = dict(zip(mine, free_ports(len(mine)), strict=True))
         settings = msgspec.structs.replace(tape_engines, ports={**tape_engines.ports, **ports})
         return running_api(settings, process_environment_of(settings) | variables)
 
@@ -123,7 +124,12 @@ class running_api:  # noqa: N801 - reads as a statement
         self.settings, self.environment = settings, environment
 
     def __enter__(self) -> str:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.process.kill()  # an exit of the block would come too late
+            self.process.wait()
+            raise
         return self.settings.url("api-gateway")
 
     def start(self) -> None:

@@ -21,6 +21,7 @@ from api.kernel.application import Service, create_app
 from api.kernel.directory import Directory
 from api.kernel.server import listening
 from api.kernel.tokens import Tokens
+from tests import loopback
 from tests.api.access.memory import Register
 
 KEY = "the-admin-key"
@@ -260,6 +261,4 @@ def test_without_a_webserver_it_is_503_and_says_what_to_do(caller, free_port):
 
 @pytest.fixture
 def free_port():
-    from launcher.instance import free_ports
-
-    return free_ports(1)[0]
+    return loopback.free_port()

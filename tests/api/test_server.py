@@ -5,6 +5,7 @@ import pytest
 
 from api.kernel.server import PortTakenError, listening
 from tests.api.conftest import running_api
+from tests.loopback import free_port
 
 
 def test_a_taken_port_is_named_with_its_setting(settings):
@@ -19,12 +20,10 @@ def test_a_taken_port_is_named_with_its_setting(settings):
 
 
 def test_a_taken_port_leaves_no_other_port_open(settings):
-    with socket.socket() as taken, socket.socket() as probe:
+    free = free_port()
+    with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
-        probe.close()
         ports = {"order-manager": free, "api-gateway": taken.getsockname()[1]}
 
         with pytest.raises(PortTakenError):

@@ -20,6 +20,7 @@ from sql.errors import StoreError, StoreUnavailableError
 from tests.faults import tiers
 from tests.faults.diary import to_stderr
 from tests.faults.full_disk import private_mount
+from tests.loopback import free_ports
 
 SIZE = "1500m"
 BLOCK = bytes(1 << 20)
@@ -31,7 +32,7 @@ def counts(known: Settings, seed: int, folder: Path) -> dict[str, int]:
     """Fill the disk once; what a scene counted there. Raises NoPrivateMountError, AssertionError when it broke off."""
     folder.mkdir(parents=True, exist_ok=True)
     environ = instance.child_environment(known)
-    environ |= dict(zip(PORTS, map(str, instance.free_ports(len(PORTS))), strict=True))
+    environ |= dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     environ["TRADINGSYSTEM_DATA_DIR"] = str(folder)
     done = subprocess.run(
         [*private_mount(folder, SIZE), sys.executable, "-m", "tests.faults.whole_disk", str(seed)],

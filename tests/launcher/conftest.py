@@ -1,6 +1,5 @@
 """Commands as an operator calls them, and bounded waiting for what another process does."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from config.settings import Settings
+from tests.loopback import free_port
 
 Process = subprocess.CompletedProcess[str]
 
@@ -29,9 +29,7 @@ def until() -> Callable[..., None]:
 @pytest.fixture
 def closed_port() -> int:
     """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

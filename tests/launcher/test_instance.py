@@ -14,6 +14,7 @@ from launcher import instance, processes
 from launcher.errors import DirectoryError, PortTakenError, explained
 from launcher.instance import State
 from launcher.report import Silent
+from tests.loopback import free_port
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 GONE = 2**22 - 1  # no system of ours counts pids that far
@@ -137,6 +138,18 @@ def test_a_taken_port_is_named_with_its_holder_and_its_setting():
 
 def test_a_port_of_an_ended_connection_is_not_taken(closed_port):
     instance.check_port("QuestDB", closed_port, "QUESTDB_HTTP_PORT")
+
+
+def test_free_ports_are_those_that_nobody_holds_and_the_system_gives_to_nobody():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", free_port()))
+        held.listen()
+        taken = held.getsockname()[1]
+        found = instance.free_ports(3, range(taken, taken + 100))
+
+    assert taken not in found
+    assert len(set(found)) == 3
+    assert set(instance.free_ports(3)) <= set(instance.PORTS)
 
 
 def test_a_small_disk_is_refused_before_anything_is_made(tmp_path):

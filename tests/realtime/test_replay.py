@@ -17,7 +17,6 @@ import pytest
 from websockets.sync.client import connect
 
 from config.settings import ROOT
-from launcher import instance
 from realtime import replay as plans
 from realtime.replay import Plan, ReplayError, Told, preparing, read_plan
 from realtime.replay.preparing import Asked, Host, Wish, check_symbols
@@ -27,6 +26,7 @@ from realtime.replay.told import LARGEST, Teller
 from sql.cold import ColdStore
 from sql.session_rows import Chosen, write_archived
 from sql.tables import TICKS, Flag
+from tests.loopback import free_port
 from tests.realtime.profitdll.pumped import DOWNLOADS
 from tests.realtime.test_tapes import DAY, day
 
@@ -363,7 +363,7 @@ def test_the_command_proves_without_any_engine_and_answers_in_json(tmp_path):
 @pytest.mark.timeout(300)
 def test_the_replay_is_served_to_websocket_clients_from_its_first_trade_until_ctrl_c(tmp_path):
     stored(tmp_path, day(3000))
-    (port,) = instance.free_ports(1)
+    port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRADINGSYSTEM_DOWNLOADS_DIR": str(DOWNLOADS)}
     line = [sys.executable, "-P", "-m", "launcher", "replay", "--day", "2026-11-19", "--tier", "cold", "--json"]
     line += ["--data", str(tmp_path), "--serve", str(port)]

@@ -92,7 +92,9 @@ def test_a_refresh_token_is_good_once_and_its_thief_ends_the_session(http, login
     assert http.get("/api/v1/access/audit", headers=ADMIN).json()["data"][0]["action"] == "session.spent"
 
 
-@pytest.mark.parametrize("token", ["", "tsr_x", f"tsr_{uuid.uuid4().hex}_{'a' * 43}"])
+@pytest.mark.parametrize(
+    "token", ["", "tsr_x", f"tsr_{uuid.uuid4().hex}_{'a' * 43}"], ids=["none", "no form", "unknown"]
+)
 def test_a_refresh_token_of_nobody_is_refused(http, token):
     answer = http.post("/api/v1/auth/refresh", json={"refreshToken": token})
 

@@ -9,10 +9,8 @@ from tests.realtime.profitdll.pumped import DOWNLOADS
 
 
 @pytest.fixture(scope="session")
-def market_library(tmp_path_factory):
-    return built(
-        tmp_path_factory.getbasetemp().parent / "profitdll-simulator", downloads=DOWNLOADS, flags=build_flags()
-    )
+def market_library(session_folder):
+    return built(session_folder.parent / "profitdll-simulator", downloads=DOWNLOADS, flags=build_flags())
 
 
 @pytest.fixture

@@ -51,10 +51,10 @@ def run(request, programs):
 
 
 @pytest.fixture(scope="module")
-def windows(tmp_path_factory):
+def windows(tmp_path_factory, session_folder):
     """The same for Windows, and a prefix of Wine made beforehand, which takes its time."""
     folder = tmp_path_factory.mktemp("windows")
-    placed(built(tmp_path_factory.getbasetemp().parent / "profitdll-simulator", windows=True), folder)
+    placed(built(session_folder.parent / "profitdll-simulator", windows=True), folder)
     (folder / "script").write_text(SCRIPT, encoding="utf-8")
     compiler = ["x86_64-w64-mingw32-g++", "-std=c++17", "-O1", "-static", "-Wall", "-Wextra", "-Werror"]
     command = [*compiler, "-Wno-cast-function-type", str(SAMPLES / "client.cpp"), "-o", str(folder / "client.exe")]
