@@ -7,6 +7,7 @@ from realtime.orders.journal import JournalError
 from realtime.orders.limits import LimitsError, as_they_were, changed, check
 from realtime.orders.records import Caller
 from realtime.orders.states import Ruled, Status, after
+from realtime.orders.switch import PulledAgainError
 
 
 class Rights:
@@ -43,13 +44,16 @@ class Rights:
     def release(self, command: Release) -> Done:
         """Release the kill switch, for a reason. Raises CommandError."""
         self._only_people(command.caller)
+        pulls = self._switch.pulls
         if self._switch.latch is None:
             return Done(text="the kill switch is off")
         if not command.reason.strip():
             raise CommandError(400, "reason: a release says why")
         self._kept(records.SwitchReleased(at=self._ground.now(), caller=command.caller, reason=command.reason))
         try:
-            self._switch.release()
+            self._switch.release(pulls)
+        except PulledAgainError as error:
+            raise CommandError(409, f"the kill switch stays on: {error}") from error
         except OSError as error:
             raise CommandError(503, f"the kill switch stays on, its file cannot be written: {error}") from error
         return Done(text="released")

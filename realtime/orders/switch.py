@@ -40,6 +40,10 @@ class SwitchedOffError(NotSentError):
         super().__init__(f"the kill switch is on: {reason}", "KILL_SWITCH")
 
 
+class PulledAgainError(Exception):
+    """Somebody pulled the switch while it was being released."""
+
+
 class Switch:
     """One latch. Any thread may pull; a send happens inside `sending`, which refuses once it was pulled."""
 
@@ -50,6 +54,7 @@ class Switch:
         self._idle.set()
         self._disk = threading.Lock()  # one writer of the file
         self.failed: str | None = None  # why the latch could not be put on the disk
+        self.pulls = 0  # so that one which comes while the switch is being released is not lost
         self._latch = self._kept = self._read(used_before=used_before)
         self._descriptor = self._reserved()
 
@@ -65,19 +70,28 @@ class Switch:
         nothing does not keep the switch from working; `failed` says so.
         """
         with self._lock:
+            self.pulls += 1
             held = self._latch or latch
             held = self._latch = msgspec.structs.replace(held, flatten=held.flatten or latch.flatten)
         self._keep(held)
         self._idle.wait(SEND_SECONDS)
         return held
 
-    def release(self) -> None:
-        """Turn it off. Raises OSError when the disk does not take it: it stays on then."""
+    def release(self, pulls: int | None = None) -> None:
+        """Turn it off, where it was not pulled since `pulls` was read: who releases has not seen why.
+
+        Raises OSError when the disk does not take it, PulledAgainError: it stays on then.
+        """
+        seen = self.pulls if pulls is None else pulls
         with self._disk:
             self._write(b"")
+            self._kept = None
             with self._lock:
-                self._latch = None
-            self._kept, self.failed = None, None
+                if self.pulls == seen:
+                    self._latch, self.failed = None, None
+        if (latch := self._latch) is not None:
+            self._keep(latch)
+            raise PulledAgainError("it was pulled again meanwhile")
 
     def check(self) -> None:
         """Look before the way to the broker is begun. Raises SwitchedOffError; `sending` alone is proof."""

@@ -66,7 +66,7 @@ class Winding:
             self._begun, self._done = None, False
             self._tries.clear()
         else:
-            if self._begun is None:
+            if self._begun is None or self._ground.chronicle.ledger.latch is None:  # or its release failed
                 self._begin(latch)
             self._switch_off(latch)
         for (account, symbol), (caller, reason) in list(self._flats.items()):

@@ -87,6 +87,27 @@ def test_a_release_needs_a_person_and_a_reason_and_survives_a_restart(tmp_path):
         assert s.switch.latch is None
 
 
+def test_a_pull_that_comes_while_it_is_released_stays_also_in_the_journal(tmp_path):
+    with scene(tmp_path) as s:
+        s.loop.pull("first", ANA)
+        s.settle(1)
+        record = s.loop.chronicle.record_durably
+
+        def recorded(*args, **more):
+            s.loop.pull("second", ANA)
+            return record(*args, **more)
+
+        s.loop.chronicle.record_durably = recorded
+        with pytest.raises(CommandError, match="pulled again"):
+            s.ask(Release(caller=ANA, reason="seen the first one"))
+        s.settle(1)
+        assert s.ledger.latch is not None
+        s.restart()
+
+        assert s.switch.latch is not None
+        assert s.refusal() == "KILL_SWITCH"
+
+
 def test_the_daily_loss_pulls_the_switch_and_closes_the_position(tmp_path):
     with scene(tmp_path, rules=rules(flatten_on_loss=True), base=base(daily_loss=Decimal(500))) as s:
         s.place(10)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realtime.orders import switch as module
-from realtime.orders.switch import BYTES, Latch, Switch, SwitchedOffError, latched
+from realtime.orders.switch import BYTES, Latch, PulledAgainError, Switch, SwitchedOffError, latched
 
 NOW = dt.datetime(2026, 11, 18, 15, tzinfo=dt.UTC)
 
@@ -45,6 +45,30 @@ def test_a_later_wish_to_flatten_is_kept(tmp_path):
     switch.pull(latch())
     switch.pull(latch(flatten=True))
 
+    found = latched(tmp_path / "switch")
+    assert found is not None
+    assert found.flatten
+
+
+def test_a_pull_while_it_is_released_wins(tmp_path, monkeypatch):
+    switch = Switch(tmp_path / "switch")
+    switch.pull(latch("first"))
+    write, pulls = switch._write, [lambda: switch.pull(latch("second", flatten=True))]
+
+    def written(body: bytes) -> None:
+        write(body)
+        if not body:
+            thread = threading.Thread(target=pulls.pop())
+            thread.start()
+            while switch.pulls < 2:
+                thread.join(0.001)
+
+    monkeypatch.setattr(switch, "_write", written)
+    with pytest.raises(PulledAgainError):
+        switch.release()
+
+    with pytest.raises(SwitchedOffError), switch.sending():
+        pytest.fail("an order left")
     found = latched(tmp_path / "switch")
     assert found is not None
     assert found.flatten
