@@ -26,6 +26,7 @@ from realtime.orders.reconcile import (
     Own,
     Rules,
     Step,
+    Unchanged,
     Waiting,
     plan,
     position_differences,
@@ -190,6 +191,8 @@ class Agreement:
                     self._differs(ledger.entries[order], f"{order} may be any of {', '.join(candidates)}")
             case Lost(order):
                 self._lost(ledger.entries[order])
+            case Unchanged(order):
+                self._unchanged(ledger.entries[order])
             case Over(order):
                 self._chronicle.record(records.Happened(at=now, order=order, event=ValidityEnded()))
                 self._differs(ledger.entries[order], f"{order} is over: its day ended, and the broker lists it no more")
@@ -237,6 +240,14 @@ class Agreement:
         self._chronicle.record(records.Happened(at=now, order=entry.order.id, event=NotListed()))
         self._differs(entry, f"{entry.order.id} is not in the broker's list: {entry.order.status}")
 
+    def _unchanged(self, entry: Entry) -> None:
+        """After what the list says of it was heard: a change that came true is over by then."""
+        if entry.change is not None:
+            words = "the broker's list shows the order without it"
+            now = self._chronicle.now()
+            self._chronicle.record(records.Answered(at=now, order=entry.order.id, what="change", refused=words))
+            self._differs(entry, f"{entry.order.id} was not changed: {words}")
+
     def _differs(self, entry: Entry, what: str) -> None:
         self._chronicle.record(records.Differed(at=self._chronicle.now(), account=entry.order.account, what=what))
         log.warning("orders_differ", what=what)
@@ -248,6 +259,7 @@ class Agreement:
             this_login=entry.this_login,
             disputed=entry.disputed,
             over=self._over(entry),
+            change_at=entry.change.at if entry.change else None,
         )
 
     def _over(self, entry: Entry) -> bool:

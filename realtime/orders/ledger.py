@@ -290,9 +290,10 @@ class Ledger:
             found.order = after(found.order, asked).order
             found.updated_at = entry.at
         elif entry.what == "change":
-            if found.change is not None:
+            if found.change is not None and not found.order.replacing:
                 self.forget(found.change.caller)  # nothing was sent: the key may be tried again
             found.change = None
+            found.order = structs.replace(found.order, replacing=False)
         if entry.what == "cancel":
             found.cancel_wanted = None
         said = entry.refused or entry.unclear or "taken by the broker"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from realtime.orders.broker import Held, Report
-from realtime.orders.states import BROKER_FINAL, FINAL, Order, Reported, Status, after
+from realtime.orders.states import BROKER_FINAL, FINAL, PENDING_REPLACE, Order, Reported, Status, after
 
 
 class Own(Struct, frozen=True, kw_only=True):
@@ -22,6 +22,7 @@ class Own(Struct, frozen=True, kw_only=True):
     this_login: bool  # its local id means something to the broker
     disputed: bool = False  # several at the broker may be it: a list never settles it
     over: bool = False  # its validity has ended
+    change_at: dt.datetime | None = None  # when the change was asked for that is on its way
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,13 @@ class Waiting(Struct, frozen=True, tag=True):
     order: str
 
 
-Step = Heard | Adopted | Disputed | Lost | Over | Waiting
+class Unchanged(Struct, frozen=True, tag=True):
+    """The list has this order without its change, and was asked late enough to conclude that it never came."""
+
+    order: str
+
+
+Step = Heard | Adopted | Disputed | Lost | Over | Waiting | Unchanged
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -90,6 +97,7 @@ def plan(own: Sequence[Own], listed: Sequence[Report], *, asked_at: dt.datetime,
     over, strangers = _over(own, strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
+    steps += [Unchanged(each.order.id) for each, report in known if _stands(each, report, asked_at, rules)]
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
     nameless = [each for each in missing if each.order.exchange_id is None]
@@ -182,6 +190,11 @@ def _over(
         nameless.remove(nearest)
         pairs.append((nearest, report))
     return pairs, left
+
+
+def _stands(own: Own, report: Report, asked_at: dt.datetime, rules: Rules) -> bool:
+    asked = own.change_at
+    return asked is not None and asked_at - asked >= rules.settle and report.status != PENDING_REPLACE
 
 
 def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:

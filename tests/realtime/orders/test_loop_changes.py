@@ -46,6 +46,29 @@ def test_while_a_change_is_on_its_way_the_worse_counts(tmp_path):
             s.alter(entry, quantity=2)
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_change_that_never_came_is_settled_by_the_list_and_keeps_its_answer(tmp_path, killed):
+    """It was waited for without end: the order could not be changed any more, and counted as both."""
+    with scene(tmp_path) as s:
+        name = s.place(3).order.id
+        command = Alter(caller=Caller(user="ana", key="k", body_hash="2"), answers=answers(), order=name, quantity=4)
+        put, s.exchange.put = s.exchange.put, lambda report, **_: report
+        first = s.ask(command)
+        s.exchange.put = put
+        s.settle(4)
+        assert s.ledger.entries[name].change is not None
+        if killed:
+            s.restart()
+        s.settle(70)
+        entry = s.ledger.entries[name]
+        assert (entry.change, entry.order.replacing, entry.order.quantity) == (None, False, 3)
+        assert s.ask(command) == first
+
+        assert s.alter(entry, quantity=2).status == 202
+        s.loop.step()
+        assert entry.order.quantity == 2
+
+
 def test_a_smaller_order_may_always_be_made_smaller(tmp_path):
     with scene(tmp_path) as s:
         entry = s.place(3)
