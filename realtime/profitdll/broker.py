@@ -181,11 +181,11 @@ class ProfitBroker:
     def position(self, account: AccountId, symbol: str) -> Held | None:
         asset = orders.asset_of(symbol)
         found = self._read("GetPositionV2", lambda: self._dll.position(account, asset, self._kind))
-        return None if found is None else orders.held_of(found, self._instruments)
+        return None if found is None else self._held(found)
 
     def positions(self, account: AccountId) -> list[Held]:
         found = self._read("EnumerateAllPositionAssets", lambda: self._dll.positions(account, self._kind))
-        return [orders.held_of(position, self._instruments) for position in found]
+        return [self._held(position) for position in found]
 
     def news(self) -> Iterable[News]:
         return self._news.take()
@@ -221,6 +221,12 @@ class ProfitBroker:
         except (UnclearError, ProfitDllError) as error:
             raise NotReadyError(f"{name}: {error}") from error
         return answer
+
+    def _held(self, position: requests.Position) -> Held:
+        try:
+            return orders.held_of(position, self._instruments)
+        except orders.StrangePositionError as error:
+            raise NotReadyError(f"the position cannot be counted: {error}") from error
 
     @staticmethod
     def _sent(sent: requests.Sent) -> Sent:

@@ -26,6 +26,10 @@ class StrangeOrderError(Exception):
     """An order that cannot be counted: neither bought nor sold."""
 
 
+class StrangePositionError(Exception):
+    """A position that cannot be counted: there is something, and it is neither bought nor sold."""
+
+
 def asset_of(symbol: str) -> Asset:
     """The symbol at its exchange, by its shape."""
     return Asset(symbol, market_of(symbol))
@@ -96,7 +100,11 @@ def report_of(order: Order, exchange_id: str | None, instruments: forms.Lookup =
 
 
 def held_of(position: Position, instruments: forms.Lookup = instrument_of) -> Held:
-    """A position with its sign."""
+    """A position with its sign. Raises StrangePositionError: what has none must not be taken for flat."""
+    if position.open and position.side not in (BOUGHT, SOLD):
+        raise StrangePositionError(
+            f"{position.open} {position.asset.ticker}: expected side 1 or 2, found {position.side}"
+        )
     tick = _tick_of(position.asset.ticker, instruments)
     sign = {BOUGHT: 1, SOLD: -1}.get(position.side, 0)
     return Held(

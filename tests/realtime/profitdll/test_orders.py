@@ -97,10 +97,9 @@ def test_an_order_that_cannot_be_counted_is_an_error():
         orders.report_of(told(side=8), None)
 
 
-@pytest.mark.parametrize(("side", "net"), [(1, 4), (2, -4), (0, 0), (200, 0)])
-def test_a_position_has_its_sign(side, net):
+def position(side: int, net: int) -> Position:
     rest = dict.fromkeys(["d1", "d2", "d3", "blocked", "pending", "allocated", "provisioned", "event"], 0)
-    position = Position(
+    return Position(
         account=ACCOUNT,
         asset=Asset("WINZ26", "F"),
         kind=PositionType.CONSOLIDATED,
@@ -115,10 +114,20 @@ def test_a_position_has_its_sign(side, net):
         available=0,
         **rest,
     )
-    held = orders.held_of(position)
+
+
+@pytest.mark.parametrize(("side", "net"), [(1, 4), (2, -4), (0, 0), (200, 0)])
+def test_a_position_has_its_sign(side, net):
+    held = orders.held_of(position(side, net))
 
     assert (held.quantity, held.bought, held.sold) == (net, 6, 2)
     assert held.average_price == (Decimal("131252.5") if net else 0)
+
+
+@pytest.mark.parametrize("side", [0, 200, 255])
+def test_a_position_of_no_side_is_not_taken_for_flat(side):
+    with pytest.raises(orders.StrangePositionError, match="expected side 1 or 2"):
+        orders.held_of(position(side, 4))
 
 
 def test_prices_off_the_known_tick_stay_as_they_were_told():
