@@ -294,13 +294,14 @@ def _twin(_: Intent, known: Known, limits: Limits) -> Why | None:
 
 
 def _daily_loss(intent: Intent, known: Known, limits: Limits) -> Why | None:
+    """What is not known refuses new risk: whoever wants less of it is let out."""
     if not known.day_begun and reduces(intent, known):
         return None
     if known.open_result is None:
-        return str(limits.daily_loss), "the open result is not known", ""
+        return None if reduces(intent, known) else (str(limits.daily_loss), "the open result is not known", "")
     if known.oldest_mark is not None and abs(known.now - known.oldest_mark) > limits.mark_age:
         marked = f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago"
-        return str(limits.daily_loss), marked, ""
+        return None if reduces(intent, known) else (str(limits.daily_loss), marked, "")
     loss = round(-(known.realised + known.open_result), MONEY_DIGITS)
     return None if loss < limits.daily_loss else (f"below {limits.daily_loss}", str(max(loss, Decimal(0))), "")
 

@@ -142,6 +142,22 @@ def test_a_stale_mark_refuses_new_risk_and_does_not_pull_the_switch(tmp_path):
         assert s.refusal(1, "100000") == "DAILY_LOSS"
 
 
+def test_a_stale_mark_keeps_nobody_from_closing_what_is_held_elsewhere(tmp_path):
+    with scene(tmp_path) as s:
+        s.tick("5000", "WDOZ26")
+        s.place(2)
+        s.place(2, "5000", symbol="WDOZ26")
+        s.broker.fill("EX1", 2)
+        s.broker.fill("EX2", 2, "5000")
+        s.loop.step()
+        s.clock.move(120)
+        s.tick("5000", "WDOZ26")
+
+        assert s.refusal(1, "5000", symbol="WDOZ26") == "DAILY_LOSS"
+        assert s.refusal(3, "5000", symbol="WDOZ26", side="SELL") == "DAILY_LOSS"
+        s.place(2, "5000", symbol="WDOZ26", side="SELL")
+
+
 def test_foreign_orders_after_the_latch_are_left_to_the_person(tmp_path):
     with scene(tmp_path) as s:
         s.loop.pull("a person asked", ANA)
