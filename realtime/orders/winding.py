@@ -26,6 +26,7 @@ log = structlog.get_logger("orders")
 
 AGAIN_SECONDS = 1.0  # a cancellation that ended nothing is asked again
 OWN_SECONDS = 10.0  # a closing order that does not fill is cancelled then, and another one sent
+FLAT_SECONDS = 60.0  # a wish to be flat is old then: nobody is surprised by an order of an hour ago
 TRIES = 5  # closing orders of one symbol
 SWITCH = Caller(user="kill-switch", source="kill-switch")
 SILENT = Answers(placed=lambda *_: Reply(202, ""), refused=lambda *_: Reply(403, ""))
@@ -42,7 +43,7 @@ class Winding:
         self._done = False
         self._told: dict[str, dt.datetime] = {}  # order -> when its end was last asked for
         self._tries: dict[tuple[str, str], int] = {}
-        self._flats: dict[tuple[str, str], tuple[Caller, str]] = {}
+        self._flats: dict[tuple[str, str], tuple[Caller, str, dt.datetime]] = {}  # who, why, since when
         self.cancelled = 0  # of the switch's orders
 
     @property
@@ -54,7 +55,7 @@ class Winding:
         """Cancel what works in a symbol, then close its position. What refuses the closing already is said at once."""
         refusal = self._refusal(caller.source)
         if refusal is None:
-            self._flats[position.account, position.symbol] = (caller, reason)
+            self._flats[position.account, position.symbol] = (caller, reason, self._ground.now())
         else:
             self._requests.place(_closing_order(position, caller))  # which records what refused it
         return refusal
@@ -69,8 +70,12 @@ class Winding:
             if self._begun is None or self._ground.chronicle.ledger.latch is None:  # or its release failed
                 self._begin(latch)
             self._switch_off(latch)
-        for (account, symbol), (caller, reason) in list(self._flats.items()):
-            self._flat(account, symbol, caller, reason)
+        for (account, symbol), (caller, reason, since) in list(self._flats.items()):
+            if abs((self._ground.now() - since).total_seconds()) > FLAT_SECONDS:
+                del self._flats[account, symbol]
+                log.error("position_not_closed", symbol=symbol, reason=f"not possible within {FLAT_SECONDS:g} s")
+            else:
+                self._flat(account, symbol, caller, reason)
         self._told = {o: at for o, at in self._told.items() if o in self._ground.chronicle.ledger.working}
 
     # --- the switch ---

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from realtime.orders.broker import NotReadyError
 from realtime.orders.commands import CancelAll, CommandError, Flatten, SetLimits
 from realtime.orders.journal import records as journal_records
 from realtime.orders.limits import Change
@@ -29,6 +30,29 @@ def test_flatten_cancels_and_then_closes(tmp_path):
 
 
 AGENT = Caller(user="analyst", source="agent")
+
+
+def test_a_wish_to_be_flat_that_could_not_be_followed_is_forgotten(tmp_path):
+    """The library hung: an order of an hour ago surprises whoever has closed by hand, or bought anew."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        position = s.broker.position
+
+        def hangs(*_):
+            raise NotReadyError("GetPositionV2 has not come back")
+
+        s.broker.position = hangs
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.settle(50)
+        assert s.loop.winding.busy
+        s.settle(20)
+        s.broker.position = position
+        s.settle(5)
+
+        assert not s.loop.winding.busy
+        assert len(s.broker.sends()) == 1
 
 
 @pytest.mark.parametrize(("caller", "check"), [(AGENT, "SOURCE"), (ANA, "KILL_SWITCH")])
