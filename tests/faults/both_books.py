@@ -17,7 +17,7 @@ from realtime.orders.journal import records as journal_records
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import RiskLimits
 from realtime.orders.risk import Limits
-from realtime.orders.states import BROKER_FINAL, FINAL, Order, Status
+from realtime.orders.states import BROKER_FINAL, FINAL, Order, SendUnclear, Status
 
 UNITS = {"account": 100, "sub_account": 100, "ticker": 32, "exchange": 2, "cl_ord_id": 32, "text": 128}
 RECORD = np.dtype(
@@ -87,6 +87,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.ledger = Ledger(RiskLimits(base=Limits()))
         self.prints: dict[str, Print] = {}  # of each order, as it was sent
+        self.unclear: set[str] = set()  # orders of which nobody knew whether they had left
         self.taken_over = 0  # positions that the broker had to explain
         for segment in segments(folder):
             for record in journal_records(segment.path):
@@ -96,6 +97,8 @@ class Journal:
                 self.ledger.apply(entry, record.number)
                 if isinstance(entry, records.Intended):
                     self.prints[entry.order.id] = print_of(entry.order)
+                if isinstance(entry, records.Happened) and isinstance(entry.event, SendUnclear):
+                    self.unclear.add(entry.order)
                 self.taken_over += isinstance(entry, records.TakenOver)
 
     @property

@@ -27,14 +27,14 @@ from config.settings import ROOT, Settings
 from launcher import instance
 from realtime.orders.journal import verify
 from realtime.orders.ledger import Ledger
-from realtime.orders.states import FINAL
+from realtime.orders.states import FINAL, Status
 from tests.faults import order_aims
 from tests.faults.both_books import UNCLEAR, BrokerFile, Journal, agree, borne_out, states_of
 from tests.faults.order_aims import AIMS, CHANGED, SLOW, STATES, SYMBOL, Act
 from tests.realtime.process import HEAD, KEY, Realtime
 
 KILLS = tuple(f"kills_{state}" for state in STATES)
-WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost", "left_over")
+WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost", "sure", "left_over")
 PATIENCE = 120.0  # seconds, of a busy machine
 HOLD_SECONDS = 6.0  # until all aims are met, or those that are not are done without
 LIVES = 5  # of the process for each asked kill in a state, at most
@@ -77,6 +77,7 @@ class Killing:
         self.asked: dict[str, Answer] = {}  # by key, in this life
         self.known: dict[str, Answer] = {}  # of the life before: what the journal has an answer to
         self.ended: dict[str, tuple[str, int]] = {}  # at the kill
+        self.sending: set[str] = set()  # at the kill
         self.acting: list[threading.Thread] = []
         self.made: set[tuple[str, int, int]] = set()  # side, quantity and price of all
         self.price = 0
@@ -161,6 +162,7 @@ class Killing:
         self.counts["kills"] += 1
         orders = [entry.order for entry in journal.entries]
         self.ended = {order.id: (order.status, order.traded) for order in orders if order.status in FINAL}
+        self.sending = {order.id for order in orders if order.status is Status.PENDING}
         self._keep_answers(journal.ledger)
 
     def _keep_answers(self, ledger: Ledger) -> None:
@@ -194,6 +196,7 @@ class Killing:
             self.counts["answers_again"] += 1
         self.wrong["doubled"] += len(BrokerFile(self.state).orders) - len(broker.orders)
         journal = self._proven()
+        self.wrong["sure"] += len(self.sending - journal.unclear)  # of what it cannot have known
         self.wrong["positions"] += journal.taken_over + (journal.net != broker.net)
         self.counts["looks"] += 1
 
