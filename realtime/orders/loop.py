@@ -56,6 +56,7 @@ log = structlog.get_logger("orders")
 
 TURN_SECONDS = 0.25
 PROCESS = Caller(user="process", source="scheduler")
+AGAIN = "it was asked for before the process ended, and may have been lost"
 
 
 class LoopRules(Struct, frozen=True, kw_only=True):
@@ -195,6 +196,10 @@ class OrderLoop:
             if entry.change is not None and not entry.order.replacing:
                 self.chronicle.record(
                     records.Answered(at=now, order=entry.order.id, what="change", unclear="the process ended")
+                )
+            if entry.order.canceling and entry.cancel_wanted is None and not entry.foreign:
+                self.chronicle.record(
+                    records.Asked(at=now, order=entry.order.id, what="cancel", caller=PROCESS, reason=AGAIN)
                 )
         if self.switch.latch is None and self.chronicle.ledger.latch is not None:
             self.switch.pull(self.chronicle.ledger.latch)  # the journal says that nobody released it

@@ -66,7 +66,7 @@ class Over(Struct, frozen=True, tag=True):
 
 
 class Waiting(Struct, frozen=True, tag=True):
-    """The list lacks this order, and was asked too early to conclude from that: ask again."""
+    """The list lacks this order or its change, and was asked too early to conclude from that: ask again."""
 
     order: str
 
@@ -97,7 +97,7 @@ def plan(own: Sequence[Own], listed: Sequence[Report], *, asked_at: dt.datetime,
     over, strangers = _over(own, strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
-    steps += [Unchanged(each.order.id) for each, report in known if _stands(each, report, asked_at, rules)]
+    steps += [step for each, report in known if (step := _unmade(each, report, asked_at, rules)) is not None]
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
     nameless = [each for each in missing if each.order.exchange_id is None]
@@ -192,9 +192,10 @@ def _over(
     return pairs, left
 
 
-def _stands(own: Own, report: Report, asked_at: dt.datetime, rules: Rules) -> bool:
-    asked = own.change_at
-    return asked is not None and asked_at - asked >= rules.settle and report.status != PENDING_REPLACE
+def _unmade(own: Own, report: Report, asked_at: dt.datetime, rules: Rules) -> Step | None:
+    if own.change_at is None or report.status == PENDING_REPLACE:
+        return None
+    return Unchanged(own.order.id) if asked_at - own.change_at >= rules.settle else Waiting(own.order.id)
 
 
 def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:

@@ -35,6 +35,7 @@ RECORD = np.dtype(
     align=True,
 )
 
+RESTING = {0, 1}  # the broker's numbers for an order of which it has been asked nothing
 UNCLEAR = {"PENDING", "UNKNOWN"}
 Print = tuple[str, int, Decimal]  # side, quantity and price: what tells an order of these tests from all others
 
@@ -138,10 +139,11 @@ def borne_out(state: str, order: Order, kept: Kept | None) -> bool:
 
 
 def agree(order: dict[str, Any], kept: Kept) -> bool:
-    """Whether the process tells an order as the broker has it."""
+    """Whether the process tells an order as the broker has it, and wants nothing that the broker never heard of."""
     status = kept.ended or (Status.PARTIALLY_FILLED if kept.traded else Status.SUBMITTED)
     told = order["status"], order["filledQuantity"], order["quantity"], order["price"]
-    return told == (status, kept.traded, kept.quantity, kept.price)
+    idle = kept.status not in RESTING or not (order["changing"] or order["canceling"])
+    return idle and told == (status, kept.traded, kept.quantity, kept.price)
 
 
 def print_of(order: Order) -> Print:

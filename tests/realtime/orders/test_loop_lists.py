@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from realtime.orders.broker import OrderKey, PositionNews
+from realtime.orders.broker import OrderKey, PositionNews, Sent
 from realtime.orders.commands import Rule
 from realtime.orders.states import Status
 from tests.realtime.orders.scenes import ANA, SYMBOL, base, elsewhere, scene
@@ -37,6 +37,18 @@ def test_what_was_filled_while_the_process_was_dead_is_found(tmp_path):
         assert s.order(name).status is Status.FILLED
         assert s.ledger.nets("1:0042") == {SYMBOL: 3}
         assert not s.ledger.differences
+
+
+def test_a_cancellation_that_was_lost_is_told_again_after_a_restart(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place(3)
+        s.broker.cancel = lambda *_: Sent(1, 99)
+        s.cancel(entry)
+        assert entry.order.canceling
+        s.restart()
+
+        assert s.order(entry.order.id).status is Status.CANCELED
+        assert sum(call.name == "cancel" for call in s.broker.calls) == 1
 
 
 def test_a_fill_whose_order_had_no_name_yet_counts_once_after_a_restart(tmp_path):

@@ -18,6 +18,7 @@ from realtime.orders.reconcile import (
     Over,
     Own,
     Rules,
+    Unchanged,
     Waiting,
     plan,
     position_differences,
@@ -138,6 +139,20 @@ def test_a_working_order_that_the_list_lacks_is_said_so():
 
 def test_an_order_that_was_taken_and_not_confirmed_waits_until_it_is_overdue():
     assert planned([own(local_id=7, status=Status.SUBMITTED)], []) == [Waiting("ORD-1")]
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "steps"),
+    [
+        (0, LATER, [Unchanged("ORD-1")]),
+        (0, NOON + dt.timedelta(seconds=9), [Waiting("ORD-1")]),
+        (14, LATER, []),  # the broker has it in hand
+    ],
+)
+def test_a_change_that_nobody_has_answered_is_asked_about_until_the_list_can_tell(status, asked, steps):
+    mine = own(more={"change_at": NOON}, status=Status.SUBMITTED, exchange_id="EX1", replacing=True, newest=NOON)
+
+    assert planned([mine], [report(status=status)], asked) == steps
 
 
 def test_what_ended_before_it_had_a_name_is_not_counted_twice():
