@@ -35,7 +35,7 @@ from tests.realtime.process import HEAD, KEY, Realtime
 
 KILLS = tuple(f"kills_{state}" for state in STATES)
 WRONG = ("doubled", "disagreeing", "positions", "unproven", "revived", "foreign", "lost", "sure", "left_over")
-PATIENCE = 120.0  # seconds, of a busy machine
+PATIENCE = 600.0  # seconds, of a very busy machine
 HOLD_SECONDS = 6.0  # until all aims are met, or those that are not are done without
 LIVES = 5  # of the process for each asked kill in a state, at most
 IN_THE_ACT, IN_THE_START = 0.3, 0.15  # shares of the lives that end elsewhere
@@ -204,7 +204,7 @@ class Killing:
         """In the end all that is open can be cancelled: nothing is in a state that nobody can leave."""
         self.http.post("/api/orders/cancel-all", json={"reason": "the end"})
         try:
-            self.until(lambda: not BrokerFile(self.state).working and self._agrees())
+            self.until(lambda: not BrokerFile(self.state).working and self._agrees(), PATIENCE)
         except TimeoutError:
             self.wrong["left_over"] += len(BrokerFile(self.state).working) or 1
         self._proven()
