@@ -54,8 +54,8 @@ class TapeMarket:
         """As `decisions.Market`."""
         return OPENED if symbol in self._last else None
 
-    def settlement(self, symbol: str) -> Decimal | None:
-        """As `decisions.Market`."""
+    def settlement(self, symbol: str, session: dt.date | None = None) -> Decimal | None:  # noqa: ARG002 - of any
+        """As `decisions.Market`; told as soon as a session has ended."""
         return self._settled.get(symbol)
 
     def instrument(self, symbol: str) -> Instrument | None:

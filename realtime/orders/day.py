@@ -48,7 +48,7 @@ class Day:
 
     def _settlement(self, symbol: str, session: dt.date) -> Decimal | None:
         market = self._ground.market
-        if (price := market.settlement(symbol)) is not None or self._needed(symbol):
+        if (price := market.settlement(symbol, session)) is not None or self._needed(symbol):
             return price
         last = market.last(symbol)
         before = last is not None and (self._ground.ways.always_open or session_of(last.at) < session)

@@ -14,7 +14,7 @@ import numpy as np
 from realtime.orders.instruments import Instruments
 from realtime.orders.risk import Dispute, Mark
 from realtime.records import DAILY_PRICES, Kind
-from sql.exchange import Instrument
+from sql.exchange import SAO_PAULO, Instrument
 
 FINEST = 10_000  # parts of one: no tick of B3 is finer; the DLL gives doubles
 EDITED = 1
@@ -34,7 +34,7 @@ class Prices:
         self._names: dict[int, str] = {}
         self._last: dict[str, Mark] = {}
         self._states: dict[str, int] = {}
-        self._settlements: dict[str, Decimal] = {}
+        self._settlements: dict[str, Mark] = {}
 
     def named(self, number: int, symbol: str) -> None:
         """A symbol has this number in the records of this process."""
@@ -48,9 +48,15 @@ class Prices:
         """As the exchange numbers it; None before it was told."""
         return self._states.get(symbol)
 
-    def settlement(self, symbol: str) -> Decimal | None:
-        """The last settlement (the adjustment of the daily aggregate)."""
-        return self._settlements.get(symbol)
+    def settlement(self, symbol: str, session: dt.date | None = None) -> Decimal | None:
+        """The last settlement (the adjustment of the daily aggregate). `session`: only if it was told on that day.
+
+        What was told the day before is the one that the day before began with.
+        """
+        told = self._settlements.get(symbol)
+        if told is None or (session is not None and told.at.astimezone(SAO_PAULO).date() < session):
+            return None
+        return told.price
 
     def instrument(self, symbol: str) -> Instrument | None:
         """What is reckoned with: by the operator, our table or the broker."""
@@ -69,6 +75,10 @@ class Prices:
         """A state that came another way than in records."""
         self._states[symbol] = state
 
+    def noted_settlement(self, symbol: str, price: Decimal) -> None:
+        """A settlement that came another way than in records."""
+        self._settlements[symbol] = Mark(price, self._now())
+
     def take(self, batch: "np.ndarray[Any, Any]") -> None:
         """Take the newest of each symbol out of records in their order."""
         kinds = batch["kind"]
@@ -86,7 +96,7 @@ class Prices:
         if len(daily):
             for asset, value in _newest(daily["asset"], daily.view(DAILY_PRICES)["adjustment"]):
                 if (symbol := self._names.get(asset)) and value > ABSENT:
-                    self._settlements[symbol] = exact(value)
+                    self.noted_settlement(symbol, exact(value))
 
     def trouble(self, symbol: str) -> str | None:
         """Why a symbol cannot be traded by what is known of it; None when it can."""

@@ -57,7 +57,7 @@ def test_a_morning_start_waits_for_the_settlement_of_what_is_held(tmp_path):
         assert s.switch.latch is None
         assert s.refusal(1, "129700") == "CONNECTION"
         assert "settlement yet of WINZ26" in str(probe_of(s.loop)())
-        s.prices._settlements[SYMBOL] = Decimal(129_800)
+        s.prices.noted_settlement(SYMBOL, Decimal(129_800))
         s.settle(1)
         (position,) = s.ledger.positions.values()
         assert (s.ledger.session, position.basis) == (s.clock().date(), 129_800)
@@ -67,6 +67,24 @@ def test_a_morning_start_waits_for_the_settlement_of_what_is_held(tmp_path):
         s.settle(1)
 
         assert s.switch.latch is not None
+
+
+def test_a_process_that_runs_over_night_does_not_count_from_the_settlement_of_before(tmp_path):
+    ways = Ways(always_open=False, twin_seconds=0.0)
+    with scene(tmp_path, rules=rules(ways=ways)) as s:
+        s.prices.noted_settlement(SYMBOL, Decimal(125_000))
+        s.place(20)
+        s.broker.fill("EX1", 20)
+        s.loop.step()
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.settle(1)
+        assert s.loop.day.missing == (SYMBOL,)
+        assert s.refusal(1) == "CONNECTION"
+        s.prices.noted_settlement(SYMBOL, Decimal(130_100))
+        s.settle(1)
+        (position,) = s.ledger.positions.values()
+
+        assert (s.ledger.session, position.basis) == (s.clock().date(), 130_100)
 
 
 def test_shares_have_no_settlement_to_wait_for(tmp_path):
