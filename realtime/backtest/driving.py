@@ -6,30 +6,31 @@ What is due between two ticks (orders on their way, signals that expire) happens
 import datetime as dt
 import heapq
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from realtime.backtest import Asked
 from realtime.backtest.account import Account
 from realtime.backtest.market import trade_of
+from realtime.backtest.news import News, words
 from realtime.backtest.scene import Scene, answers
-from realtime.orders import records
-from realtime.orders.commands import Cancel, CommandError, Place, Release
-from realtime.orders.entries import Change
+from realtime.orders.commands import Alter, CommandError, Place, Release
+from realtime.orders.commands import Cancel as CancelOrder
+from realtime.orders.entries import Entry
 from realtime.orders.loop import TURN_SECONDS
+from realtime.orders.prices import exact
 from realtime.orders.records import Caller
 from realtime.orders.risk import Finding
-from realtime.orders.states import FINAL, Order
-from realtime.strategy import OrderUpdate, Tick
-from realtime.strategy.proposing import BECAME, Wanted, too_late, wanted_of
-from realtime.strategy.running import Proposal, Running
+from realtime.strategy import Cancel, Change, Tick
+from realtime.strategy.proposing import Wanted, too_late, wanted_of
+from realtime.strategy.running import Proposal, Request, Running
 from sql.exchange import SAO_PAULO, close_after
 
 TURN_MS = int(TURN_SECONDS * 1000)
 IDLE_TURN_MS = 10_000  # of a loop without orders and positions
 OPERATOR = Caller(user="backtest", source="scheduler")
 ANSWERS = answers()
+HTTP_REFUSED = 400
 
 
 class Drive:
@@ -46,9 +47,8 @@ class Drive:
         self._next_ms = 0  # when something is due
         self._turn_ms = TURN_MS
         self._working: frozenset[str] = frozenset()  # symbols with an order that may trade
-        self._proposals: dict[str, Proposal] = {}  # by the key of the order's request
-        self._news: deque[OrderUpdate] = deque()
-        scene.loop.chronicle.watchers += [account.watch, self._heard]
+        self._news = News(scene.loop.chronicle.ledger, scene.clock)
+        scene.loop.chronicle.watchers += [account.watch, self._news.heard]
 
     def session(self, day: dt.date, ticks: Iterable[Tick]) -> None:
         """One session, from its first tick to the end of its day; an invented market has no end.
@@ -90,8 +90,8 @@ class Drive:
                 self._scene.broker.trade(trade_of(tick))
                 if self._scene.broker.wait(0):
                     self._step()
-        for proposal in self._running.heard(tick):
-            self._take(proposal)
+        for said in self._running.heard(tick):
+            self._take(said)
 
     def _reach(self, ms: int) -> None:
         """Let time pass, with everything that is due on the way."""
@@ -120,9 +120,9 @@ class Drive:
 
     def _tell(self) -> None:
         """The strategy hears of its orders, and may propose on that."""
-        while self._news:
-            for proposal in self._running.told(self._news.popleft()):
-                self._take(proposal)
+        while (update := self._news.next()) is not None:
+            for said in self._running.told(update):
+                self._take(said)
         ledger = self._scene.loop.chronicle.ledger
         self._working = frozenset(entry.order.symbol for entry in ledger.working.values())
         idle = not self._working and not any(position.net for position in ledger.positions.values())
@@ -131,11 +131,39 @@ class Drive:
 
     # --- from a signal to an order ---
 
-    def _take(self, proposal: Proposal) -> None:
-        wanted = wanted_of(proposal.signal, self._asked.quantity)
-        if wanted is not None:
-            now = self._scene.clock.ms
-            self._at(now + self._asked.delay_ms, partial(self._send, proposal, wanted, now))
+    def _take(self, said: Proposal | Request) -> None:
+        now = self._scene.clock.ms
+        if isinstance(said, Request):
+            self._at(now + self._asked.delay_ms, partial(self._follow, said))
+        elif (wanted := wanted_of(said.signal, self._asked.quantity)) is not None:
+            self._at(now + self._asked.delay_ms, partial(self._send, said, wanted, now))
+
+    def _follow(self, request: Request) -> None:
+        """Cancel or change an order of its own that may still trade; of others nothing is asked."""
+        wish = request.wish
+        entry = self._scene.loop.chronicle.ledger.working.get(wish.order)
+        if entry is None:
+            return
+        caller = Caller(user=self._running.name, source="strategy", key=request.line.id)
+        if isinstance(wish, Cancel):
+            reason = f"its strategy asked: {wish.reasoning}".rstrip(": ")
+            self._scene.ask(CancelOrder(caller=caller, order=wish.order, reason=reason))
+        else:
+            self._change(entry, wish, caller)
+        self._step()
+
+    def _change(self, entry: Entry, wish: Change, caller: Caller) -> None:
+        price = None if wish.price is None else exact(wish.price)
+        alter = Alter(caller=caller, answers=ANSWERS, order=wish.order, quantity=wish.quantity, price=price)
+        self._news.changing = wish
+        try:
+            if self._scene.ask(alter).status >= HTTP_REFUSED:
+                refusal = self._scene.loop.chronicle.ledger.refusals[-1].refusal
+                self._news.unfollowed(entry.order, wish, words(refusal))
+        except CommandError as error:
+            self._news.unfollowed(entry.order, wish, str(error))
+        finally:
+            self._news.changing = None
 
     def _at(self, ms: int, act: Callable[[], None]) -> None:
         self._place += 1
@@ -151,8 +179,7 @@ class Drive:
                 Finding(code="EXPIRED_SIGNAL", passed=False, limit=f"{signal.lives_ms} ms", observed=late),
             )
             return
-        key = proposal.line.id
-        self._proposals[key] = proposal
+        self._news.asked(proposal)
         if wanted.symbol not in self._working and (last := self._scene.market.trade(wanted.symbol)) is not None:
             self._scene.broker.trade(last)  # nothing of the symbol works: it only says where the market is
         try:
@@ -160,7 +187,7 @@ class Drive:
         except CommandError as error:
             self._never_left(proposal, wanted, Finding(code="COMMAND", passed=False, observed=str(error)))
         if signal.lives_ms is not None:
-            self._at(proposed_ms + signal.lives_ms, partial(self._expire, key))
+            self._at(proposed_ms + signal.lives_ms, partial(self._expire, proposal.line.id))
         self._tell()
 
     def _place_of(self, wanted: Wanted, proposal: Proposal) -> Place:
@@ -181,60 +208,12 @@ class Drive:
         for entry in list(self._scene.loop.chronicle.ledger.working.values()):
             if entry.caller.key == key:
                 caller = Caller(user=self._running.name, source="strategy")
-                self._scene.ask(Cancel(caller=caller, order=entry.order.id, reason="its signal expired"))
+                self._scene.ask(CancelOrder(caller=caller, order=entry.order.id, reason="its signal expired"))
                 self._step()
 
     def _never_left(self, proposal: Proposal, wanted: Wanted, finding: Finding) -> None:
-        clock = self._scene.clock
-        self._account.refuse(clock(), wanted.symbol, wanted.side, wanted.quantity, finding)
-        self._news.append(
-            OrderUpdate(ts_ms=clock.ms, signal=proposal.signal, order=None, status="REFUSED", reason=_words(finding))
-        )
-
-    # --- from records to news ---
-
-    def _heard(self, change: Change, _: int | None) -> None:
-        entry = change.entry
-        if isinstance(entry, records.Refused):
-            proposal = self._proposals.pop(entry.caller.key or "", None)
-            if proposal is not None:
-                self._news.append(
-                    OrderUpdate(
-                        ts_ms=self._scene.clock.ms,
-                        signal=proposal.signal,
-                        order=None,
-                        status="REFUSED",
-                        reason=_words(entry.refusal),
-                    )
-                )
-        elif change.order is not None and (change.fill is not None or change.was not in (None, change.order.status)):
-            self._heard_order(change, change.order)
-
-    def _heard_order(self, change: Change, order: Order) -> None:
-        known = self._scene.loop.chronicle.ledger.entries.get(order.id)
-        key = known.caller.key or "" if known else ""
-        proposal, fill = self._proposals.get(key), change.fill
-        if proposal is None:
-            return
-        if order.status in FINAL:
-            del self._proposals[key]
-        self._news.append(
-            OrderUpdate(
-                ts_ms=self._scene.clock.ms,
-                signal=proposal.signal,
-                order=order.id,
-                status=BECAME[order.status],
-                filled=order.traded,
-                average_price=float(order.average_price) if order.traded else None,
-                fill_quantity=fill.quantity if fill else 0,
-                fill_price=float(fill.price) if fill else None,
-                reason=order.text,
-            )
-        )
-
-
-def _words(finding: Finding) -> str:
-    return f"{finding.code}: limit {finding.limit}, found {finding.observed}"
+        self._account.refuse(self._scene.clock(), wanted.symbol, wanted.side, wanted.quantity, finding)
+        self._news.never_left(proposal, finding)
 
 
 def _ms(at: dt.datetime) -> int:

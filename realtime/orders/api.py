@@ -143,16 +143,21 @@ async def listed(
     status: FromQuery[Status | None] = None,
     symbol: FromQuery[str | None] = None,
     side: FromQuery[Side | None] = None,
+    strategy: FromQuery[str | None] = None,
+    working: FromQuery[bool | None] = None,
     start_date: Annotated[Day, QueryParameter(name="startDate")] = None,
     end_date: Annotated[Day, QueryParameter(name="endDate")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
     offset: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> dict[str, Any]:
-    """Working ones and those that ended within two sessions, placed elsewhere or here."""
+    """Working ones and those that ended within two sessions, placed elsewhere or here. `working`: may still trade."""
     entries = [
         entry
         for entry in list(orders.chronicle.ledger.entries.values())
-        if _shown(entry, status, symbol and symbol.upper(), side) and _between(entry, start_date, end_date)
+        if _shown(entry, status, symbol and symbol.upper(), side)
+        and _between(entry, start_date, end_date)
+        and strategy in (None, entry.order.strategy)
+        and working in (None, entry.order.working)
     ]
     entries.sort(key=lambda entry: (entry.made_at, entry.order.id), reverse=True)
     found = [shapes.order_of(entry) for entry in entries[offset : offset + limit]]

@@ -10,7 +10,7 @@ from msgspec import structs
 from realtime.orders import records
 from realtime.orders.broker import AccountId, NotReadyError, NotSentError, UnclearError, UnknownOrderError
 from realtime.orders.commands import Alter, Cancel, CommandError, Done
-from realtime.orders.decisions import intent_of, known_of, source_finding
+from realtime.orders.decisions import changer_finding, intent_of, known_of
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground, key_of
 from realtime.orders.journal import JournalError
@@ -43,7 +43,8 @@ class Changes:
         if order.status in (Status.PENDING, Status.UNKNOWN) or entry.change is not None:
             raise CommandError(409, f"order {order.id} is being sent or changed, or nobody knows its fate; look again")
         wanted = self._wanted(order, command)
-        found = self._findings_of_change(order, wanted, command.caller.source)
+        changer = changer_finding(command.caller, entry.caller)
+        found = self._findings_of_change(order, wanted, changer)
         refusal = next((finding for finding in found if not finding.passed), None)
         if refusal is not None:
             return self._refused(command, wanted, found, refusal)
@@ -74,13 +75,13 @@ class Changes:
             stop=order.stop if command.stop is None else command.stop,
         )
 
-    def _findings_of_change(self, order: Order, wanted: Order, source: str) -> list[Finding]:
+    def _findings_of_change(self, order: Order, wanted: Order, changer: Finding) -> list[Finding]:
         ledger = self._chronicle.ledger
         standing = self._ground.standing(order.account)
         limits = ledger.limits_of(order.account, order.strategy, order.symbol)
         known = known_of(wanted, ledger, self._ground.market, standing, limits, instead_of=order.id)
         intent = intent_of(wanted, max(order.quantity, wanted.quantity) - order.traded)
-        found = [source_finding(source), *findings(intent, known, limits)]
+        found = [changer, *findings(intent, known, limits)]
         same_prices = (order.price, order.stop) == (wanted.price, wanted.stop)
         shrinks = same_prices and wanted.quantity <= order.quantity
         if not shrinks:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from realtime.orders.ledger import Ledger
 from realtime.orders.limits import Hours
 from realtime.orders.positions import Position
+from realtime.orders.records import Caller
 from realtime.orders.risk import MONEY_DIGITS, Dispute, Finding, Intent, Known, Limits, Mark, refused
 from realtime.orders.states import Order
 from sql.exchange import Instrument, market_of, rows_expected
@@ -142,6 +143,14 @@ def source_finding(source: str) -> Finding:
     if source not in ("agent", "telegram"):
         return SOURCE
     return refused(SOURCE.code, "a person, or a strategy that one runs", source)
+
+
+def changer_finding(caller: Caller, owner: Caller) -> Finding:
+    """Whose orders may leave may change them, a strategy those that it sent itself; everybody may cancel."""
+    finding = source_finding(caller.source)
+    if not finding.passed or caller.source != "strategy" or (owner.source, owner.user) == ("strategy", caller.user):
+        return finding
+    return refused(SOURCE.code, f"{owner.source} {owner.user}, who sent it", f"strategy {caller.user}")
 
 
 def confidence_finding(confidence: float | None, least: float, *, needed: bool) -> Finding:

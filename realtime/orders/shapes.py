@@ -143,7 +143,8 @@ def status_of(order: Order) -> dict[str, Any]:
 
 
 def order_of(entry: Entry) -> dict[str, Any]:
-    """An order as lists show it."""
+    """An order as lists show it. Read by another thread than the one that changes it."""
+    changing = entry.change is not None  # read first: once a change is over, the order shows what came of it
     order = entry.order
     ended = entry.updated_at if order.status is Status.CANCELED else None
     return {
@@ -166,7 +167,7 @@ def order_of(entry: Entry) -> dict[str, Any]:
         "confidence": entry.confidence,
         "emulated": entry.emulated or None,
         "canceling": order.canceling or entry.cancel_wanted is not None,
-        "changing": entry.change is not None,
+        "changing": changing,
         "brokerOrderId": order.exchange_id,
         "message": order.text or None,
         "createdAt": stamp(entry.made_at),

@@ -1,11 +1,11 @@
 """What a strategy is: it hears the tape in its order and proposes signals. It sends nothing: orders are made of signals
-elsewhere, under risk, and it hears what became of them. The same class runs live, in a replay and in a backtest, and
-knows of no difference: its only clock is the tape.
+elsewhere, under risk, and it hears what became of them, and may have its own changed and cancelled. The same class runs
+live, in a replay and in a backtest, and knows of no difference: its only clock is the tape.
 
     class Mine:
-        def on_tick(self, tick: Tick) -> Iterable[Signal]: ...
-        def on_bar(self, bar: Bar) -> Iterable[Signal]: ...
-        def on_order(self, update: OrderUpdate) -> Iterable[Signal]: ...
+        def on_tick(self, tick: Tick) -> Iterable[Wish]: ...
+        def on_bar(self, bar: Bar) -> Iterable[Wish]: ...
+        def on_order(self, update: OrderUpdate) -> Iterable[Wish]: ...
 """
 
 import datetime as dt
@@ -87,6 +87,25 @@ class Signal(Struct, frozen=True, kw_only=True):
     lives_ms: int | None = None  # until it expires, of the tape's clock
 
 
+class Cancel(Struct, frozen=True, kw_only=True):
+    """End what is left of an order of its own. One that is over stays as it is."""
+
+    order: str  # as its updates name it
+    reasoning: str = ""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """Change a working order of its own; None: as it is. It is checked as a new order of its size and price."""
+
+    order: str
+    price: float | None = None
+    quantity: int | None = None  # of the whole order, with what is filled
+    reasoning: str = ""
+
+
+Wish = Signal | Cancel | Change
+
+
 class OrderUpdate(Struct, frozen=True, kw_only=True):
     """What became of the order that a signal asked for, each time that something did.
 
@@ -94,7 +113,7 @@ class OrderUpdate(Struct, frozen=True, kw_only=True):
     """
 
     ts_ms: int  # of the order's own records; in a backtest the tape's clock
-    signal: Signal  # the very one that was proposed
+    signal: Signal  # the very one that was proposed; of an order that an earlier process left, made of the order
     order: str | None  # None: there is none
     status: Became
     filled: int = 0  # so far
@@ -102,6 +121,9 @@ class OrderUpdate(Struct, frozen=True, kw_only=True):
     fill_quantity: int = 0  # that this update brings
     fill_price: float | None = None
     reason: str = ""
+    quantity: int = 0  # of the whole order, as it stands; 0 where there is none
+    price: float | None = None  # its limit, as it stands
+    unfollowed: Cancel | Change | None = None  # what was asked of the order in vain; `reason` says why
 
     @property
     def signed_fill(self) -> int:
@@ -120,15 +142,15 @@ class Strategy(Protocol):
     Without `on_order` a strategy is not told about its orders.
     """
 
-    def on_tick(self, tick: Tick) -> Iterable[Signal]:
+    def on_tick(self, tick: Tick) -> Iterable[Wish]:
         """A tick, after the bars that ended before it."""
         ...
 
-    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+    def on_bar(self, bar: Bar) -> Iterable[Wish]:
         """A bar that is over; bars of one moment come in the order of their symbols."""
         ...
 
-    def on_order(self, update: OrderUpdate) -> Iterable[Signal]:
+    def on_order(self, update: OrderUpdate) -> Iterable[Wish]:
         """What became of one of its orders. A replay makes no orders and tells nothing here."""
         ...
 

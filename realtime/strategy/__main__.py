@@ -7,7 +7,9 @@ Exit codes: 0 ended as asked, 1 the strategy broke or heard less than there was,
 
 import argparse
 import contextlib
+import hashlib
 import re
+import secrets
 import signal
 import sys
 import threading
@@ -25,7 +27,7 @@ from realtime.spool.reader import Position, Reader
 from realtime.strategy import StrategyError
 from realtime.strategy.following import Following
 from realtime.strategy.ordering import STALE_MS, Orders, Way
-from realtime.strategy.running import Proposal, Running, made, parameter_of
+from realtime.strategy.running import Proposal, Request, Running, made, parameter_of
 from sql.tape import Interval, seconds_of
 
 WAIT_SECONDS = 0.005
@@ -52,7 +54,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     with _output(options.output) as output:
         try:
-            follow(running, following, output, stop, until_stop=options.until_stop, orders=orders)
+            place = _place(folders[0])
+            follow(running, following, output, stop, until_stop=options.until_stop, orders=orders, place=place)
         except StrategyError as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -76,15 +79,20 @@ def follow(
     *,
     until_stop: bool,
     orders: Orders | None = None,
+    place: str = "",
 ) -> None:
-    """Hand over what comes until `stop`, or (`until_stop`) until the run that is read has ended in order."""
+    """Hand over what comes until `stop`, or (`until_stop`) until the run that is read has ended in order.
+
+    `place`: of the spool, whose runs are counted from 1.
+    """
+    own = secrets.token_hex(4)
     while not stop.is_set():
         before = following.ticks
         for tick in following.read():
-            _put(running.heard(tick), output, orders, following.received_ms)
+            _put(running.heard(tick), output, orders, following.received_ms, f"{place}{following.run}")
         if orders is not None:
-            for update in orders.news():
-                _put(running.told(update), output, orders, _now_ms())
+            for update in orders.news():  # no tape says it again: what follows from it belongs to this process alone
+                _put(running.told(update), output, orders, _now_ms(), f"{place}{following.run}-{own}")
         output.flush()
         if following.over and until_stop:
             return
@@ -92,11 +100,18 @@ def follow(
             stop.wait(WAIT_SECONDS)
 
 
-def _put(proposals: Iterable[Proposal], output: IO[bytes], orders: Orders | None, received_ms: int) -> None:
-    for proposal in proposals:
-        output.write(proposal.text)
+def _put(
+    said: Iterable[Proposal | Request], output: IO[bytes], orders: Orders | None, received_ms: int, run: str
+) -> None:
+    for each in said:
+        output.write(each.text)
         if orders is not None:
-            orders.take(proposal, received_ms)
+            orders.take(each, received_ms, run)
+
+
+def _place(folder: Path) -> str:
+    """A short name of a spool, so that the runs of two of them are not taken for one another."""
+    return hashlib.blake2b(str(folder.resolve()).encode(), digest_size=4).hexdigest() + "-"
 
 
 def _orders(options: argparse.Namespace, running: Running) -> Orders:
@@ -113,6 +128,7 @@ def _orders(options: argparse.Namespace, running: Running) -> Orders:
         strategy=running.name,
         quantity=options.quantity,
         stale_ms=options.stale_ms,
+        left=options.left,
     )
     orders = Orders(way)
     orders.start()
@@ -156,6 +172,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bar", choices=get_args(Interval), default="1m", help="length of bars")
     parser.add_argument("--name", help="of its signals and orders instead of the class's; two at once need two")
     parser.add_argument("--orders", action="store_true", help="make orders of buy and sell")
+    parser.add_argument(
+        "--left",
+        choices=["cancel", "tell"],
+        default="cancel",
+        help="what becomes of its orders that an earlier process left working; it is told of them either way",
+    )
     parser.add_argument("--quantity", type=int, default=1, help="of orders whose signal names none")
     parser.add_argument("--stale-ms", type=int, default=STALE_MS, help="how old the tick of an order may be")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="given to the class")

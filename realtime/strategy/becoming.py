@@ -4,15 +4,17 @@ Messages repeat what was said and may be missed, so nothing is counted that an o
 """
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from realtime.strategy import Became, OrderUpdate, Signal
+from realtime.strategy import Became, Cancel, Change, OrderUpdate, Signal, SignalType
 from realtime.strategy.proposing import BECAME
 
 FILLING = ("PARTIALLY_FILLED", "FILLED")
+TYPES: Mapping[str, SignalType] = {"BUY": "buy", "SELL": "sell"}
 
 
 class Known(Struct, kw_only=True):
@@ -23,6 +25,10 @@ class Known(Struct, kw_only=True):
     status: Became = "SUBMITTED"
     filled: int = 0
     average: float | None = None
+    quantity: int = 0  # of the whole order; 0: nobody has said it
+    price: float | None = None
+    as_of_ms: int = 0  # of the quantity and the price
+    asked: Change | None = None  # was taken, and is not done yet as far as is known
     over: bool = False
 
 
@@ -42,15 +48,80 @@ def looked_up(known: Known, order: Mapping[str, Any]) -> OrderUpdate | None:
     return _learnt(known, order, int(order["filledQuantity"]), order["avgFillPrice"])
 
 
+def settled(known: Known, order: Mapping[str, Any]) -> OrderUpdate | None:
+    """Whether the change that is on its way is over, by the order as it stands now; an update where it was in vain."""
+    asked = known.asked
+    if asked is None or known.over or order.get("changing", True):
+        return None
+    known.asked = None
+    if _same(asked.price, known.price) and asked.quantity in (None, known.quantity):
+        return None
+    return unfollowed(known, asked, order.get("message") or "the broker did not change it", _at(order))
+
+
+def unfollowed(known: Known, wish: Cancel | Change, why: str, now_ms: int) -> OrderUpdate:
+    """What was asked of an order changed nothing: it stands as it did."""
+    return OrderUpdate(
+        ts_ms=now_ms,
+        signal=known.signal,
+        order=known.order,
+        status=known.status,
+        filled=known.filled,
+        average_price=known.average,
+        quantity=known.quantity,
+        price=known.price,
+        unfollowed=wish,
+        reason=why,
+    )
+
+
+def left_over(order: Mapping[str, Any]) -> tuple[Known, OrderUpdate]:
+    """An order that an earlier process sent. What was filled by then is told as a sum, not as a fill."""
+    signal = Signal(
+        symbol=order["symbol"],
+        type=TYPES[order["side"]],
+        confidence=order["confidence"] or 0.0,
+        price=order["price"],
+        quantity=order["quantity"],
+        reasoning="of an earlier run",
+    )
+    known = Known(
+        order=order["orderId"],
+        signal=signal,
+        status=_status(order),
+        filled=order["filledQuantity"],
+        average=order["avgFillPrice"],
+        quantity=order["quantity"],
+        price=order["price"],
+        as_of_ms=_at(order),
+    )
+    update = OrderUpdate(
+        ts_ms=known.as_of_ms,
+        signal=signal,
+        order=known.order,
+        status=known.status,
+        filled=known.filled,
+        average_price=known.average,
+        quantity=known.quantity,
+        price=known.price,
+        reason="an earlier run of the strategy left it",
+    )
+    return known, update
+
+
 def _learnt(known: Known, said: Mapping[str, Any], filled: int, average: float | None) -> OrderUpdate | None:
-    status: Became = "UNKNOWN" if said.get("ambiguous") else BECAME[said["status"]]
-    brings = filled - known.filled
-    if known.over or brings < 0 or (not brings and status == known.status):
+    status, at, brings = _status(said), _at(said), filled - known.filled
+    if known.over or brings < 0:
+        return None
+    moved = at >= known.as_of_ms and _moved(known, said)
+    if not brings and not moved and status == known.status:
         return None
     price = _price(known, filled, average) if brings else None
     known.status, known.filled, known.average = status, filled, average
+    if moved:
+        known.quantity, known.price, known.as_of_ms = said["quantity"], said["price"], at
     update = OrderUpdate(
-        ts_ms=_ms(said.get("timestamp") or said["updatedAt"]),
+        ts_ms=at,
         signal=known.signal,
         order=known.order,
         status=status,
@@ -59,9 +130,24 @@ def _learnt(known: Known, said: Mapping[str, Any], filled: int, average: float |
         fill_quantity=brings,
         fill_price=price,
         reason=said.get("reason") or said.get("message") or "",
+        quantity=known.quantity,
+        price=known.price,
     )
     known.over = update.over
     return update
+
+
+def _same(asked: float | None, price: float | None) -> bool:
+    return asked is None or (price is not None and math.isclose(asked, price))
+
+
+def _moved(known: Known, said: Mapping[str, Any]) -> bool:
+    """Whether the order is another than it was: a change has reached the exchange."""
+    return "quantity" in said and (said["quantity"], said["price"]) != (known.quantity, known.price)
+
+
+def _status(said: Mapping[str, Any]) -> Became:
+    return "UNKNOWN" if said.get("ambiguous") else BECAME[said["status"]]
 
 
 def _price(known: Known, filled: int, average: float | None) -> float | None:
@@ -72,5 +158,6 @@ def _price(known: Known, filled: int, average: float | None) -> float | None:
     return round(money / (filled - known.filled), 6)
 
 
-def _ms(text: str) -> int:
+def _at(said: Mapping[str, Any]) -> int:
+    text = said.get("timestamp") or said["updatedAt"]
     return round(dt.datetime.fromisoformat(text).timestamp() * 1000)

@@ -28,6 +28,7 @@ class Following:
         self.repeats = 0
         self.lost = 0  # records that the spool could not keep, or that cannot be read
         self.received_ms = 0  # when the tick that was told last reached this host
+        self.run = 0  # of the spool's writer, that the last tick belongs to
         self._reader = reader
         self._seen: dict[int, dict[str, BitMap64]] = {}  # day -> symbol -> ids
 
@@ -38,6 +39,7 @@ class Following:
         frames = [frame for frame in found.frames if frame.kind == FrameKind.RECORDS]
         for frame in frames:
             trades, refused = trades_of([frame])
+            self.run = frame.run
             self.lost += len(refused)
             # Not those of a history answer: the market has gone on, and a strategy's clock cannot go back.
             yield from self._new(trades.where(np.ascontiguousarray(trades.records["kind"]) == Kind.TRADE))

@@ -1,7 +1,7 @@
 """The live way from proposals to orders: `POST /api/v1/execute` as a strategy, and what became of them by `/ws/orders`.
 
-Nothing here waits in the strategy's thread. An order leaves once: each attempt carries the name of its signal as its
-key. It does not leave when its tick is too old, or while nobody would hear what becomes of it.
+Nothing here waits in the strategy's thread. An order leaves once: each attempt carries the name of its signal, and of
+the tape's run, as its key. It does not leave when its tick is too old, or while nobody would hear what becomes of it.
 """
 
 import contextlib
@@ -9,8 +9,8 @@ import heapq
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -19,20 +19,18 @@ from msgspec import Struct
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from realtime.strategy import Became, OrderUpdate, StrategyError
-from realtime.strategy.becoming import Known, heard, looked_up
+from realtime.orders.prices import exact
+from realtime.strategy import Became, Cancel, Change, OrderUpdate, StrategyError
+from realtime.strategy.asking import ANSWER_SECONDS, Answer, Asking
+from realtime.strategy.becoming import Known, heard, left_over, looked_up, settled, unfollowed
 from realtime.strategy.proposing import Wanted, too_late, wanted_of
-from realtime.strategy.running import Proposal
+from realtime.strategy.running import Proposal, Request
 
-ANSWER_SECONDS = 12.0
-AGAIN_SECONDS = 0.1
 CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 0.5
 IDLE_SECONDS = 0.5
 CANCEL_AGAIN_MS = 1000
 STALE_MS = 2000
-TOO_MANY = 429  # nothing left, and it may be tried again
-MAYBE_LEFT = (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.WriteTimeout, httpx.RemoteProtocolError)
 
 log = structlog.get_logger("strategy")
 
@@ -45,6 +43,7 @@ class Way(Struct, frozen=True, kw_only=True):
     strategy: str
     quantity: int = 1
     stale_ms: int = STALE_MS
+    left: Literal["cancel", "tell"] = "cancel"  # what becomes of orders that an earlier process left working
 
 
 class Counts(Struct):
@@ -54,42 +53,67 @@ class Counts(Struct):
     refused: int = 0
     unclear: int = 0
     fills: int = 0
+    changed: int = 0
+    left: int = 0  # orders that an earlier process of the strategy had left working
+
+
+class Heard(Struct, frozen=True):
+    """What was proposed or asked, when its tick reached this machine, and the run of the tape that it belongs to."""
+
+    said: Proposal | Request
+    received_ms: int
+    run: str
+
+    @property
+    def key(self) -> str:
+        """Under which it is asked for: another run of the same tape is another order."""
+        return f"{self.run}:{self.said.line.id}"
 
 
 class Orders:
-    """Two threads: one sends and cancels, one listens. `take` and `news` are the strategy's."""
+    """Two threads: one sends, changes and cancels, one listens. `take` and `news` are the strategy's."""
 
     def __init__(self, way: Way, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self.counts = Counts()
         self._failed: str | None = None
         self._way = way
         self._now_ms = now_ms
-        self._waiting: queue.SimpleQueue[tuple[Proposal, Wanted, int] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Heard | None] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[OrderUpdate] = queue.SimpleQueue()
         self._known: dict[str, Known] = {}  # by order, while it may trade
         self._lock = threading.Lock()
-        self._expiring: list[tuple[int, str]] = []
+        self._expiring: list[tuple[int, str, str]] = []  # when an order is to be cancelled, and why
         self._listening = threading.Event()
         self._ending = threading.Event()
         headers = {"X-API-Key": way.key, "X-Source": "strategy", "X-User-Id": way.strategy}
-        self._client = httpx.Client(base_url=way.url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+        self._asking = Asking(way.url, headers, self._ending)
         self._socket: ClientConnection | None = None
         self._sender = threading.Thread(target=self._send_all, name="orders", daemon=True)
         self._listener = threading.Thread(target=self._listen, name="listening", daemon=True)
 
     def start(self) -> None:
-        """Begin; returns when order events are heard. Raises StrategyError when they are not."""
+        """Begin; returns when order events are heard. Raises StrategyError when they are not.
+
+        What an earlier process of the strategy left working is told of, and cancelled where `Way.left` says so.
+        """
         self._listener.start()
         if not self._listening.wait(CONNECT_SECONDS):
             self._ending.set()
             raise StrategyError(f"nobody tells of orders at {self._way.url}/ws/orders: `tradingsystem up` starts it")
+        try:
+            self._take_up()
+        except httpx.HTTPError as error:
+            self._ending.set()
+            raise StrategyError(f"what an earlier run left working cannot be asked for: {error}") from error
         self._sender.start()
 
-    def take(self, proposal: Proposal, received_ms: int) -> None:
-        """Make an order of a proposal whose tick reached this machine at `received_ms`; news tell what comes of it."""
-        wanted = wanted_of(proposal.signal, self._way.quantity)
-        if wanted is not None:
-            self._waiting.put((proposal, wanted, received_ms))
+    def take(self, said: Proposal | Request, received_ms: int, run: str) -> None:
+        """Make an order of a proposal, or follow a request, whose tick reached this machine at `received_ms`.
+
+        News tell what comes of it. `run`: of the tape, so that the same moment of another one is another order.
+        """
+        if isinstance(said, Request) or wanted_of(said.signal, self._way.quantity) is not None:
+            self._waiting.put(Heard(said, received_ms, run))
 
     def news(self) -> list[OrderUpdate]:
         """What became of orders since the last call. Raises StrategyError when no more can be made."""
@@ -107,14 +131,26 @@ class Orders:
         if self._sender.ident is not None:
             self._sender.join(ANSWER_SECONDS * 2)
         for order in list(self._known):
-            self._cancel(order, "its strategy ended")
+            self._asking.cancelled(order, "its strategy ended")
         self._ending.set()
         if self._socket is not None:
             self._socket.close()
         self._listener.join(CONNECT_SECONDS)
-        self._client.close()
+        self._asking.close()
 
     # --- sending ---
+
+    def _take_up(self) -> None:
+        for order in self._asking.working(self._way.strategy):
+            known, update = left_over(order)
+            log.warning("order_left_over", order=known.order, status=update.status, then=self._way.left)
+            self.counts.left += 1
+            self._news.put(update)
+            with self._lock:
+                self._known[known.order] = known
+            if self._way.left == "cancel":
+                heapq.heappush(self._expiring, (self._now_ms(), known.order, "an earlier run of its strategy left it"))
+            self._look_up(known)  # what happened while it was being taken up
 
     def _send_all(self) -> None:
         with self._told_when_broken():
@@ -123,14 +159,32 @@ class Orders:
                     asked = self._waiting.get(timeout=self._until_next())
                     if asked is None:
                         return
-                    self._send(*asked)
+                    self._follow(asked)
                 self._expire()
+
+    def _follow(self, asked: Heard) -> None:
+        said = asked.said
+        if isinstance(said, Proposal):
+            wanted = wanted_of(said.signal, self._way.quantity)
+            if wanted is not None:
+                self._send(asked, said, wanted)
+        elif (known := self._known.get(said.wish.order)) is None:
+            log.warning("request_for_nothing", request=said.line.id, order=said.wish.order)  # over, or not its own
+        elif isinstance(said.wish, Cancel):
+            self._cancel(known.order, f"its strategy asked: {said.wish.reasoning}".rstrip(": "))
+        else:
+            self._change(asked, known, said.wish)
 
     def _expire(self) -> None:
         while self._expiring and self._expiring[0][0] <= self._now_ms():
-            _, order = heapq.heappop(self._expiring)
-            if order in self._known and not self._cancel(order, "its signal expired"):
-                heapq.heappush(self._expiring, (self._now_ms() + CANCEL_AGAIN_MS, order))
+            _, order, reason = heapq.heappop(self._expiring)
+            if order in self._known:
+                self._cancel(order, reason)
+
+    def _cancel(self, order: str, reason: str) -> None:
+        """Cancel, and again until it is taken: nothing is too late for that."""
+        if not self._asking.cancelled(order, reason):
+            heapq.heappush(self._expiring, (self._now_ms() + CANCEL_AGAIN_MS, order, reason))
 
     @contextlib.contextmanager
     def _told_when_broken(self) -> Iterator[None]:
@@ -146,85 +200,73 @@ class Orders:
             return IDLE_SECONDS
         return min(max(self._expiring[0][0] - self._now_ms(), 1) / 1000, IDLE_SECONDS)
 
-    def _send(self, proposal: Proposal, wanted: Wanted, received_ms: int) -> None:
-        maybe_left = False
-        while True:
-            if (why := self._why_not(proposal, received_ms)) is not None:
-                self._ends(proposal, why, maybe_left=maybe_left)
-                return
-            try:
-                answer = self._client.post(
-                    "/api/v1/execute",
-                    json=self._body(proposal, wanted),
-                    headers={"Idempotency-Key": f"{self._way.strategy}:{proposal.line.id}"},
-                )
-            except httpx.TransportError as error:
-                maybe_left = maybe_left or isinstance(error, MAYBE_LEFT)
-                log.warning("order_not_answered", signal=proposal.line.id, reason=f"{type(error).__name__}: {error}")
-            else:
-                if answer.status_code < 500 and answer.status_code != TOO_MANY:
-                    self._answered(proposal, answer, received_ms, maybe_left=maybe_left)
-                    return
-                maybe_left = maybe_left or answer.status_code != TOO_MANY
-                log.warning("order_not_taken", signal=proposal.line.id, status=answer.status_code)
-            self._ending.wait(AGAIN_SECONDS)
+    def _send(self, asked: Heard, proposal: Proposal, wanted: Wanted) -> None:
+        signal = proposal.signal
 
-    def _why_not(self, proposal: Proposal, received_ms: int) -> str | None:
-        """Why an order may not leave now."""
+        def why_not() -> str | None:
+            age = self._now_ms() - asked.received_ms
+            if (late := too_late(signal, age)) is not None:
+                return f"EXPIRED_SIGNAL: {late}, limit {signal.lives_ms} ms"
+            return self._why_not(asked.received_ms)
+
+        body = _body(proposal, wanted, self._way.strategy)
+        answer = self._asking.answered("POST", "/api/v1/execute", body, key=asked.key, why_not=why_not)
+        if answer.taken is None:
+            self._ends(proposal, answer)
+            return
+        self.counts.sent += 1
+        price = None if wanted.price is None else float(wanted.price)
+        known = Known(order=answer.taken["orderId"], signal=signal, quantity=wanted.quantity, price=price)
+        self._news.put(
+            OrderUpdate(
+                ts_ms=self._now_ms(),
+                signal=signal,
+                order=known.order,
+                status="SUBMITTED",
+                quantity=wanted.quantity,
+                price=price,
+            )
+        )
+        with self._lock:
+            self._known[known.order] = known
+        if signal.lives_ms is not None:
+            heapq.heappush(self._expiring, (asked.received_ms + signal.lives_ms, known.order, "its signal expired"))
+        self._look_up(known)  # it may have been told of before its name was known here
+
+    def _why_not(self, received_ms: int) -> str | None:
+        """Why nothing that may raise the risk leaves now."""
         age = self._now_ms() - received_ms
         if age > self._way.stale_ms:
             return f"STALE: its tick came {age} ms ago, limit {self._way.stale_ms} ms"
-        if (late := too_late(proposal.signal, age)) is not None:
-            return f"EXPIRED_SIGNAL: {late}, limit {proposal.signal.lives_ms} ms"
         if not self._listening.is_set():
             return "DEAF: nobody would hear what becomes of it"
         return None
 
-    def _body(self, proposal: Proposal, wanted: Wanted) -> dict[str, Any]:
-        price = {} if wanted.price is None else {"price": float(wanted.price)}
-        return {
-            "symbol": wanted.symbol,
-            "side": wanted.side,
-            "quantity": wanted.quantity,
-            "orderType": wanted.kind,
-            "strategy": self._way.strategy,
-            "confidence": proposal.signal.confidence,
-            **price,
-        }
-
-    def _answered(self, proposal: Proposal, answer: httpx.Response, received_ms: int, *, maybe_left: bool) -> None:
-        if answer.status_code not in (200, 201, 202):
-            # a check's word is that of the first attempt as well; another refusal says nothing about it
-            self._ends(proposal, _reason(answer), maybe_left=maybe_left and not _checked(answer))
+    def _change(self, asked: Heard, known: Known, wish: Change) -> None:
+        price = None if wish.price is None else float(exact(wish.price))
+        body = {name: value for name, value in (("price", price), ("quantity", wish.quantity)) if value is not None}
+        path, key = f"/api/orders/{known.order}", asked.key
+        answer = self._asking.answered("PATCH", path, body, key=key, why_not=lambda: self._why_not(asked.received_ms))
+        if answer.taken is None:
+            log.warning("change_refused", order=known.order, request=asked.said.line.id, reason=answer.told)
+            self._news.put(unfollowed(known, wish, answer.told, self._now_ms()))
             return
-        self.counts.sent += 1
-        known = Known(order=answer.json()["orderId"], signal=proposal.signal)
-        self._news.put(OrderUpdate(ts_ms=self._now_ms(), signal=proposal.signal, order=known.order, status="SUBMITTED"))
+        self.counts.changed += 1
         with self._lock:
-            self._known[known.order] = known
-        if proposal.signal.lives_ms is not None:
-            heapq.heappush(self._expiring, (received_ms + proposal.signal.lives_ms, known.order))
-        self._look_up(known)  # it may have been told of before its name was known here
+            known.asked = wish
+        self._look_up(known)
 
-    def _ends(self, proposal: Proposal, why: str, *, maybe_left: bool) -> None:
-        if maybe_left:
+    def _ends(self, proposal: Proposal, answer: Answer) -> None:
+        if answer.maybe_left:
             self.counts.unclear += 1
-            why = f"nobody knows whether it left, and it is not sent again: {why}"
-            log.error("order_unclear", signal=proposal.line.id, reason=why)
+            log.error("order_unclear", signal=proposal.line.id, reason=answer.told)
         else:
             self.counts.refused += 1
-            log.warning("order_refused", signal=proposal.line.id, reason=why)
-        status: Became = "UNKNOWN" if maybe_left else "REFUSED"
-        self._news.put(OrderUpdate(ts_ms=self._now_ms(), signal=proposal.signal, order=None, status=status, reason=why))
-
-    def _cancel(self, order: str, reason: str) -> bool:
-        """Whether the cancellation was taken, or there is nothing to cancel."""
-        try:
-            answer = self._client.delete(f"/api/orders/{order}", params={"reason": reason})
-        except httpx.TransportError as error:
-            log.warning("cancel_not_answered", order=order, reason=f"{type(error).__name__}: {error}")
-            return False
-        return answer.status_code in (200, 202, 400, 404)
+            log.warning("order_refused", signal=proposal.line.id, reason=answer.told)
+        status: Became = "UNKNOWN" if answer.maybe_left else "REFUSED"
+        self._news.put(
+            OrderUpdate(ts_ms=self._now_ms(), signal=proposal.signal, order=None, status=status, reason=answer.told)
+        )
 
     # --- listening ---
 
@@ -254,38 +296,34 @@ class Orders:
             message = msgspec.json.decode(text)
             if (ours := self._known.get(message.get("orderId", ""))) is not None:
                 self._learn(ours, heard, message)
+                if ours.asked is not None:  # the message does not say whether a change is over
+                    self._look_up(ours)
 
     def _look_up(self, known: Known) -> None:
-        try:
-            answer = self._client.get(f"/api/orders/{known.order}")
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            log.warning("order_not_looked_up", order=known.order, reason=f"{type(error).__name__}: {error}")
-            return
-        self._learn(known, looked_up, answer.json()["data"])
+        if (order := self._asking.order(known.order)) is not None:
+            self._learn(known, looked_up, order)
+            self._learn(known, settled, order)
 
-    def _learn(self, known: Known, rule: Callable[[Known, Any], OrderUpdate | None], said: Any) -> None:
+    def _learn(
+        self, known: Known, rule: Callable[[Known, Mapping[str, Any]], OrderUpdate | None], said: Mapping[str, Any]
+    ) -> None:
         with self._lock:
             update = rule(known, said)
             if known.over:
                 self._known.pop(known.order, None)
-        if update is not None:
-            self.counts.fills += update.fill_quantity > 0
-            self._news.put(update)
+            if update is not None:
+                self.counts.fills += update.fill_quantity > 0
+                self._news.put(update)
 
 
-def _checked(answer: httpx.Response) -> bool:
-    """Whether a check of the order loop refused."""
-    try:
-        return bool(answer.json()["details"]["check"])
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
-def _reason(answer: httpx.Response) -> str:
-    """What the answer says, in its own words."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return f"HTTP {answer.status_code}"
-    return str(body.get("error") or body.get("message") or f"HTTP {answer.status_code}")
+def _body(proposal: Proposal, wanted: Wanted, strategy: str) -> dict[str, Any]:
+    price = {} if wanted.price is None else {"price": float(wanted.price)}
+    return {
+        "symbol": wanted.symbol,
+        "side": wanted.side,
+        "quantity": wanted.quantity,
+        "orderType": wanted.kind,
+        "strategy": strategy,
+        "confidence": proposal.signal.confidence,
+        **price,
+    }

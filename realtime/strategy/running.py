@@ -10,12 +10,24 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
-from realtime.strategy import Bar, OrderUpdate, Signal, SignalType, Strategy, StrategyError, Tick, instant
+from realtime.strategy import (
+    Bar,
+    Cancel,
+    Change,
+    OrderUpdate,
+    Signal,
+    SignalType,
+    Strategy,
+    StrategyError,
+    Tick,
+    Wish,
+    instant,
+)
 from realtime.strategy.bars import Bars
 
 LINE = msgspec.json.Encoder(decimal_format="number")
@@ -49,6 +61,31 @@ class Proposal(Struct, frozen=True):
         return LINE.encode(self.line) + b"\n"
 
 
+class Requested(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="request"):
+    """One line of output: what is asked of an order that the strategy has."""
+
+    id: str
+    order: str
+    request: Literal["cancel", "change"]
+    price: float | None
+    quantity: int | None
+    strategy: str
+    reasoning: str
+    timestamp: str
+
+
+class Request(Struct, frozen=True):
+    """A cancellation or a change with its line."""
+
+    wish: Cancel | Change
+    line: Requested
+
+    @property
+    def text(self) -> bytes:
+        """The line as it is written."""
+        return LINE.encode(self.line) + b"\n"
+
+
 class Running:
     """One strategy under way. `name` is that of its class where none is given."""
 
@@ -57,19 +94,19 @@ class Running:
         self.signals = 0
         self.bar_heard: Callable[[Bar], None] | None = None  # is told each bar before the strategy
         self._strategy = strategy
-        self._on_order: Callable[[OrderUpdate], Iterable[Signal]] = getattr(strategy, "on_order", _nothing)
+        self._on_order: Callable[[OrderUpdate], Iterable[Wish]] = getattr(strategy, "on_order", _nothing)
         self._bars = Bars(bar_seconds)
         self._now = -1  # of the tape; never goes back, so that no two signals have one name
-        self._place = 0  # among the signals of this instant
+        self._place = 0  # among what was said at this instant
         self._clock = 0  # time of the last tick
 
     def lines(self, ticks: Iterable[Tick]) -> Iterator[bytes]:
-        """One JSON line for each signal, in order. Raises StrategyError for what is no signal."""
+        """One JSON line for each signal and request, in order. Raises StrategyError for what is neither."""
         for tick in ticks:
             for proposal in self.heard(tick):
                 yield proposal.text
 
-    def heard(self, tick: Tick) -> Iterator[Proposal]:
+    def heard(self, tick: Tick) -> Iterator[Proposal | Request]:
         """What the strategy proposes on a tick and on the bars that ended before it. Raises StrategyError."""
         if tick.ts_ms >= self._bars.end_ms:
             for bar in self._bars.ended(tick.ts_ms):
@@ -82,25 +119,42 @@ class Running:
         if said != ():  # most ticks bring nothing
             yield from self._said(said, tick.ts_ms, tick)
 
-    def told(self, update: OrderUpdate) -> Iterator[Proposal]:
-        """What it proposes on news of its order; such signals have the time of the tape. Raises StrategyError."""
+    def told(self, update: OrderUpdate) -> Iterator[Proposal | Request]:
+        """What it proposes on news of its order; that has the time of the tape. Raises StrategyError."""
         yield from self._said(self._on_order(update), self._clock, update)
 
-    def _said(self, signals: Iterable[Signal] | None, now: int, heard: Tick | Bar | OrderUpdate) -> Iterator[Proposal]:
-        if signals is None:
+    def _said(
+        self, wishes: Iterable[Wish] | None, now: int, heard: Tick | Bar | OrderUpdate
+    ) -> Iterator[Proposal | Request]:
+        if wishes is None:
             raise StrategyError(f"{self.name}: expected signals (an empty tuple for none), found None after {heard}")
         if now > self._now:
             self._now, self._place = now, -1
-        for signal in signals:
-            if wrong := fault_of(signal):
-                raise StrategyError(f"{self.name}: {wrong}, found {signal!r} after {heard}")
-            yield self._proposal(signal, now)
+        for wish in wishes:
+            if wrong := fault_of(wish):
+                raise StrategyError(f"{self.name}: {wrong}, found {wish!r} after {heard}")
+            self._place += 1
+            name = f"{self.name}-{self._now}-{self._place}"
+            yield self._proposal(wish, name, now) if isinstance(wish, Signal) else self._request(wish, name, now)
 
-    def _proposal(self, signal: Signal, now: int) -> Proposal:
-        self._place += 1
+    def _request(self, wish: Cancel | Change, name: str, now: int) -> Request:
+        changed = wish if isinstance(wish, Change) else None
+        line = Requested(
+            id=name,
+            order=wish.order,
+            request="change" if changed else "cancel",
+            price=changed.price if changed else None,
+            quantity=changed.quantity if changed else None,
+            strategy=self.name,
+            reasoning=wish.reasoning,
+            timestamp=_text(now),
+        )
+        return Request(wish, line)
+
+    def _proposal(self, signal: Signal, name: str, now: int) -> Proposal:
         self.signals += 1
         line = Proposed(
-            id=f"{self.name}-{self._now}-{self._place}",
+            id=name,
             symbol=signal.symbol,
             signal_type=signal.type,
             price=signal.price,
@@ -115,20 +169,39 @@ class Running:
         return Proposal(signal, line)
 
 
-def fault_of(signal: object) -> str | None:
+def fault_of(wish: object) -> str | None:
     """What is wrong with a proposal, as what was expected; None when it may be made."""
-    if not isinstance(signal, Signal):
-        return "expected a Signal"
-    price, quantity = signal.price, signal.quantity
-    holds = {
+    if isinstance(wish, Signal):
+        holds = _of_signal(wish)
+    elif isinstance(wish, Change):
+        holds = {"the name of an order": _named(wish), **_figures(wish.price, wish.quantity)}
+        holds["a price or a quantity"] = wish.price is not None or wish.quantity is not None
+    elif isinstance(wish, Cancel):
+        holds = {"the name of an order": _named(wish)}
+    else:
+        holds = {"a Signal, Cancel or Change": False}
+    return next((f"expected {what}" for what, well in holds.items() if not well), None)
+
+
+def _of_signal(signal: Signal) -> dict[str, bool]:
+    return {
         "a symbol": bool(signal.symbol),
         "buy, sell, hold or alert": signal.type in get_args(SignalType),
         "a confidence from 0 to 1": 0 <= signal.confidence <= 1,
-        "a price above zero": price is None or (math.isfinite(price) and price > 0),
-        "a quantity above zero": quantity is None or quantity > 0,
+        **_figures(signal.price, signal.quantity),
         "finite features": all(math.isfinite(value) for value in signal.features.values()),
     }
-    return next((f"expected {what}" for what, well in holds.items() if not well), None)
+
+
+def _figures(price: float | None, quantity: int | None) -> dict[str, bool]:
+    return {
+        "a price above zero": price is None or (math.isfinite(price) and price > 0),
+        "a quantity above zero": quantity is None or quantity > 0,
+    }
+
+
+def _named(wish: Cancel | Change) -> bool:
+    return isinstance(wish.order, str) and bool(wish.order)
 
 
 def made(name: str, parameters: Mapping[str, Any]) -> Strategy:
@@ -176,7 +249,7 @@ def _module(place: str) -> ModuleType:
     return module
 
 
-def _nothing(_: OrderUpdate) -> Iterable[Signal]:
+def _nothing(_: OrderUpdate) -> Iterable[Wish]:
     return ()
 
 

@@ -43,6 +43,8 @@ class OrderDesk:
         known |= {"status": told["status"], "ambiguous": told["ambiguous"]}
         told = {"filledQuantity": known["filledQuantity"], "averagePrice": known["avgFillPrice"], **told}
         known |= {"filledQuantity": told["filledQuantity"], "avgFillPrice": told["averagePrice"]}
+        known |= {name: told[name] for name in ("quantity", "price") if name in told}
+        told = {"quantity": known["quantity"], "price": known["price"], **told}
         message = {"channel": channel, "orderId": order, "timestamp": "2026-11-19T13:00:00.000Z", **told}
         self._all(message)
 
@@ -87,7 +89,7 @@ class OrderDesk:
                 break
         key = dict(scope["headers"]).get(b"idempotency-key", b"").decode()
         self.asked.append((scope["method"], scope["path"], {**json.loads(body or b"{}"), "key": key}))
-        status, said = self._reply(scope["method"], scope["path"], key)
+        status, said = self._reply(scope["method"], scope["path"], key, json.loads(body or b"{}"))
         if status == "hangs up":
             raise ConnectionError
         await send(
@@ -95,8 +97,10 @@ class OrderDesk:
         )
         await send({"type": "http.response.body", "body": json.dumps(said).encode()})
 
-    def _reply(self, method: str, path: str, key: str) -> tuple[Any, Any]:
+    def _reply(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[Any, Any]:
         order = path.rpartition("/")[2]
+        if method == "GET" and order == "orders":
+            return 200, {"data": {"orders": list(self.orders.values()), "total": len(self.orders)}}
         if method == "GET":
             return 200, {"data": {**self.orders[order], "updatedAt": "2026-11-19T13:00:00.000Z"}}
         if method == "DELETE":
@@ -105,8 +109,32 @@ class OrderDesk:
         answer = self.answers.popleft() if self.answers else 202
         if answer not in (202, "hangs up after"):
             return answer, {"error": "CONFIDENCE: limit at least 0.6, observed 0.5"}
+        if method == "PATCH":
+            changed = {name: body[name] for name in ("quantity", "price") if name in body}
+            if key not in self.keys:  # a repetition changes nothing
+                self.keys[key] = order
+                self.tell("orders/status", order, **changed)
+            return ("hangs up" if answer == "hangs up after" else 202), {"data": {"orderId": order}}
         name = self.keys.setdefault(key, f"ORD-20261119-{len(self.keys) + 1:03d}")
-        self.orders.setdefault(
-            name, {"status": "SUBMITTED", "ambiguous": False, "filledQuantity": 0, "avgFillPrice": None}
-        )
+        self.orders.setdefault(name, order_of(name, body))
         return ("hangs up" if answer == "hangs up after" else 202), {"orderId": name, "status": "PENDING"}
+
+
+def order_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A new order, as a list shows it."""
+    return {
+        "orderId": name,
+        "status": "SUBMITTED",
+        "ambiguous": False,
+        "filledQuantity": 0,
+        "avgFillPrice": None,
+        "symbol": body["symbol"],
+        "side": body["side"],
+        "quantity": body["quantity"],
+        "price": body.get("price"),
+        "confidence": body.get("confidence"),
+        "strategy": body.get("strategy"),
+        "source": "strategy",
+        "changing": False,
+        "updatedAt": "2026-11-19T13:00:00.000Z",
+    }

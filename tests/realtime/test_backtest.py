@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,7 @@ from realtime.backtest.answering import Outcome, backtest
 from realtime.backtest.figures import drawdown, figures, positions_of, trips
 from realtime.backtest.report import page
 from realtime.backtest.told import ticks
-from realtime.strategy import Bar, OrderUpdate, Signal, Tick
+from realtime.strategy import Bar, Cancel, Change, OrderUpdate, Signal, Tick, Wish
 from realtime.strategy.proposing import Wanted, wanted_of
 from sql.cold import ColdStore
 from sql.session_rows import write_archived
@@ -35,22 +35,25 @@ TEN = dt.datetime(2026, 11, 19, 13, tzinfo=dt.UTC)  # 10:00 in São Paulo
 class Scripted:
     """Says what its script says for the number of a tick, and keeps what it heard of its orders."""
 
-    script: ClassVar[dict[int, Signal]] = {}
+    script: ClassVar[dict[int, Signal | Callable[[str], Wish]]] = {}  # a wish is told the last order
     heard: ClassVar[list[OrderUpdate]] = []
 
     def __init__(self) -> None:
         Scripted.heard = []
         self._ticks = 0
+        self._order = ""
 
-    def on_tick(self, tick: Tick) -> Iterable[Signal]:
+    def on_tick(self, tick: Tick) -> Iterable[Wish]:
         self._ticks += 1
-        return [said] if (said := self.script.get(self._ticks)) else []
+        said = self.script.get(self._ticks)
+        return [] if said is None else [said if isinstance(said, Signal) else said(self._order)]
 
-    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+    def on_bar(self, bar: Bar) -> Iterable[Wish]:
         return ()
 
-    def on_order(self, update: OrderUpdate) -> Iterable[Signal]:
+    def on_order(self, update: OrderUpdate) -> Iterable[Wish]:
         Scripted.heard.append(update)
+        self._order = update.order or self._order
         return ()
 
 
@@ -89,7 +92,7 @@ def outcome(root: Path, *sessions: pl.DataFrame, **more: object) -> Outcome:
 
 @pytest.fixture
 def script(monkeypatch):
-    def says(**lines: Signal) -> None:
+    def says(**lines: Signal | Callable[[str], Wish]) -> None:
         monkeypatch.setattr(Scripted, "script", {int(name.removeprefix("tick")): each for name, each in lines.items()})
 
     return says
@@ -116,6 +119,53 @@ def test_results_are_those_reckoned_by_hand(tmp_path, script, delay):
     ]
     assert (answer.orders, answer.fills, answer.refused, answer.open) == (2, 2, {}, ())
     assert list((tmp_path / "backtest").iterdir()) == []
+
+
+def test_a_strategy_changes_its_order_and_it_fills_where_it_then_stands(tmp_path, script):
+    script(
+        tick1=signal("sell", quantity=2, price=130_500.0),
+        tick3=lambda order: Change(order=order, price=130_100.0, quantity=1),
+    )
+    told = tape([130_000, 130_005, 130_020, 130_050, 130_080, 130_110, 130_090])
+    found = outcome(tmp_path / "one", told)
+    updates = [(u.status, u.quantity, u.price, u.fill_quantity) for u in Scripted.heard]
+
+    assert [(f.side, f.quantity, f.price) for f in found.account.fills] == [("SELL", 1, 130_100)]
+    assert updates == [
+        ("SUBMITTED", 2, 130_500.0, 0),
+        ("SUBMITTED", 1, 130_100.0, 0),
+        ("FILLED", 1, 130_100.0, 1),
+    ]
+    assert outcome(tmp_path / "two", told).answer.digest == found.answer.digest
+
+
+def test_a_strategy_cancels_its_order_and_what_is_over_stays_as_it_is(tmp_path, script):
+    cancel = lambda order: Cancel(order=order, reasoning="the other side moved")  # noqa: E731
+    script(
+        tick1=signal("sell", price=130_500.0), tick3=cancel, tick5=cancel, tick6=lambda o: Change(order=o, quantity=2)
+    )
+    found = outcome(tmp_path, tape([130_000 + 5 * n for n in range(9)]))
+
+    assert [u.status for u in Scripted.heard] == ["SUBMITTED", "CANCELED"]
+    assert (found.answer.ended, found.answer.fills, found.answer.signals) == ({"CANCELED": 1}, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"price": 130_501.0}, "TICK_SIZE: limit multiples of 5"),
+        ({"quantity": 9}, "POSITION_LIMIT: limit 5"),
+    ],
+)
+def test_a_change_that_a_check_refuses_is_told_and_the_order_stands(tmp_path, script, change, why):
+    script(tick1=signal("sell", price=130_500.0), tick3=lambda order: Change(order=order, **change))
+    found = outcome(tmp_path, tape([130_000 + 5 * n for n in range(9)]))
+    first, second = Scripted.heard[:2]
+
+    assert (second.order, second.status, second.quantity, second.price) == (first.order, "SUBMITTED", 1, 130_500.0)
+    assert second.unfollowed == Change(order=first.order or "", **change)
+    assert second.reason.startswith(why)
+    assert found.answer.orders == 1
 
 
 def test_the_same_days_give_the_same_figures_and_empty_days_are_no_sessions(tmp_path):

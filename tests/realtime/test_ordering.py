@@ -4,16 +4,17 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.strategy import OrderUpdate, Signal, StrategyError
-from realtime.strategy.becoming import Known, heard, looked_up
+from realtime.strategy import Cancel, Change, OrderUpdate, Signal, StrategyError
+from realtime.strategy.becoming import Known, heard, looked_up, settled
 from realtime.strategy.ordering import Orders, Way
-from realtime.strategy.running import Proposal, Proposed
-from tests.realtime.order_desk import OrderDesk
+from realtime.strategy.running import Proposal, Proposed, Request, Requested
+from tests.realtime.order_desk import OrderDesk, order_of
 from tests.realtime.orders.test_process import SCRIPT, ready
 from tests.realtime.process import Realtime
 
@@ -53,8 +54,8 @@ class Desk:
         """What was told about a signal."""
         return [(u.status, u.fill_quantity, u.fill_price) for u in self.told if u.signal is signal]
 
-    def take(self, one: Proposal, age_ms: int = 0) -> Signal:
-        self.orders.take(one, now_ms() - age_ms)
+    def take(self, one: Proposal, age_ms: int = 0, run: str = "1") -> Signal:
+        self.orders.take(one, now_ms() - age_ms, run)
         self.until(lambda: self.last(one.signal))
         return one.signal
 
@@ -124,7 +125,7 @@ def test_what_does_not_leave_is_told_with_its_reason(desk, answers, age, said, s
 def test_fills_are_told_once_also_those_that_nobody_heard(desk):
     """The listener is cut; what happened meanwhile is looked up when it is back."""
     signal = desk.take(proposal(31_000, quantity=3))
-    order = desk.there.keys["Mine:Mine-31000-0"]
+    order = desk.there.keys["1:Mine-31000-0"]
     said = {"status": "PARTIALLY_FILLED", "filledQuantity": 1, "averagePrice": 100.0}
     for _ in range(2):
         desk.there.tell("orders/status", order, status="PARTIALLY_FILLED")
@@ -151,13 +152,124 @@ def test_what_is_left_of_an_order_is_cancelled_when_its_signal_has_lived(desk):
 
 def test_an_end_that_brings_a_fill_brings_it(desk):
     signal = desk.take(proposal(33_000, quantity=3))
-    order = desk.there.keys["Mine:Mine-33000-0"]
+    order = desk.there.keys["1:Mine-33000-0"]
     end = {"status": "CANCELED", "filledQuantity": 2, "averagePrice": 101.0}
     for channel in ("orders/status", "orders/execution"):
         desk.there.tell(channel, order, **end)
     desk.until(lambda: len(desk.last(signal)) == 2)
 
     assert desk.last(signal)[1] == ("CANCELED", 2, 101.0)
+
+
+def test_the_same_moment_of_another_run_is_another_order_and_of_the_same_run_the_same_one(desk):
+    before = len(desk.there.orders)
+    for run in ("1", "2", "1"):
+        desk.take(proposal(35_000), run=run)
+    desk.until(lambda: len([u for u in desk.told if u.signal.symbol == "WINX99" and u.order]) >= 3)
+
+    assert len(desk.there.orders) == before + 2
+
+
+def asked(desk, wish: Cancel | Change, number: int) -> None:
+    line = Requested(
+        id=f"Mine-{number}-0", order=wish.order, request="change", price=None, quantity=None, strategy="Mine",
+        reasoning="", timestamp=AT,
+    )  # fmt: skip
+    desk.orders.take(Request(wish, line), now_ms(), "1")
+
+
+@pytest.mark.parametrize(
+    ("number", "answers"), [(50, [202]), (51, ["hangs up", 503, 202]), (52, ["hangs up after", 202])]
+)
+def test_a_change_is_made_once_and_told_as_the_order_stands(desk, number, answers):
+    signal = desk.take(proposal(number, price=129_000.0, quantity=3))
+    order = desk.there.keys[f"1:Mine-{number}-0"]
+    desk.there.answers.extend(answers)
+    asked(desk, Change(order=order, price=129_005.0, quantity=2), number + 100)
+    desk.until(lambda: len(desk.last(signal)) == 2 and not desk.there.answers)
+    patched = [body for method, _, body in desk.there.asked if method == "PATCH"]
+
+    (_, update) = [u for u in desk.told if u.signal is signal]
+    assert (update.status, update.quantity, update.price, update.unfollowed) == ("SUBMITTED", 2, 129_005.0, None)
+    assert {(body["price"], body["quantity"], body["key"]) for body in patched} == {
+        (129_005.0, 2, f"1:Mine-{number + 100}-0")
+    }
+    assert len(patched) == len(answers)
+
+
+def test_a_change_that_is_not_made_says_so_and_the_order_stands(desk):
+    signal = desk.take(proposal(60, price=129_000.0, quantity=3))
+    order = desk.there.keys["1:Mine-60-0"]
+    desk.there.answers.append(403)
+    wish = Change(order=order, price=129_001.0)
+    asked(desk, wish, 160)
+    desk.until(lambda: len(desk.last(signal)) == 2)
+
+    (_, update) = [u for u in desk.told if u.signal is signal]
+    assert (update.status, update.quantity, update.price, update.over) == ("SUBMITTED", 3, 129_000.0, False)
+    assert update.unfollowed is wish
+    assert update.reason.startswith("CONFIDENCE")
+
+
+def test_a_change_that_the_broker_takes_back_is_told_once_it_is_over():
+    known = Known(order="O", signal=proposal(1).signal, quantity=3, price=100.0, asked=Change(order="O", price=105.0))
+    order = {"status": "SUBMITTED", "quantity": 3, "price": 100.0, "updatedAt": AT, "changing": True, "message": "no"}
+
+    assert settled(known, order) is None
+    update = settled(known, {**order, "changing": False})
+    assert update is not None
+    assert (update.unfollowed, update.reason, update.price) == (Change(order="O", price=105.0), "no", 100.0)
+    known.asked, known.price = Change(order="O", price=105.0), 105.0
+    assert settled(known, {**order, "price": 105.0, "changing": False}) is known.asked is None
+
+
+def test_an_older_word_of_price_and_quantity_changes_nothing():
+    known = Known(order="O", signal=proposal(1).signal, quantity=2, price=105.0, as_of_ms=1_795_093_200_001)
+    old = {"channel": "orders/status", "status": "SUBMITTED", "filledQuantity": 0, "averagePrice": None}
+
+    assert heard(known, {**old, "quantity": 3, "price": 100.0, "timestamp": AT}) is None
+    assert heard(known, {**old, "quantity": 1, "price": 105.0, "timestamp": "2026-11-20T13:00:00.000Z"}) is not None
+
+
+def test_a_strategy_cancels_its_own_order_and_nothing_else(desk):
+    signal = desk.take(proposal(70, price=129_000.0))
+    order = desk.there.keys["1:Mine-70-0"]
+    desk.there.asked.clear()
+    asked(desk, Cancel(order="ORD-20261119-999"), 169)
+    asked(desk, Cancel(order=order), 170)
+    desk.until(lambda: len(desk.last(signal)) == 2)
+    asked(desk, Change(order=order, quantity=1), 171)  # it is over
+    desk.take(proposal(71))
+
+    assert desk.last(signal)[1][0] == "CANCELED"
+    assert [path for method, path, _ in desk.there.asked if method in ("DELETE", "PATCH")] == [f"/api/orders/{order}"]
+
+
+@pytest.mark.parametrize("left", ["cancel", "tell"])
+def test_what_an_earlier_process_left_working_is_told_and_cancelled_by_default(left):
+    there = OrderDesk()
+    body = {"symbol": "WINX99", "side": "SELL", "quantity": 3, "price": 131_000, "strategy": "Mine", "confidence": 0.7}
+    there.orders["ORD-1"] = order_of("ORD-1", body) | {"status": "PARTIALLY_FILLED", "filledQuantity": 1,
+                                                       "avgFillPrice": 131_000}  # fmt: skip
+    there.orders["ORD-2"] = order_of("ORD-2", body) | {"source": "api"}  # a person's, in its name
+    told: list[OrderUpdate] = []
+    orders = Orders(Way(url=there.url, key="k", strategy="Mine", **({"left": left} if left == "tell" else {})))
+    orders.start()
+    deadline = time.monotonic() + 15
+    while len(told) < (2 if left == "cancel" else 1):
+        told += orders.news()
+        assert time.monotonic() < deadline, told
+        time.sleep(0.005)
+    cancelled = [path for method, path, _ in there.asked if method == "DELETE"]
+    orders.close()
+    there.close()
+
+    first = told[0]
+    assert (first.order, first.status, first.filled, first.fill_quantity) == ("ORD-1", "PARTIALLY_FILLED", 1, 0)
+    assert (first.signal.type, first.signal.confidence, first.price, first.quantity) == ("sell", 0.7, 131_000, 3)
+    assert "earlier run" in first.reason
+    assert [u.status for u in told[1:]] == (["CANCELED"] if left == "cancel" else [])
+    assert cancelled == (["/api/orders/ORD-1"] if left == "cancel" else [])
 
 
 def test_nobody_who_listens_is_no_way_to_make_orders(monkeypatch):
@@ -194,9 +306,11 @@ def test_fills_add_up_to_the_order_whatever_is_repeated_or_missed(drawn, places,
 
 
 MINE = """\
-from realtime.strategy import Signal
+from realtime.strategy import Change, Signal
 class Mine:
-    asked = False
+    def __init__(self, quiet=False):
+        self.asked = quiet
+        self.moved = False
     def on_tick(self, tick):
         if self.asked or tick.symbol != "WINX99":
             return ()
@@ -210,7 +324,13 @@ class Mine:
     def on_bar(self, bar): return ()
     def on_order(self, update):
         said = f"{update.signal.type} {update.signal.confidence} {update.status} {update.fill_quantity} {update.reason}"
-        return (Signal(symbol="WINX99", type="alert", confidence=1.0, reasoning=said),)
+        alert = Signal(symbol="WINX99", type="alert", confidence=1.0, reasoning=said)
+        if update.signal.type == "sell" and not self.moved:
+            self.moved = True
+            return alert, Change(order=update.order, price=update.price + 50)
+        if update.price and update.price != update.signal.price:
+            alert = Signal(symbol="WINX99", type="alert", confidence=1.0, reasoning=f"moved {float(update.price)}")
+        return (alert,)
 """
 
 
@@ -230,28 +350,35 @@ def test_proposals_become_orders_of_the_simulator_and_their_news_come_back(setti
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as strategy:
-            wanted = ("buy 0.5 REFUSED", "buy 0.7 FILLED 2", "buy 0.8 CANCELED", "sell 0.8 SUBMITTED")
+            wanted = ("buy 0.5 REFUSED", "buy 0.7 FILLED 2", "buy 0.8 CANCELED", "sell 0.8 SUBMITTED", "moved")
             until(lambda: all(word in words(output) for word in wanted), strategy)
             orders = {
                 o["confidence"]: o for o in running.get("/api/orders").json()["data"]["orders"] if o["side"] == "BUY"
             }
+            strategy.kill()  # nobody cancels
+        (sell,) = [o for o in listed(running) if o["side"] == "SELL"]
+        again = [*command, "--output", str(tmp_path / "again.jsonl"), "--name", "first", "--param", "quiet=true"]
+        with subprocess.Popen(
+            again, env=running.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as strategy:
+            until(lambda: listed(running, sell["orderId"])["status"] == "CANCELED", strategy)
+            until(lambda: "sell 0.8 CANCELED" in words(tmp_path / "again.jsonl"), strategy)
             strategy.terminate()
             said, _ = strategy.communicate(timeout=30)
-        left = listed(running)
         refusals = running.get("/api/v1/risk/refusals").json()["data"]
 
     assert strategy.returncode == 0
     assert (orders[0.7]["source"], orders[0.7]["strategy"], orders[0.7]["filledQuantity"]) == ("strategy", "first", 2)
     assert orders[0.8]["status"] == "CANCELED"
-    assert {o["status"] for o in left if o["side"] == "SELL"} <= {"CANCELED", "SUBMITTED"}
-    assert all(o["status"] != "SUBMITTED" or o["canceling"] for o in left)  # what worked is cancelled at its end
+    assert (sell["status"], f"moved {sell['price']:.1f}" in words(output)) == ("SUBMITTED", True)
     assert "CONFIDENCE" in json.dumps(refusals)
     assert "CONFIDENCE: limit at least 0.6, observed 0.5" in words(output)
-    assert json.loads(said.splitlines()[-1])["sent"] == 3
+    assert {"sent": 0, "left": 1}.items() <= json.loads(said.splitlines()[-1]).items()
 
 
-def listed(running: Realtime) -> list[dict[str, object]]:
-    return running.get("/api/orders").json()["data"]["orders"]
+def listed(running: Realtime, order: str = "") -> Any:
+    found = running.get(f"/api/orders/{order}".rstrip("/")).json()["data"]
+    return found if order else found["orders"]
 
 
 def words(output) -> str:

@@ -18,7 +18,7 @@ from config.settings import ROOT
 from realtime.records import Kind
 from realtime.spool.reader import Position, Reader
 from realtime.spool.writer import Spool
-from realtime.strategy import Bar, OrderUpdate, Signal, StrategyError, Tick
+from realtime.strategy import Bar, Cancel, Change, OrderUpdate, Signal, StrategyError, Tick
 from realtime.strategy.__main__ import main, parameter_of
 from realtime.strategy.bars import Bars
 from realtime.strategy.flow import AggressorFlow
@@ -140,6 +140,12 @@ def test_a_correction_changes_its_trade_in_the_open_bar_and_a_late_one_nothing()
     [
         (Signal(symbol="WINZ26", type="buy", confidence=1.0), None),
         ("buy", "a Signal"),
+        (Cancel(order="ORD-1"), None),
+        (Cancel(order=""), "name of an order"),
+        (Change(order="ORD-1", quantity=2), None),
+        (Change(order="ORD-1"), "a price or a quantity"),
+        (Change(order="ORD-1", price=float("nan")), "price"),
+        (Change(order=None, price=1.0), "name of an order"),
         (Signal(symbol="", type="buy", confidence=1.0), "a symbol"),
         (Signal(symbol="WINZ26", type="all in", confidence=1.0), "buy, sell"),
         (Signal(symbol="WINZ26", type="buy", confidence=1.5), "confidence"),

@@ -231,6 +231,21 @@ def test_an_ambiguous_order_shows_as_submitted_and_says_so_and_a_person_rules(ru
     assert running.order(name)["status"] == "CANCELED"
 
 
+def test_a_list_of_a_strategys_working_orders_holds_no_others(running):
+    for strategy, price in (("flow", 129980), ("flow", 129985), ("ebb", 129990), (None, 129995)):
+        running.post("/api/orders", {**NEW, "price": price, **({"strategy": strategy} if strategy else {})})
+    name = running.client.get("/api/orders").json()["data"]["orders"][-1]["orderId"]
+    running.client.delete(f"/api/orders/{name}", headers=HOLDER)
+    running.until(lambda: running.order(name)["status"] == "CANCELED")
+
+    def found(**asked: object) -> list[float]:
+        return [o["price"] for o in running.client.get("/api/orders", params=asked).json()["data"]["orders"]]
+
+    assert found(strategy="flow", working=True) == [129985]
+    assert found(strategy="flow", working=False) == [129980]
+    assert sorted(found(working=True)) == [129985, 129990, 129995]
+
+
 def test_flatten_of_an_agent_says_what_it_cancels_and_what_is_not_closed(running):
     running.post("/api/orders", NEW)
     running.broker.fill("EX1", 2)

@@ -8,7 +8,7 @@ from realtime.orders.broker import NotSentError
 from realtime.orders.commands import Alter, CommandError
 from realtime.orders.records import Caller
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import answers, base, rules, scene
+from tests.realtime.orders.scenes import ANA, answers, base, rules, scene
 
 
 def test_a_change_is_decided_like_an_order_and_takes_effect(tmp_path):
@@ -171,3 +171,17 @@ def test_the_rest_of_a_partial_fill_is_cancelled_after_its_time(tmp_path):
         s.settle(3)
 
         assert (entry.order.status, entry.order.traded) == (Status.CANCELED, 1)
+
+
+def test_a_strategy_changes_what_it_sent_itself_and_nobody_elses(tmp_path):
+    flow, other = Caller(user="flow", source="strategy"), Caller(user="ebb", source="strategy")
+    with scene(tmp_path) as s:
+        mine, hers = s.place(2, caller=flow, confidence=0.9), s.place(2, "129990")
+        for caller, entry, status in ((flow, mine, 202), (other, mine, 403), (flow, hers, 403), (ANA, mine, 202)):
+            s.settle(1)
+            assert entry.order.price is not None
+            price = entry.order.price - 5
+            assert s.ask(Alter(caller=caller, answers=answers(), order=entry.order.id, price=price)).status == status
+        refusal = s.ledger.refusals[-1].refusal
+
+        assert (refusal.code, refusal.limit, refusal.observed) == ("SOURCE", "api ana, who sent it", "strategy flow")
