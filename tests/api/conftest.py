@@ -62,7 +62,7 @@ def a_day(day: dt.date, count: int = 3000) -> pl.DataFrame:
     return frame.sample(fraction=1, shuffle=True, seed=1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tape_engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Engines of this room alone: other rooms write to the tape of the shared ones.
 
@@ -80,14 +80,14 @@ def tape_engines(settings_in: Callable[..., Settings], tmp_path_factory: pytest.
         yield settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tape(tape_engines: Settings) -> Iterator[Tape]:
     hot = stores.hot(tape_engines)
     yield Tape(hot, stores.warm(tape_engines), stores.cold(tape_engines))
     hot.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(tape_engines: Settings, process_environment_of: Callable[[Settings], dict[str, str]]) -> Iterator[str]:
     """Address of `python -m api` on those engines."""
     environment = process_environment_of(tape_engines) | {"RATE_LIMIT_MAX": "1000000", **SECRETS}

@@ -10,7 +10,7 @@ from launcher import instance
 from tests.journeys.running import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(settings_in: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A demo platform with everything, ready; one for all journeys, because starting it takes longest."""
     folder = tmp_path_factory.mktemp("journey")

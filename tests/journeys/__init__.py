@@ -1,0 +1,1 @@
+"""The stories share a platform, which ends with the last of them."""
