@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from config.settings import ROOT, SettingsError
 from launcher import cli, errors
+from launcher.commands.test import LANES
 from tests.journeys.running import PYTHON
 
 HEAVY = ("dagster", "polars", "litestar", "pyarrow", "duckdb", "psycopg", "jgo", "requests", "httpx", "grpc", "uvicorn")
@@ -153,15 +154,39 @@ def test_services_get_prints_one_field():
     assert run("services", "get", "questdb", "--field", "absent").returncode == 2
 
 
-def test_test_passes_its_arguments_to_pytest_and_says_what_it_leaves_out(monkeypatch):
+@pytest.fixture
+def handed_over(monkeypatch):
+    """What `test` hands to pytest, which ends with 5."""
     seen = []
-    monkeypatch.setattr(
-        subprocess, "run", lambda command, **_: seen.append(command) or subprocess.CompletedProcess(command, 5)
-    )
+
+    def ran(command, **_):
+        seen.append(command[4:])
+        return subprocess.CompletedProcess(command, 5)
+
+    monkeypatch.setattr(subprocess, "run", ran)
+    return seen
+
+
+def test_test_passes_its_arguments_to_pytest_and_says_what_it_leaves_out(handed_over):
     done = CliRunner().invoke(cli.cli, ["test", "-k", "some thing", "-q", "--maxfail=1"])
     CliRunner().invoke(cli.cli, ["test", "-m", "system"])
 
     assert done.exit_code == 5
     assert "left out: tests marked `system`" in done.stderr
-    assert seen[0][4:] == ["-m", "not system", "-k", "some thing", "-q", "--maxfail=1"]
-    assert seen[1][4:] == ["-m", "system"]
+    assert handed_over == [["-m", "not system", "-k", "some thing", "-q", "--maxfail=1"], ["-m", "system"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "workers"),
+    [
+        ([], True),
+        (["-q", "--maxfail=1", "--durations=9"], True),
+        (["-n", "0"], False),
+        (["tests/api"], False),
+        (["-q", "tests/test_rooms.py::test_the_readme_maps_every_room"], False),
+    ],
+)
+def test_all_tests_run_in_two_processes_and_a_choice_in_one(handed_over, given, workers):
+    CliRunner().invoke(cli.cli, ["test", *given])
+
+    assert handed_over == [["-m", "not system", *(LANES if workers else []), *given]]
