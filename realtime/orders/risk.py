@@ -310,10 +310,12 @@ def _margin(intent: Intent, known: Known, limits: Limits) -> Why | None:
     if limits.capital is None or limits.margin_rate is None:
         missing = "TRADINGSYSTEM_CAPITAL" if limits.capital is None else "TRADINGSYSTEM_MARGIN_RATE"
         return ("capital and rate", f"{missing} is not set", "") if limits.margin_needed else None
+    if reduces(intent, known):  # it frees margin: who has too little of it must be able to get out
+        return None
     money = _money(intent, known)
     if money is None or known.margin_used is None:
         return str(limits.capital), "no price to reckon with", ""
-    needed = known.margin_used + (Decimal(0) if reduces(intent, known) else money * limits.margin_rate)
+    needed = known.margin_used + money * limits.margin_rate
     return None if needed <= limits.capital else (str(limits.capital), str(needed), "")
 
 

@@ -132,6 +132,17 @@ def test_an_order_that_only_closes_passes_the_position_limit():
     assert refusal.code == "POSITION_LIMIT"
 
 
+@pytest.mark.parametrize("used", [Decimal(10**9), None])
+def test_who_has_too_little_margin_gets_out_and_not_further_in(used):
+    intent, known, limits = changed({"side": "SELL", "quantity": 2}, {"position": 2, "margin_used": used}, {})
+
+    assert refusal_of(intent, known, limits) is None
+    for other in (structs.replace(intent, quantity=3), structs.replace(intent, side="BUY", quantity=1)):
+        refusal = refusal_of(other, known, limits)
+        assert refusal is not None
+        assert refusal.code == "MARGIN"
+
+
 working = st.lists(st.integers(-8, 8).filter(bool), max_size=6)  # signed, all of the intent's symbol
 intents = st.builds(
     lambda side, quantity: structs.replace(INTENT, side=side, quantity=quantity),
