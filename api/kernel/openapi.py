@@ -18,6 +18,7 @@ from api.kernel.limits import SERVICE
 from api.kernel.samples import sample
 
 REFERENCE = "#/components/schemas/{name}"
+EXAMPLE = "body_example"  # of a handler's `opt`: a body that can be sent as it stands
 KEYED: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
 OPTIONAL = [{}, *KEYED]  # on this machine, none is needed
 ALWAYS = (403, 408, 500, 503)
@@ -65,6 +66,9 @@ def complete(document: Document, app: Litestar) -> None:
             operation.setdefault("parameters", []).append(IDEMPOTENCY)
             for status in (409, 413, 422):
                 operation["responses"].setdefault(str(status), _problem(status))
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            if EXAMPLE in handler.opt:
+                media["example"] = handler.opt[EXAMPLE]
         _examples(operation, schemas)
     _named_alike(document, schemas)
     _one_form(document)

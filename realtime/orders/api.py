@@ -22,6 +22,7 @@ from msgspec import Struct
 from api.kernel.access import actor, caller_in, scoped, source_of
 from api.kernel.errors import InvalidRequestError, Problem, invalid, responses
 from api.kernel.limits import FREE
+from api.kernel.openapi import EXAMPLE
 from realtime.orders import shapes
 from realtime.orders.commands import Alter, Answers, Busy, Cancel, CancelAll, CommandError, Flatten, Place, Rule
 from realtime.orders.entries import Entry
@@ -38,6 +39,7 @@ ANSWER_SECONDS = 10.0
 NO_PRICE = 1_000_000_000  # nothing is as dear
 EXECUTED = Answers(placed=shapes.executed, refused=shapes.execute_refused)
 CREATED = Answers(placed=shapes.created, refused=shapes.refused)
+TRY = {"symbol": "WINX99", "side": "BUY", "quantity": 1}  # of the demo market
 CHANGED = Answers(placed=shapes.changed, refused=shapes.refused)
 
 OrderId = Annotated[
@@ -59,7 +61,7 @@ REFUSED = {
 @post(
     "/api/v1/execute",
     status_code=202,
-    opt=scoped("orders:write", always=True),
+    opt={**scoped("orders:write", always=True), EXAMPLE: TRY},
     tags=["orders"],
     summary="Send an order",
     responses={**responses(400, 401, 429, 503), **REFUSED},
@@ -97,7 +99,7 @@ async def execute(
 
 @post(
     ["/api/orders", "/api/v1/orders"],
-    opt=scoped("orders:write", always=True),
+    opt={**scoped("orders:write", always=True), EXAMPLE: {**TRY, "type": "LIMIT", "price": 130_000}},
     tags=["orders"],
     summary="Place an order",
     responses={**responses(400, 401, 429, 503), **REFUSED},
@@ -207,7 +209,7 @@ async def cancel(
 @patch(
     ["/api/orders/{order:str}", "/api/v1/orders/{order:str}"],
     status_code=202,
-    opt=scoped("orders:write", always=True),
+    opt={**scoped("orders:write", always=True), EXAMPLE: {"quantity": 2}},
     tags=["orders"],
     summary="Change price or quantity",
     responses={**responses(400, 401, 404, 409, 429, 503), **REFUSED},
@@ -239,7 +241,7 @@ async def change(
 
 @post(
     ["/api/orders/cancel-all", "/api/v1/orders/cancel-all"],
-    opt={**scoped("orders:delete", always=True), **FREE},
+    opt={**scoped("orders:delete", always=True), **FREE, EXAMPLE: {"reason": "the desk is closing"}},
     status_code=202,
     tags=["orders"],
     summary="Cancel all working orders",
@@ -259,7 +261,7 @@ async def cancel_all(
 
 @post(
     ["/api/orders/flatten", "/api/v1/orders/flatten"],
-    opt={**scoped("orders:write", always=True), **FREE},
+    opt={**scoped("orders:write", always=True), **FREE, EXAMPLE: {"reason": "the desk is closing"}},
     status_code=202,
     tags=["orders"],
     summary="Cancel, then close positions at the market",
@@ -283,7 +285,7 @@ async def flatten(
 @post(
     ["/api/orders/{order:str}/ruling", "/api/v1/orders/{order:str}/ruling"],
     status_code=200,
-    opt=scoped("orders:admin", always=True),
+    opt={**scoped("orders:admin", always=True), EXAMPLE: {"status": "CANCELED", "reason": "called the broker"}},
     tags=["orders"],
     summary="Say what became of an order that nobody else can tell",
     responses=responses(400, 401, 403, 404, 409, 429, 503),

@@ -15,6 +15,7 @@ from msgspec import structs
 from api.kernel.access import INSTALLATION, caller_in, scoped
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
+from api.kernel.openapi import EXAMPLE
 from realtime.orders import shapes
 from realtime.orders.api import SourceHeader, asked, caller_of, envelope
 from realtime.orders.commands import Release, SetLimits
@@ -40,7 +41,7 @@ async def limits(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 
 @put(
     ["/api/risk/limits", "/api/v1/risk/limits"],
-    opt=scoped("risk:admin", always=True),
+    opt={**scoped("risk:admin", always=True), EXAMPLE: {"dailyLossLimit": 4000}},
     tags=["risk"],
     summary="Change limits",
     responses=responses(400, 401, 403, 409, 429, 503),
@@ -84,7 +85,7 @@ async def switch(orders: NamedDependency[OrderLoop]) -> dict[str, Any]:
 
 @post(
     ["/api/risk/kill-switch", "/api/v1/risk/kill-switch"],
-    opt={**scoped("risk:write", always=True), **FREE},
+    opt={**scoped("risk:write", always=True), **FREE, EXAMPLE: {"reason": "the market is not right"}},
     status_code=200,
     tags=["risk"],
     summary="Pull the kill switch",

@@ -311,6 +311,26 @@ def test_a_drill_refuses_live_brokers_and_a_switch_that_is_on(running):
     assert running.loop.switch.latch is not None
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("post", "/api/v1/execute", 202),
+        ("post", "/api/orders", 201),
+        ("post", "/api/orders/cancel-all", 202),
+        ("post", "/api/orders/flatten", 202),
+        ("put", "/api/risk/limits", 200),
+        ("post", "/api/risk/kill-switch", 200),
+        ("post", "/api/risk/kill-switch/release", 200),
+    ],
+)
+def test_what_the_documentation_proposes_can_be_sent_as_it_stands(running, method, path, status):
+    document = running.client.get("/docs/openapi.json").json()
+    proposed = document["paths"][path][method]["requestBody"]["content"]["application/json"]["example"]
+    running.tick()
+
+    assert running.client.request(method, path, json=proposed, headers=HOLDER).status_code == status
+
+
 def test_the_list_is_filtered_and_paged(running):
     for n in range(5):
         assert running.post("/api/orders", {**NEW, "price": 130000 - 5 * n}).status_code == 201
