@@ -7,31 +7,28 @@ every caller at once, and the first statement after its return finds it. Session
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from sql.errors import ConflictError, StatementError, StoreUnavailableError, UncertainError, UnfitValueError
+from sql.wire import PREPARED_AFTER, Found, Params, Wire
 
 SIZE = 10
 CONNECT_SECONDS = 3  # libpq counts whole seconds, at least two
 WAIT_SECONDS = 5.0  # for a connection that another request holds
 STATEMENT_SECONDS = 15
 AWAY_SECONDS = 0.5  # after a connection failed, nobody tries for so long: a flood of callers must not wait one by one
-PREPARED_AFTER = 2  # times a statement was seen
 VERBS = frozenset({"select", "insert", "update", "delete", "with"})
 
 T = TypeVar("T")
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
-Cursor = psycopg.AsyncCursor[Row]
-Params = Sequence[Any] | Mapping[str, Any] | None
 Observer = Callable[[str, str, float], None]  # operation, status, seconds
 
 
@@ -48,7 +45,7 @@ class Pool:
         self.observe = observe
         self._dsn = dsn
         self._free = asyncio.Semaphore(size)
-        self._idle: list[Connection] = []
+        self._idle: list[Wire] = []
         self._away_until = 0.0
         self._generation = 0  # raised when a connection broke: those opened before are closed when they come back
 
@@ -60,6 +57,14 @@ class Pool:
         """The first row of one statement, or None."""
         return await self._answer(statement, params, _first)
 
+    async def rows_of(self, kind: type[T], statement: str, params: Params = None) -> list[T]:
+        """The rows of one statement as `kind`, a Struct whose fields are the columns, in their order."""
+        return await self._answer(statement, params, partial(_all_of, kind))
+
+    async def one_of(self, kind: type[T], statement: str, params: Params = None) -> T | None:
+        """The first row of one statement as `kind`, or None."""
+        return await self._answer(statement, params, partial(_first_of, kind))
+
     async def run(self, statement: str, params: Params = None) -> int:
         """Run one statement; how many rows it changed."""
         return await self._answer(statement, params, _changed)
@@ -68,16 +73,17 @@ class Pool:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
         began, status, ending = time.perf_counter(), "error", False
-        connection, generation = await self._taken()
+        wire, generation = await self._taken()
         try:
-            async with connection.transaction():
-                yield connection
+            wire.rest()
+            async with wire.connection.transaction():
+                yield wire.connection
                 ending = True
             status = "success"
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise self._translated(error, "a transaction", writes=ending) from error
         finally:
-            await self._put_back(connection, generation)
+            await self._put_back(wire, generation)
             self._tell("transaction", status, began)
 
     async def ready(self) -> bool | str:
@@ -94,14 +100,14 @@ class Pool:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _answer(self, statement: str, params: Params, fetch: Callable[[Cursor], Awaitable[T]]) -> T:
+    async def _answer(self, statement: str, params: Params, read: Callable[[Found], T]) -> T:
         began, status = time.perf_counter(), "error"
         try:
-            connection, generation = await self._taken()
+            wire, generation = await self._taken()
             try:
-                found = await fetch(await connection.execute(statement, params))
+                found = read(await wire.ask(statement, params))
             finally:
-                await self._put_back(connection, generation)
+                await self._put_back(wire, generation)
             status = "success"
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise self._translated(error, statement, writes=operation_of(statement) != "select") from error
@@ -109,7 +115,7 @@ class Pool:
             self._tell(operation_of(statement), status, began)
         return found
 
-    async def _taken(self) -> tuple[Connection, int]:
+    async def _taken(self) -> tuple[Wire, int]:
         await self._turn()
         try:
             return self._idle_one() or await self._new_one(), self._generation
@@ -126,14 +132,14 @@ class Pool:
         except TimeoutError as error:
             raise StoreUnavailableError(f"{self.name}: every connection was busy for {WAIT_SECONDS:g} s") from error
 
-    def _idle_one(self) -> Connection | None:
+    def _idle_one(self) -> Wire | None:
         while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed:
-                return connection
+            wire = self._idle.pop()
+            if not wire.closed:
+                return wire
         return None
 
-    async def _new_one(self) -> Connection:
+    async def _new_one(self) -> Wire:
         if time.monotonic() < self._away_until:
             raise StoreUnavailableError(f"{self.name}: PostgreSQL did not answer a moment ago")
         try:
@@ -143,7 +149,7 @@ class Pool:
             raise StoreUnavailableError(f"{self.name}: PostgreSQL does not answer: {error}") from error
         connection.prepare_threshold = PREPARED_AFTER
         set_json_loads(msgspec.json.decode, connection)
-        return connection
+        return Wire(connection)
 
     async def _opened(self) -> Connection:
         connection = await psycopg.AsyncConnection.connect(
@@ -158,15 +164,15 @@ class Pool:
             await connection.execute("SET TIME ZONE 'UTC'")
         return connection
 
-    async def _put_back(self, connection: Connection, generation: int) -> None:
+    async def _put_back(self, wire: Wire, generation: int) -> None:
         self._free.release()
-        if connection.closed:
+        if wire.closed:
             if generation == self._generation:  # the server went: the others are dead as well, and do not know it
                 await self.close()
-        elif generation != self._generation or connection.info.transaction_status != TransactionStatus.IDLE:
-            await connection.close()
+        elif generation != self._generation or not wire.idle:
+            await wire.close()
         else:
-            self._idle.append(connection)
+            self._idle.append(wire)
 
     def _tell(self, operation: str, status: str, began: float) -> None:
         if self.observe is not None:
@@ -195,13 +201,31 @@ def operation_of(statement: str) -> str:
     return verb if verb in VERBS else "other"
 
 
-async def _all(cursor: Cursor) -> list[Row]:
-    return await cursor.fetchall() if cursor.description else []
+def _all(found: Found) -> list[Row]:
+    names = found.names
+    return [dict(zip(names, row, strict=True)) for row in found.rows()]
 
 
-async def _first(cursor: Cursor) -> Row | None:
-    return await cursor.fetchone() if cursor.description else None
+def _first(found: Found) -> Row | None:
+    row = found.first()
+    return None if row is None else dict(zip(found.names, row, strict=True))
 
 
-async def _changed(cursor: Cursor) -> int:
-    return cursor.rowcount
+def _all_of(kind: type[T], found: Found) -> list[T]:
+    _check_fields(kind, found)
+    return [kind(*row) for row in found.rows()]
+
+
+def _first_of(kind: type[T], found: Found) -> T | None:
+    _check_fields(kind, found)
+    row = found.first()
+    return None if row is None else kind(*row)
+
+
+def _check_fields(kind: type[Any], found: Found) -> None:
+    if found.names != kind.__struct_fields__:
+        raise TypeError(f"{kind.__name__}: expected the columns {kind.__struct_fields__}, found {found.names}")
+
+
+def _changed(found: Found) -> int:
+    return found.changed

@@ -48,6 +48,24 @@ class Filter(Struct, frozen=True, kw_only=True):
         )
 
 
+class SignalEntry(Struct, frozen=True):
+    """One signal. Times are ISO 8601, UTC; `ingested_at` names the row when it is to be deleted."""
+
+    ts: str
+    channel: str
+    signal_type: str
+    asset: str
+    buy_min: float | None
+    buy_max: float | None
+    target_1: float | None
+    target_2: float | None
+    target_final: float | None
+    stop: float | None
+    raw_message: str
+    source: str
+    ingested_at: str
+
+
 class Counted(Struct, frozen=True, kw_only=True):
     """One channel's signals."""
 
@@ -84,9 +102,9 @@ class Removed(Struct, frozen=True, kw_only=True):
     deleted_from: str
 
 
-async def signals(pool: Pool, asked: Filter) -> list[dict[str, Any]]:
+async def signals(pool: Pool, asked: Filter) -> list[SignalEntry]:
     """The signals that fit."""
-    return await pool.rows(*asked.statement())
+    return await pool.rows_of(SignalEntry, *asked.statement())
 
 
 async def channels(pool: Pool) -> list[Counted]:

@@ -24,8 +24,9 @@ CHANGEABLE = ("title", "description", "category", "priority", "status", "tags")
 MAX_AUTHOR = 100
 
 
-class Item(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One item as it is stored. `updated_at` is also its version: it moves on with every change."""
+class Item(Struct, frozen=True, rename="camel"):
+    """One item as it is stored, in the order of its columns. `updated_at` is also its version: it moves on with every
+    change."""
 
     id: uuid.UUID
     title: str
@@ -91,28 +92,27 @@ def id_of(text: str) -> uuid.UUID:
 
 async def items(pool: Pool) -> list[Item]:
     """All items, the newest first."""
-    return [Item(**row) for row in await pool.rows(statement("workspace", "select_items"))]
+    return await pool.rows_of(Item, statement("workspace", "select_items"))
 
 
 async def items_that_fit(pool: Pool, asked: Filter) -> tuple[list[Item], int]:
     """A page of the items that fit, the newest first, and how many fit altogether."""
     params = msgspec.structs.asdict(asked)
-    found = await pool.rows(statement("workspace", "filter_items"), params)
+    found = await pool.rows_of(Item, statement("workspace", "filter_items"), params)
     counted = await pool.one(statement("workspace", "count_items"), params)
-    return [Item(**row) for row in found], counted["total"] if counted else 0
+    return found, counted["total"] if counted else 0
 
 
 async def item(pool: Pool, item_id: uuid.UUID) -> Item | None:
     """The item, or None."""
-    row = await pool.one(statement("workspace", "select_item"), {"id": item_id})
-    return Item(**row) if row else None
+    return await pool.one_of(Item, statement("workspace", "select_item"), {"id": item_id})
 
 
 async def add(pool: Pool, values: Mapping[str, Any], author: Author) -> Item:
     """Store a new item of title, description, category, priority and tags; its status is `new`."""
-    row = await pool.one(statement("workspace", "insert_item"), {**values, **author.params})
-    assert row is not None  # RETURNING of one inserted row
-    return Item(**row)
+    made = await pool.one_of(Item, statement("workspace", "insert_item"), {**values, **author.params})
+    assert made is not None  # RETURNING of one inserted row
+    return made
 
 
 async def change(

@@ -17,7 +17,7 @@ from api.tp_capital.asked import clamped, ingested_at, instant, local
 from api.tp_capital.diary import Diary, Level, Line
 from sql import signal_reading
 from sql.pool import Pool
-from sql.signal_reading import Counted, Filter, Removed, SeenPost
+from sql.signal_reading import Counted, Filter, Removed, SeenPost, SignalEntry
 from sql.signals import SignalStore
 
 READ, DELETE = scoped("tp-capital:read"), scoped("tp-capital:delete")
@@ -30,24 +30,6 @@ Part = Annotated[str | None, QueryParameter(max_length=200, description="Part of
 MOMENT = "Milliseconds since 1970, or an ISO 8601 date or instant; part of the range."
 From = Annotated[str | None, QueryParameter(name="from", description=MOMENT)]
 To = Annotated[str | None, QueryParameter(name="to", description=MOMENT)]
-
-
-class SignalEntry(Struct, frozen=True, kw_only=True):
-    """One signal. Times are ISO 8601, UTC; `ingested_at` names the row when it is to be deleted."""
-
-    ts: str
-    channel: str
-    signal_type: str
-    asset: str
-    buy_min: float | None
-    buy_max: float | None
-    target_1: float | None
-    target_2: float | None
-    target_final: float | None
-    stop: float | None
-    raw_message: str
-    source: str
-    ingested_at: str
 
 
 class SignalList(Struct, frozen=True, kw_only=True):
@@ -129,7 +111,7 @@ async def list_signals(
         limit=clamped(limit),
         offset=offset,
     )
-    return SignalList(data=[SignalEntry(**row) for row in await signal_reading.signals(signals_pool, asked)])
+    return SignalList(data=await signal_reading.signals(signals_pool, asked))
 
 
 @delete(

@@ -4,8 +4,10 @@ import asyncio
 import time
 
 import pytest
+from msgspec import Struct
 
 from sql import pool as pools
+from sql import wire
 from sql.errors import ConflictError, StatementError, StoreUnavailableError, UncertainError, UnfitValueError
 from sql.pool import Pool, operation_of
 
@@ -99,7 +101,7 @@ def test_the_role_cannot_read_what_belongs_to_another(engines):
     run(engines, body)
 
 
-def test_connections_that_were_cut_while_idle_fail_one_statement_only(engines):
+def test_connections_that_were_cut_while_idle_fail_one_statement_at_most(engines):
     async def body(pool):
         await asyncio.gather(*(pool.rows("SELECT pg_sleep(0.05)") for _ in range(4)))
         other = Pool(engines.postgres.admin_dsn("frontend_apps"), "other")
@@ -116,7 +118,7 @@ def test_connections_that_were_cut_while_idle_fail_one_statement_only(engines):
                 failed += 1
         return failed
 
-    assert run(engines, body) == 1
+    assert run(engines, body) <= 1
 
 
 def test_a_server_that_is_away_fails_a_flood_of_callers_at_once():
@@ -167,3 +169,62 @@ def test_statements_are_observed_by_their_verb(engines):
     assert seen == [("select", "success"), ("delete", "error")]
     assert operation_of("  WITH x AS (SELECT 1) SELECT") == "with"
     assert operation_of("") == "other"
+
+
+class Pair(Struct, frozen=True):
+    n: int
+    word: str
+
+
+def test_rows_are_structs_whose_fields_are_the_columns_in_their_order(engines):
+    async def body(pool):
+        rows = await pool.rows_of(Pair, "SELECT n, 'w' || n AS word FROM generate_series(1, 2) AS n ORDER BY n")
+        with pytest.raises(TypeError, match="expected the columns"):
+            await pool.one_of(Pair, "SELECT 'w' AS word, 1 AS n")
+        return rows, await pool.one_of(Pair, "SELECT 1 AS n, 'w' AS word WHERE false")
+
+    assert run(engines, body) == ([Pair(1, "w1"), Pair(2, "w2")], None)
+
+
+def test_a_statement_that_the_server_forgot_or_whose_table_changed_is_answered_all_the_same(engines):
+    asked = "SELECT * FROM changing WHERE n = %(n)s OR n = %(other)s OR %(n)s::int IS NULL"
+
+    async def body(pool):
+        await pool.run("CREATE TEMPORARY TABLE changing AS SELECT 1 AS n")
+        for _ in range(4):
+            before = await pool.rows(asked, {"n": 1, "other": 2})
+        await pool.run("DEALLOCATE ALL")
+        for _ in range(4):
+            forgotten = await pool.rows(asked, {"n": 1, "other": 2})
+        await pool.run("ALTER TABLE changing ADD more text DEFAULT '%'")
+        return before, forgotten, [await pool.rows(asked, {"n": 1, "other": 2}) for _ in range(4)]
+
+    before, forgotten, changed = run(engines, body, dsn=engines.postgres.admin_dsn("frontend_apps"), size=1)
+
+    assert before == forgotten == [{"n": 1}]
+    assert changed == [[{"n": 1, "more": "%"}]] * 4
+
+
+def test_few_statements_stay_prepared_and_long_values_arrive(engines, monkeypatch):
+    monkeypatch.setattr(wire, "MOST_PREPARED", 3)
+    long = "x" * 5_000_000
+
+    async def body(pool):
+        for number in range(6):
+            for _ in range(4):
+                assert await pool.one(f"SELECT {number} AS n, length(%s) AS long", (long,)) == {
+                    "n": number,
+                    "long": len(long),
+                }
+        return await pool.one("SELECT count(*) AS n FROM pg_prepared_statements")
+
+    assert run(engines, body, size=1) == {"n": 3}
+
+
+@pytest.mark.parametrize("params", [(1,), (1, 2, 3), {"a": 1}])
+def test_parameters_that_do_not_fit_are_refused_before_anything_is_sent(engines, params):
+    async def body(pool):
+        with pytest.raises(StatementError, match="expected"):
+            await pool.rows("SELECT %s::int, %s::int, '100%%'", params)
+
+    run(engines, body)

@@ -107,7 +107,7 @@ def test_signals_are_filtered_by_the_store_and_come_newest_first(store, asked):
         kept(store, seen, signal_type=kind, asset=f"VALE{number}")
 
     def found(**values):
-        return [row["asset"] for row in asked(signal_reading.signals, Filter(**values))]
+        return [row.asset for row in asked(signal_reading.signals, Filter(**values))]
 
     assert found() == ["VALE5", "VALE4", "VALE3", "VALE2", "VALE1", "VALE0"]
     assert found(limit=2, offset=1) == ["VALE4", "VALE3"]
@@ -136,11 +136,11 @@ def test_a_deletion_is_archived_leaves_the_others_and_reaches_warm(store, hot, w
     assert store.delete(name, whole_ms=True, by="ana", address="127.0.0.1") == 1
     assert store.delete(name, whole_ms=False, by="bob", address="127.0.0.1") == 0
 
-    assert [row["asset"] for row in asked(signal_reading.signals, Filter())] == ["VALE2", "VALE0"]
+    assert [row.asset for row in asked(signal_reading.signals, Filter())] == ["VALE2", "VALE0"]
     (gone,) = asked(signal_reading.removed, 10, 0)
     assert (gone.asset, gone.deleted_by, gone.deleted_from) == ("VALE1", "ana", "127.0.0.1")
     assert kept(store, post(1, at=MORNING + SECOND, edited=MORNING + 9 * SECOND), asset="VALE1") == "updated"
-    assert [row["asset"] for row in asked(signal_reading.signals, Filter())] == ["VALE2", "VALE0"]
+    assert [row.asset for row in asked(signal_reading.signals, Filter())] == ["VALE2", "VALE0"]
     for table in (SIGNALS, DELETED_SIGNALS, POSTS):
         sync_table(table, hot, warm)
         columns = f"SELECT {', '.join(table.names)} FROM {table.name} ORDER BY ts, post_id"
