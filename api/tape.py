@@ -31,6 +31,7 @@ from api.asked import (
 )
 from api.catalog import Catalog, CatalogKeeper
 from api.kernel.access import scoped
+from api.kernel.answers import Ready
 from api.kernel.errors import invalid, responses
 from api.kernel.limits import FREE
 from api.ranges import begins, file_response
@@ -205,7 +206,7 @@ def _rows(
 ) -> Response[Any]:
     headers = {"X-Tier": ",".join(tiers), "Vary": VARY, "Cache-Control": "no-cache"}
     if form == "json":
-        return Response(body, media_type="application/json", headers=headers)
+        return Ready(body, headers=headers)
     table, sink = _table(rows, schema), io.BytesIO()
     if form == "parquet":
         pq.write_table(table, sink, compression="zstd")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from prometheus_client.registry import Collector
 
 from api.kernel import errors
+from api.kernel.answers import Ready
 from api.kernel.bodies import BodyRequest
 from api.kernel.deadlines import Deadlines
 from api.kernel.directory import Directory, directory_of
@@ -98,11 +99,13 @@ def create_app(
         plugins=[ExactNumbers()],
         request_max_body_size=service.max_body_bytes,
         request_class=BodyRequest,
+        response_class=Ready,
         logging_config=None,
         debug=False,
     )
     app.state.repeatable = repeatable  # the document says so
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id, shared=service.shared)
+    same_origin = getattr(app.asgi_handler, "app", None) if app.cors_config else None  # what CORS stands before
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics, service.id, same_origin=same_origin, shared=service.shared)
     return app
 
 
@@ -146,4 +149,4 @@ def _closing(service: Service) -> Lifespan:
 
 
 def _provided(part: Any) -> Provide:
-    return Provide(lambda: part, sync_to_thread=False)
+    return Provide(lambda: part, use_cache=True, sync_to_thread=False)

@@ -7,21 +7,20 @@ rebound to 127.0.0.1 (Host check) and a foreign page that sends requests through
 import base64
 import hmac
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.kernel import sessions
 from api.kernel.access import INSTALLATION, LOOPBACK, Caller
 from api.kernel.allowed import while_allowed
 from api.kernel.directory import Directory
+from api.kernel.headers import sent
 from config.settings import Access, Settings, SettingsError
 from sql.errors import StoreUnavailableError
 
@@ -53,12 +52,11 @@ TAKEN = (
 )
 AGAIN_SECONDS = 30.0  # between looks at whether the one who opened a WebSocket may still listen
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOKED_AT = frozenset({b"host", b"origin", b"x-api-key", b"authorization", b"cookie", sessions.CSRF_HEADER.encode()})
 
 
-class Gate(ASGIMiddleware):
+class Gate:
     """Lets a request through or raises 401 or 403; tells handlers who came in `scope["auth"]` (a Caller, or None)."""
-
-    scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
     def __init__(self, access: Access, directory: Directory) -> None:
         if access.key_needed and not access.api_key:
@@ -70,24 +68,30 @@ class Gate(ASGIMiddleware):
         self._directory = directory
         self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Check, then pass on."""
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        """The layer around `app`: check, then pass on."""
+
+        async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == ScopeType.WEBSOCKET:
+                await self._listening(scope, receive, send, app)
+                return
+            scope["auth"] = await self._caller(scope)
+            await app(scope, receive, send)
+
+        return checked
+
+    async def _listening(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
         try:
-            scope["auth"] = await self._caller(scope, Headers.from_scope(scope))
+            caller = scope["auth"] = await self._caller(scope)
         except StoreUnavailableError as error:
-            if scope["type"] == ScopeType.WEBSOCKET:
-                raise WebSocketException(detail="keys cannot be checked now", code=TRY_AGAIN) from error
-            raise
+            raise WebSocketException(detail="keys cannot be checked now", code=TRY_AGAIN) from error
         except (NotAuthorizedException, PermissionDeniedException) as error:
-            if scope["type"] == ScopeType.WEBSOCKET:
-                raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
-            raise
-        caller: Caller | None = scope["auth"]
-        if scope["type"] != ScopeType.WEBSOCKET or caller is None or caller.kind == "installation":
-            await next_app(scope, receive, send)
+            raise WebSocketException(detail=error.detail, code=4000 + error.status_code) from error
+        if caller is None or caller.kind == "installation":
+            await app(scope, receive, send)
             return
         still = partial(self._still, caller, scope["route_handler"].opt)
-        if not await while_allowed(next_app(scope, receive, send), still, AGAIN_SECONDS):
+        if not await while_allowed(app(scope, receive, send), still, AGAIN_SECONDS):
             raise WebSocketException(detail=f"{caller.name} may not go on: key, session or role has changed", code=4401)
 
     async def _still(self, caller: Caller, opt: Mapping[str, Any]) -> bool:
@@ -98,21 +102,24 @@ class Gate(ASGIMiddleware):
             return True
         return found is not None and _allowed(found, opt)
 
-    async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
-        self._check_host(headers.get("host", ""))
+    async def _caller(self, scope: Scope) -> Caller | None:
+        headers = sent(scope, LOOKED_AT)
+        self._check_host(headers.get(b"host", ""))
         writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
-        foreign = self._foreign(headers)
+        foreign = b"origin" in headers and self._foreign(headers[b"origin"], headers.get(b"host", ""))
         if foreign and writes:
             raise PermissionDeniedException(
-                f"pages of {headers['origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
+                f"pages of {headers[b'origin']} may not call this service; add the origin to CORS_ORIGIN if it is yours"
             )
         opt = scope["route_handler"].opt
         if opt.get("access") == "open" or scope.get("method") == "OPTIONS":  # what a path takes is no secret
             return None
         browser = opt.get("access") == "browser"
         asks = writes and scope["type"] == ScopeType.HTTP and not browser
-        caller = await self._named(headers, browser=browser)
-        if caller is None:
+        key, caller = _key(headers, browser=browser), None
+        if key is not None:
+            caller = await self._named(key, browser=browser)
+        elif b"cookie" in headers:
             caller = await self._in_session(scope["path"], headers, asks=asks)
         if caller is not None:
             _check_scope(caller, opt)
@@ -122,10 +129,7 @@ class Gate(ASGIMiddleware):
             raise _unauthorized(f"a key is needed: {REMEDY}", browser=browser)
         return caller
 
-    async def _named(self, headers: Headers, *, browser: bool) -> Caller | None:
-        key = _key(headers, browser=browser)
-        if key is None:
-            return None
+    async def _named(self, key: str, *, browser: bool) -> Caller:
         expected = self._access.api_key
         if expected is not None and hmac.compare_digest(key.encode(), expected.encode()):
             return INSTALLATION
@@ -134,14 +138,15 @@ class Gate(ASGIMiddleware):
             raise _unauthorized("this key is not known here, or has ended", browser=browser)
         return found
 
-    async def _in_session(self, path: str, headers: Headers, *, asks: bool) -> Caller | None:
+    async def _in_session(self, path: str, headers: Mapping[bytes, str], *, asks: bool) -> Caller | None:
         """The holder of a browser's session; what changes something must prove that a page of ours `asks` it."""
-        key, held = self._access.api_key, headers.get("cookie", "")
+        key, held = self._access.api_key, headers[b"cookie"]
         subject = sessions.subject_of(held, key, path) if key and held else None
         if key is None or subject is None:
             return None
         found = INSTALLATION if subject == sessions.INSTALLATION else await self._directory.subject(subject)
-        if found is not None and asks and not sessions.csrf_holds(key, subject, headers.get(sessions.CSRF_HEADER, "")):
+        token = headers.get(sessions.CSRF_HEADER.encode(), "")
+        if found is not None and asks and not sessions.csrf_holds(key, subject, token):
             raise PermissionDeniedException(
                 "a session that changes something sends `X-CSRF-Token`, as the login gave it"
             )
@@ -160,15 +165,14 @@ class Gate(ASGIMiddleware):
                 "for other names set TRADINGSYSTEM_ACCESS=required"
             )
 
-    def _foreign(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        if origin is None or origin.rstrip("/") in self._origins:
+    def _foreign(self, origin: str, host: str) -> bool:
+        if origin.rstrip("/") in self._origins:
             return False
         try:
             place = urlsplit(origin).netloc
         except ValueError:  # no address at all
             return True
-        own = place.lower() == headers.get("host", "").lower()
+        own = place.lower() == host.lower()
         return not own and name_of(place) not in LOOPBACK
 
 
@@ -206,6 +210,7 @@ def _wanted(opt: Mapping[str, Any]) -> str:
     return str(opt.get("scope", "undeclared:admin"))
 
 
+@lru_cache(1024)
 def name_of(netloc: str) -> str:
     """The host name in `name:port`, lower case, without the brackets of IPv6; empty when there is none."""
     try:
@@ -214,10 +219,12 @@ def name_of(netloc: str) -> str:
         return ""
 
 
-def _key(headers: Mapping[str, str], *, browser: bool) -> str | None:
-    if key := headers.get("x-api-key"):
+def _key(headers: Mapping[bytes, str], *, browser: bool) -> str | None:
+    if key := headers.get(b"x-api-key"):
         return key
-    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if b"authorization" not in headers:
+        return None
+    scheme, _, token = headers[b"authorization"].partition(" ")
     if browser and scheme.lower() == "basic":
         return _password(token)
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -13,7 +13,7 @@ def pairs_of(headers: Mapping[str, str]) -> Pairs:
 
 def put(message: Any, pairs: Pairs) -> None:
     """Set headers of a `http.response.start`; those of the same names give way."""
-    names = {name for name, _ in pairs}
+    names = [name for name, _ in pairs]
     message["headers"] = [*(pair for pair in message.get("headers", ()) if pair[0].lower() not in names), *pairs]
 
 
@@ -24,9 +24,18 @@ def fill(message: Any, pairs: Pairs) -> None:
     message["headers"] = [*held, *(pair for pair in pairs if pair[0] not in names)]
 
 
-def first(scope: Any, name: bytes) -> str:
-    """The first header of that name, which is in lower case; empty where there is none."""
+def sent(scope: Any, names: frozenset[bytes]) -> dict[bytes, str]:
+    """The first header of each of these names, which are in lower case; those that are not there are left out."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in names and name not in found:
+            found[name] = str(value, "latin-1")
+    return found
+
+
+def first(scope: Any, name: bytes) -> str | None:
+    """The first header of that name, which is in lower case."""
     for key, value in scope["headers"]:
         if key == name:
             return str(value, "latin-1")
-    return ""
+    return None

@@ -13,20 +13,19 @@ from collections.abc import Collection
 from typing import Any
 
 import structlog
-from litestar.datastructures import Headers, MutableScopeHeaders
-from litestar.enums import ScopeType
+from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kernel.errors import UNCERTAIN, invalid
+from api.kernel.headers import first
 from api.kernel.limits import SERVICE
 from config.settings import Settings
 from sql.answers import DATABASE, ROLE, Answer, Answers, Claim, Held
 from sql.errors import StoreError
 from sql.pool import Pool
 
-HEADER = "idempotency-key"
+HEADER = b"idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
 BODY_BYTES = 2 << 20  # a request with a key is read whole, to compare it
@@ -36,31 +35,33 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 logger = structlog.get_logger("api.idempotency")
 
 
-class Repeats(ASGIMiddleware):
+class Repeats:
     """Answers repeated writes of `services`; all others pass."""
-
-    scopes = (ScopeType.HTTP,)
 
     def __init__(self, answers: Answers, services: Collection[str]) -> None:
         self._answers = answers
         self._services = services
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Give the answer that is kept, or pass on and keep what comes."""
-        key = Headers.from_scope(scope).get(HEADER)
-        service = scope["route_handler"].opt.get(SERVICE)
-        if key is None or service not in self._services or scope.get("method") not in WRITES:
-            await next_app(scope, receive, send)
-            return
-        if not SHAPE.fullmatch(key):
-            raise invalid("Idempotency-Key", "expected 1 to 255 characters of ASCII without spaces")
-        body = await _read(receive)
-        claim = Claim(str(service), _caller(scope), key, fingerprint_of(scope, body), uuid.uuid4())
-        held = await self._answers.claim(claim)
-        if held is not None:
-            await _send(send, _repeated(held, claim))
-            return
-        await self._answered(claim, scope, _again(body, receive), send, next_app)
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        """The layer around `app`: the answer that is kept, or what comes and is kept then."""
+
+        async def once(scope: Scope, receive: Receive, send: Send) -> None:
+            key = first(scope, HEADER) if scope.get("method") in WRITES else None
+            service = scope["route_handler"].opt.get(SERVICE)
+            if key is None or service not in self._services:
+                await app(scope, receive, send)
+                return
+            if not SHAPE.fullmatch(key):
+                raise invalid("Idempotency-Key", "expected 1 to 255 characters of ASCII without spaces")
+            body = await _read(receive)
+            claim = Claim(str(service), _caller(scope), key, fingerprint_of(scope, body), uuid.uuid4())
+            held = await self._answers.claim(claim)
+            if held is None:
+                await self._answered(claim, scope, _again(body, receive), send, app)
+            else:
+                await _send(send, _repeated(held, claim))
+
+        return once
 
     async def _answered(self, claim: Claim, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         seen, cut = _Seen(send), False

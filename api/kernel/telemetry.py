@@ -3,10 +3,11 @@
 It wraps the whole application and not each route, so that unknown paths and refused requests are seen as well.
 """
 
+import logging
+import os
 import re
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import structlog
@@ -23,8 +24,9 @@ from prometheus_client import (
 )
 
 from api.kernel.headers import Pairs, fill, first, pairs_of, put
+from api.kernel.logs import during, tell
 
-CORRELATION = "x-correlation-id"
+CORRELATION = b"x-correlation-id"
 CORRELATION_SHAPE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -40,6 +42,7 @@ HARDENING = {
 }
 
 logger = structlog.get_logger("api.requests")
+requests = logging.getLogger("api.requests")
 
 
 class Metrics:
@@ -107,10 +110,16 @@ class Metrics:
 
 
 class Telemetry:
-    """ASGI layer of the application of `service`; requests of a service that is mounted in it count as that one's."""
+    """ASGI layer of the application of `service`; requests of a service that is mounted in it count as that one's.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, *, shared: bool = False) -> None:
+    `same_origin` is the part of `app` that answers a request without `Origin`.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, service: str, *, same_origin: ASGIApp | None = None, shared: bool = False
+    ) -> None:
         self._app = app
+        self._same_origin = same_origin or app
         self._metrics = metrics
         self._service = service
         self._active = metrics.active(service)
@@ -123,10 +132,10 @@ class Telemetry:
             return
         exchange = _Exchange(scope, send, self._hardening)
         self._active.inc()
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(correlation_id=exchange.correlation_id, service=self._service)
+        during.set((exchange.correlation_id, self._service))
+        app = self._app if first(scope, b"origin") else self._same_origin
         try:
-            await self._app(exchange.scope, receive, exchange.send)
+            await app(exchange.scope, receive, exchange.send)
         except Exception:
             exchange.status = exchange.status or 500
             logger.exception("answer_broken_off", method=exchange.method, path=exchange.path)
@@ -141,48 +150,62 @@ class Telemetry:
         service = found.opt.get("service", self._service) if found else self._service
         method = exchange.method if exchange.method in METHODS else "OTHER"
         route = route_of(exchange.scope)
-        requests, durations = self._metrics.series(service, method, route, exchange.status)
-        requests.inc()
+        counter, durations = self._metrics.series(service, method, route, exchange.status)
+        counter.inc()
         durations.observe(seconds)
-        log = logger.debug if exchange.path in QUIET and exchange.status < 400 else logger.info
-        log(
-            "request",
-            method=exchange.method,
-            route=route,
-            path=exchange.path,
-            status=exchange.status,
-            duration_ms=round(seconds * 1000, 2),
-        )
+        told = {
+            "method": exchange.method,
+            "route": route,
+            "path": exchange.path,
+            "status": exchange.status,
+            "duration_ms": round(seconds * 1000, 2),
+        }
+        quiet = exchange.path in QUIET and exchange.status < 400
+        tell(requests, logging.DEBUG if quiet else logging.INFO, "request", told, ("method", "path"))
 
 
 class _Exchange:
     """One request and its answer, as the outermost layer sees them. HEAD runs as GET and its body is dropped here."""
 
+    __slots__ = ("_hardening", "_send", "began", "correlation_id", "method", "path", "scope", "status")
+
     def __init__(self, scope: Scope, send: Send, hardening: Pairs) -> None:
-        # A copy: the server must go on knowing that it was HEAD.
-        self.scope: Scope = {**scope}  # type: ignore[assignment]
         self.began = time.perf_counter()
         self.method: str = scope["method"]  # type: ignore[typeddict-item]
         self.path: str = scope["path"]
         self.status = 0
         self._send = send
         self._hardening = hardening
-        sent = first(scope, CORRELATION.encode())
-        self.correlation_id = sent if CORRELATION_SHAPE.fullmatch(sent) else str(uuid.uuid4())
-        state = self.scope["state"] = {**scope.get("state", {})}
-        state["correlation_id"] = self.correlation_id
-        state["head"] = self.method == "HEAD"
-        if self.method == "HEAD":
+        told = first(scope, CORRELATION)
+        self.correlation_id = told if told and CORRELATION_SHAPE.fullmatch(told) else next(IDS)
+        head = self.method == "HEAD"
+        state = {**scope.get("state", {}), "correlation_id": self.correlation_id, "head": head}
+        # A copy: the server must go on knowing that it was HEAD.
+        self.scope: Scope = {**scope, "state": state}  # type: ignore[assignment]
+        if head:
             self.scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            put(message, pairs_of({CORRELATION: self.correlation_id}))
+            put(message, ((CORRELATION, self.correlation_id.encode("latin-1")),))
             fill(message, self._hardening)
-        elif message["type"] == "http.response.body" and self.method == "HEAD":
+        elif self.method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
+
+
+def _ids() -> Iterator[str]:
+    """Random UUIDs; asking for the randomness of one costs as much as for that of many."""
+    while True:
+        drawn = os.urandom(4096).hex()
+        for at in range(0, len(drawn), 32):
+            text = drawn[at : at + 32]
+            variant = "89ab"[int(text[16], 16) & 3]
+            yield f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
+IDS = _ids()
 
 
 def route_of(scope: Scope) -> str:

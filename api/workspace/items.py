@@ -11,6 +11,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter,
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.kernel.access import actor, address_of, scoped
+from api.kernel.answers import Ready
 from api.kernel.bodies import Body
 from api.kernel.errors import invalid, responses
 from api.kernel.etags import check_match, etag_of
@@ -144,7 +145,7 @@ async def create_item(
     """The item as it was made; `updatedAt` is null until it is read again."""
     made = await workspace.add(workspace_pool, trimmed(data), author_of(request))
     answer = ItemAnswer(message="Item created successfully", data=msgspec.structs.replace(made, updated_at=None))
-    return Response(answer, headers={"ETag": tag_of(made), "Location": f"/api/items/{made.id}"})
+    return Ready(answer, headers={"ETag": tag_of(made), "Location": f"/api/items/{made.id}"})
 
 
 @put(
@@ -212,7 +213,7 @@ def tag_of(item: Item) -> str:
 
 def tagged(answer: ItemAnswer) -> Response[ItemAnswer]:
     """The answer with its item's `ETag`."""
-    return Response(answer, headers={"ETag": tag_of(answer.data)})
+    return Ready(answer, headers={"ETag": tag_of(answer.data)})
 
 
 def agreement(expected: str | None) -> Agreed:
