@@ -79,6 +79,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
         finally:
             snapshots.close()
             tape.hot.close()
+            tape.warm.close()
             await neighbours.close()
             await webserver.close()
             await order_manager.close()

@@ -18,10 +18,11 @@ import polars as pl
 import psycopg
 import stamina
 from msgspec import Struct
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from sql.contract import Table
 from sql.errors import StatementError, StoreUnavailableError, SuspendedError, UnfitValueError
+from sql.kept import Kept
 from sql.windows import Transaction
 
 TIMESTAMP = 1114  # how the PG wire calls a time without a zone
@@ -59,6 +60,7 @@ class HotStore:
         self.reader_dsn = reader_dsn or dsn
         self.import_dir = import_dir
         self._auth = auth
+        self._kept = Kept(lambda: self._opened(self.reader_dsn))
         self._client = httpx.Client(base_url=url, auth=auth, timeout=httpx.Timeout(timeout_seconds, connect=5.0))
 
     def ready(self) -> bool:
@@ -90,13 +92,21 @@ class HotStore:
     @contextlib.contextmanager
     def connection(self, *, reader: bool = False) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """A PG wire connection; rows are dicts, timestamps come back naive and mean UTC."""
-        dsn = self.reader_dsn if reader else self.dsn
+        if reader:
+            with self._kept.connection() as connection:
+                yield connection
+        else:
+            with self._opened(self.dsn) as connection:
+                yield connection
+
+    def _opened(self, dsn: str) -> psycopg.Connection[dict[str, Any]]:
         try:
-            connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=5)
+            # Nothing is prepared: a plan of a table that was dropped and made again is an error.
+            return psycopg.connect(
+                dsn, autocommit=True, row_factory=dict_row, connect_timeout=5, prepare_threshold=None
+            )
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(f"QuestDB's PG wire at {self.url} does not answer: {error}") from error
-        with connection:
-            yield connection
 
     def rows(self, statement: str, params: Sequence[Any] = (), *, reader: bool = False) -> list[dict[str, Any]]:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
@@ -108,6 +118,11 @@ class HotStore:
             for name in instants:
                 row[name] = _aware(row[name])
         return found
+
+    def tuples(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT as a reader sees them, as tuples; timestamps are naive and mean UTC."""
+        with self._told(statement), self.connection(reader=True) as connection:
+            return connection.cursor(row_factory=tuple_row).execute(statement, params).fetchall()
 
     def run(self, statement: str) -> None:
         """Run one statement of any length over the PG wire; it is not sent again. Raises as `execute` does."""
@@ -285,6 +300,7 @@ class HotStore:
 
     def close(self) -> None:
         self._client.close()
+        self._kept.close()
 
 
 def shaped(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

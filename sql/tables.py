@@ -40,7 +40,7 @@ class Flag(enum.IntFlag):
     FOREIGN_NUMBER = 8  # `trade_id` is the source's number plus FOREIGN: its numbering is not that of the session
 
 
-class Tick(Struct, frozen=True, kw_only=True):
+class Tick(Struct, frozen=True):
     """One exchange trade, exactly as the source reported it. Identity: (symbol, session, trade_id)."""
 
     ts: Annotated[Instant, says("exchange time of the first report")]

@@ -174,25 +174,25 @@ class Tape:
         place = after if after and after.ts >= span.since else before(span.since)
         symbol = _symbol(span)
         bounds = (max(place.ts, span.since - MICROSECOND), span.until, *symbol, limit - 1, limit)
-        last = self.hot.rows(_of("hot", "select_page_end", span), bounds, reader=True)
-        until = last[0]["ts"] + MICROSECOND if last else span.until
+        last = self.hot.tuples(_of("hot", "select_page_end", span), bounds)
+        until = _aware(last[0][0]) + MICROSECOND if last else span.until
         session = start_of(place.session)
         key = (place.ts, place.ts, place.symbol, place.symbol, session, session, place.trade_id)
         params = (span.since, until, *symbol, *key, limit)
-        return [_tick(row) for row in self.hot.rows(_of("hot", "select_ticks", span), params, reader=True)]
+        return _from_hot(self.hot.tuples(_of("hot", "select_ticks", span), params))
 
     def _warm_page(self, span: Span, limit: int, after: Key | None) -> list[Tick]:
         place = after if after and after.ts >= span.since else before(span.since)
         key = (place.ts, place.ts, place.symbol, place.session, place.trade_id)
         params = (span.since, span.until, *_symbol(span), *key, limit)
-        return [_tick(row) for row in self.warm.rows(_of("warm", "select_ticks", span), params, reader=True)]
+        return [Tick(*row) for row in self.warm.tuples(_of("warm", "select_ticks", span), params)]
 
     def _cold_page(self, span: Span, limit: int, after: Key | None) -> list[Tick]:
         place = after if after and after.ts >= span.since else before(span.since)
         key = (place.ts, place.ts, place.symbol, place.session, place.trade_id)
         days = (day_of(span.since), day_of(span.until))
         params = (*days, span.since, span.until, *_symbol(span), *key, limit)
-        return [_tick(row) for row in self.cold.query(_of("cold", "select_ticks", span), params)]
+        return [Tick(**row) for row in self.cold.query(_of("cold", "select_ticks", span), params)]
 
     def _candles(self, part: Part, symbol: str, interval: Interval) -> Sequence[dict[str, Any]]:
         bounds = (part.since, part.until)
@@ -256,10 +256,19 @@ def _symbol(span: Span) -> tuple[str, ...]:
     return () if span.symbol is None else (span.symbol,)
 
 
-def _tick(row: dict[str, Any]) -> Tick:
-    session = row["session"]
-    row["session"] = session.date() if isinstance(session, dt.datetime) else session
-    return Tick(**row)
+def _aware(ts: dt.datetime) -> dt.datetime:
+    return dt.datetime.combine(ts, ts.time(), dt.UTC)  # ten times as quick as `replace`
+
+
+def _from_hot(rows: Sequence[tuple[Any, ...]]) -> list[Tick]:
+    """QuestDB's rows: its times have no zone, and its dates have a time."""
+    return [
+        Tick(
+            _aware(ts), symbol, session.date(), trade_id, price, quantity,
+            aggressor, buyer, seller, flags, _aware(received_at), source,
+        )
+        for ts, symbol, session, trade_id, price, quantity, aggressor, buyer, seller, flags, received_at, source in rows
+    ]  # fmt: skip
 
 
 def _where(symbol: str | None, part: Part) -> str:

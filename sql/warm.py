@@ -12,13 +12,14 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from sql.ahead import ahead
 from sql.binary_copy import blocks, encoded
 from sql.contract import Table
 from sql.errors import StatementError, StoreUnavailableError
 from sql.hot import shaped
+from sql.kept import Kept
 
 BLOCKS_AHEAD = 8
 Cursor = psycopg.Cursor[dict[str, Any]]
@@ -30,6 +31,7 @@ class WarmStore:
     def __init__(self, dsn: str, *, reader_dsn: str | None = None) -> None:
         self.dsn = dsn
         self.reader_dsn = reader_dsn or dsn
+        self._kept = Kept(lambda: opened(self.reader_dsn, autocommit=True))
 
     def ready(self) -> bool:
         """Whether the server answers a query now."""
@@ -46,9 +48,36 @@ class WarmStore:
 
     def rows(self, statement: str, params: Sequence[Any] = (), *, reader: bool = False) -> list[dict[str, Any]]:
         """The rows of a SELECT with `%s` parameters, as dicts; every timestamp aware, UTC."""
+        with self._told(statement), self._kept_or_new(reader=reader) as connection:
+            return connection.execute(statement, params or None).fetchall()  # without parameters % is a %
+
+    def tuples(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT as a reader sees them, as tuples; every timestamp aware, UTC."""
+        with self._told(statement), self._kept_or_new(reader=True) as connection:
+            return connection.cursor(row_factory=tuple_row).execute(statement, params).fetchall()
+
+    def close(self) -> None:
+        """Close the connections that are kept for readers."""
+        self._kept.close()
+
+    @contextlib.contextmanager
+    def _kept_or_new(self, *, reader: bool) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        if not reader:
+            with self.connect() as connection:
+                yield connection
+            return
         try:
-            with self.connect(reader=reader) as connection:
-                return connection.execute(statement, params or None).fetchall()  # without parameters % is a %
+            with self._kept.connection() as connection:
+                yield connection
+        except psycopg.errors.QueryCanceled:
+            raise  # a limit of ours: the server is well
+        except psycopg.OperationalError as error:
+            raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
+
+    @contextlib.contextmanager
+    def _told(self, statement: str) -> Iterator[None]:
+        try:
+            yield
         except psycopg.errors.QueryCanceled as error:
             raise StatementError(f"PostgreSQL stopped the statement: {error} (statement: {statement[:200]})") from error
         except psycopg.Error as error:
@@ -103,9 +132,8 @@ def _arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         raise StoreUnavailableError(f"PostgreSQL broke off: {error}") from error
 
 
-@contextlib.contextmanager
-def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """A connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers, or not any more."""
+def opened(dsn: str, *, autocommit: bool) -> psycopg.Connection[dict[str, Any]]:
+    """A new connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers."""
     try:
         connection = psycopg.connect(
             dsn, row_factory=dict_row, connect_timeout=5, options="-c timezone=UTC", autocommit=True
@@ -115,6 +143,13 @@ def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Con
         connection.autocommit = autocommit
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"PostgreSQL does not answer: {error}") from error
+    return connection
+
+
+@contextlib.contextmanager
+def connection_to(dsn: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """A connection whose session runs in UTC. Raises StoreUnavailableError when nobody answers, or not any more."""
+    connection = opened(dsn, autocommit=autocommit)
     try:
         with connection:
             yield connection

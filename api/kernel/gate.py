@@ -69,16 +69,20 @@ class Gate:
         self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
-        """The layer around `app`: check, then pass on."""
+        """The layer around `app`."""
 
         async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == ScopeType.WEBSOCKET:
-                await self._listening(scope, receive, send, app)
-                return
-            scope["auth"] = await self._caller(scope)
-            await app(scope, receive, send)
+            await self.handle(scope, receive, send, app)
 
         return checked
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Check, then pass on."""
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await self._listening(scope, receive, send, next_app)
+            return
+        scope["auth"] = await self._caller(scope)
+        await next_app(scope, receive, send)
 
     async def _listening(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
         try:
