@@ -119,7 +119,7 @@ def _page(
     """A page, and the cursor of the next one; one row more is asked for, so that an end is known as one."""
     begin, end = read_instant("from", asked.since), read_instant("to", asked.until)
     before = _place_of(asked.cursor) if asked.cursor else None
-    rows = page(tape.hot, table, equal, since=begin, until=end, before=before, limit=asked.limit + 1)
+    rows = page(tape.hot, tape.warm, table, equal, since=begin, until=end, before=before, limit=asked.limit + 1)
     last = rows[asked.limit - 1] if len(rows) > asked.limit else None
     return rows[: asked.limit], _text_of(Place(last["ts"], last["number"])) if last else None
 

@@ -1,4 +1,4 @@
-"""The end of the night: a day is proven in every tier, and only then what is old is compressed or leaves warm.
+"""The end of the night: a day is proven in every tier, and only then what is old leaves hot and warm.
 
 Both stand for the night of their partition. The proof reads the three tiers again; retention looks at the whole table,
 and takes only days whose file is proven to hold them.
@@ -13,11 +13,12 @@ from assets.contract import DAYS_A_RUN, OWNERS, RETRIES, days_of, key_of, pool_o
 from assets.sessions import open_day, trading_day
 from assets.stores import Cold, Hot, Warm
 from sql.contract import Table
-from sql.tables import DIRECT, MOVING, SYNCED
+from sql.tables import MOVING
 
 if TYPE_CHECKING:
     from sql.verify import Verdict
 
+KEPT = "kept_as_promised"  # the check of retention
 PROOF, RETENTION = "proof", "retention"  # the assets' groups, and where a tier stands in the keys of others
 
 
@@ -68,67 +69,55 @@ def proven(table: Table) -> dg.AssetsDefinition:
 
 
 def retained(table: Table) -> dg.AssetsDefinition:
-    """Asset that compresses old days of `table` in warm and takes the oldest away, as its contract says."""
+    """Asset that takes what is old out of hot and then out of warm, and compresses what warm keeps, by the contract."""
     key = dg.AssetKey([RETENTION, table.name])
-    says = f"Warm keeps {table.warm_days} days" + (
-        f" and compresses after {table.compress_after_days}." if table.compress_after_days is not None else "."
-    )
 
     @dg.multi_asset(
         name=f"retain_{table.name}",
-        specs=[_spec(table, key, proof_key(table), says)],
+        specs=[_spec(table, key, proof_key(table), _promise(table))],
+        # Not blocking: nothing follows. A day that stays is a day that some tier is not proven to hold.
+        check_specs=[dg.AssetCheckSpec(KEPT, asset=key, description="No tier keeps a day longer than it should.")],
         pool=pool_of(table),
         retry_policy=RETRIES,
         backfill_policy=DAYS_A_RUN,
     )
-    def keep(warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
-        from sql.compression import compress, retain
+    def keep(hot: Hot, warm: Warm, cold: Cold) -> Iterator[dg.MaterializeResult[None]]:
+        from sql.evidence import Tiers
+        from sql.retention import retain
 
-        compressed = compress(table, warm, today=open_day())
-        dropped = retain(table, warm, cold, today=open_day())
-        notes = "; ".join(filter(None, (compressed.note, dropped.note)))
-        return dg.MaterializeResult(
+        done = retain(table, Tiers(hot, warm, cold), today=open_day())
+        notes = "; ".join(note for note in (done.hot.note, done.warm.note) if note)
+        told = "; ".join(filter(None, (notes, done.compression_note)))
+        tiers = {"hot": done.hot, "warm": done.warm}
+        yield dg.MaterializeResult(
             metadata={
-                "chunks_compressed": compressed.compressed,
-                "days_dropped": len(dropped.dropped),
-                **({"dropped": ", ".join(map(str, dropped.dropped))} if dropped.dropped else {}),
-                **({"note": notes} if notes else {}),
-            }
+                **{f"{tier}_days_dropped": len(kept.dropped) for tier, kept in tiers.items()},
+                **{f"{tier}_rows_dropped": kept.rows for tier, kept in tiers.items()},
+                **{
+                    f"{tier}_dropped": ", ".join(map(str, kept.dropped)) for tier, kept in tiers.items() if kept.dropped
+                },
+                "chunks_compressed": done.compressed,
+                **({"note": told} if told else {}),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=KEPT,
+                    passed=not notes,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=notes or "every tier keeps what its contract says and no more",
+                )
+            ],
         )
 
     return keep
 
 
-def emptied(table: Table) -> dg.AssetsDefinition:
-    """Asset that takes old days of a table without warm out of hot, as its contract says."""
-
-    @dg.multi_asset(
-        name=f"retain_{table.name}",
-        specs=[
-            _spec(
-                table,
-                dg.AssetKey([RETENTION, table.name]),
-                proof_key(table),
-                f"Hot keeps {table.hot_days} days; a day leaves it only against a file that is proven to hold it.",
-            )
-        ],
-        pool=pool_of(table),
-        retry_policy=RETRIES,
-        backfill_policy=DAYS_A_RUN,
-    )
-    def keep(hot: Hot, warm: Warm, cold: Cold) -> dg.MaterializeResult[None]:
-        from sql.hot_retention import retain
-
-        kept = retain(table, hot, warm, cold, today=open_day())
-        return dg.MaterializeResult(
-            metadata={
-                "days_dropped": len(kept.dropped),
-                **({"dropped": ", ".join(map(str, kept.dropped))} if kept.dropped else {}),
-                **({"note": kept.note} if kept.note else {}),
-            }
-        )
-
-    return keep
+def _promise(table: Table) -> str:
+    if table.direct:
+        return f"Hot keeps {table.hot_days} days; a day leaves it only against a file that is proven to hold it."
+    compressed = table.compress_after_days
+    says = f"Hot keeps {table.hot_days} days, warm {table.warm_days}"
+    return f"{says} and compresses after {compressed}." if compressed is not None else f"{says}."
 
 
 def _proof(table: Table, verdict: "Verdict") -> dict[str, int | str | bool]:
@@ -156,6 +145,5 @@ def _spec(table: Table, key: dg.AssetKey, after: dg.AssetKey, description: str) 
 
 assets = [
     *(proven(table) for table in MOVING),
-    *(retained(table) for table in SYNCED),
-    *(emptied(table) for table in DIRECT),
+    *(retained(table) for table in MOVING),
 ]

@@ -31,6 +31,7 @@ COMMANDS = {  # name -> module of launcher.commands, which has a click command o
     "import": ("import_", "Bring market data files into the tape."),
     "sync": ("sync", "One exact pass from hot to warm."),
     "archive": ("archive", "Write the Parquet files of changed days."),
+    "retain": ("retain", "Take what is too old out of hot and warm."),
     "verify": ("verify", "Prove that all tiers hold the same rows."),
     "query": ("query", "Run one reading statement on a tier."),
     "replay": ("replay", "Play a stored session through the simulator, and prove it."),

@@ -9,10 +9,10 @@ import datetime as dt
 from msgspec import Struct
 from psycopg import sql
 
-from sql import receipts
+from sql import archive, control, receipts
 from sql.buckets import HOUR, start_of
-from sql.cold import ColdStore, sha256_of
-from sql.contract import Table, Tier
+from sql.cold import ColdStore
+from sql.contract import Table
 from sql.day_rows import lock
 from sql.warm import Cursor, WarmStore, delete, is_hypertable
 
@@ -23,6 +23,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     table: str
     compressed: int = 0  # chunks
     dropped: tuple[dt.date, ...] = ()
+    rows: int = 0  # of the days that were dropped
     note: str = ""
 
 
@@ -48,38 +49,39 @@ def compress(table: Table, warm: WarmStore, *, today: dt.date) -> Kept:
     return Kept(table=table.name, compressed=len(chunks))
 
 
-def retain(table: Table, warm: WarmStore, cold: ColdStore, *, today: dt.date) -> Kept:
+def retain(table: Table, warm: WarmStore, cold: ColdStore, *, today: dt.date, dry_run: bool = False) -> Kept:
     """Take the days older than `warm_days` out of warm, each in one transaction with its receipt.
 
-    A day stays while hot is answerable for it, and when its file is not, byte by byte, what warm holds.
+    A day stays while hot is answerable for it, and when its file is not, byte by byte, what warm holds. `dry_run`
+    looks at the same days and changes nothing.
     """
     oldest = today - dt.timedelta(days=table.warm_days)
     due = [day for day in receipts.days(warm, table, "warm") if day < oldest]
-    dropped = [day for day in due if _drop(table, day, warm, cold)]
+    dropped = {day: rows for day in due if (rows := _drop(table, day, warm, cold, dry_run=dry_run)) is not None}
     left = len(due) - len(dropped)
-    note = f"{left} days stay: hot still holds them, or no file is proven to" if left else ""
-    return Kept(table=table.name, dropped=tuple(dropped), note=note)
+    note = f"{left} days stay in warm: hot still holds them, or no file is proven to" if left else ""
+    return Kept(table=table.name, dropped=tuple(dropped), rows=sum(dropped.values()), note=note)
 
 
-def _drop(table: Table, day: dt.date, warm: WarmStore, cold: ColdStore) -> bool:
+def _drop(table: Table, day: dt.date, warm: WarmStore, cold: ColdStore, *, dry_run: bool) -> int | None:
+    """How many rows went, or could; None where the day stays."""
     with warm.connect() as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sync {table.name}",))
+        control.lock(cursor, table)
         lock(cursor, table, day)
-        floor = cursor.execute("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,)).fetchone()
-        if not floor or floor["hot_from"] is None or floor["hot_from"] < start_of(day) + 24 * HOUR:
-            return False  # hot still holds the day, and the sync would bring it back
-        in_warm, in_cold = (receipts.stored(cursor, table, tier, day) for tier in _TIERS)
-        path = cold.path(table, day)
-        if in_warm is None or in_cold is None or not in_warm.digest or in_warm.digest != in_cold.digest:
-            return False
-        if not path.is_file() or sha256_of(path) != in_cold.file_sha256:
-            return False
-        if delete(cursor, table, start_of(day), start_of(day) + 24 * HOUR) != in_cold.rows:
+        floor = control.floor_of(cursor, table)
+        if floor is None or floor < start_of(day) + 24 * HOUR:
+            return None  # hot still holds the day, and the sync would bring it back
+        in_warm = receipts.stored(cursor, table, "warm", day)
+        if in_warm is None or archive.not_in_cold(cursor, table, day, cold):
+            return None
+        if dry_run:
+            return in_warm.rows
+        if delete(cursor, table, start_of(day), start_of(day) + 24 * HOUR) != in_warm.rows:
             connection.rollback()
-            return False
+            return None
         receipts.forget(cursor, table, "warm", day)
-        return True
+        return in_warm.rows
 
 
 def _licensed(cursor: Cursor) -> bool:
@@ -118,6 +120,3 @@ def _convert(cursor: Cursor, chunk: str) -> None:
 
 def _knows(cursor: Cursor, name: str) -> bool:
     return cursor.execute("SELECT 1 FROM pg_proc WHERE proname = %s", (name,)).fetchone() is not None
-
-
-_TIERS: tuple[Tier, Tier] = ("warm", "cold")

@@ -34,6 +34,12 @@ class Seen(Struct, frozen=True, kw_only=True):
         return self.hot_txn == self.applied
 
 
+def lock(cursor: Cursor, table: Table) -> None:
+    """Be the only one that moves rows of `table` between hot and warm, until the transaction ends. Taken before the
+    lock of a day."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sync {table.name}",))
+
+
 def load(cursor: Cursor, table: Table, hot: HotStore) -> Seen:
     """The state of both sides, once hot shows all that it took. Locks the row. Errors as `HotStore.wait_applied`."""
     control = _stored(cursor, table)
@@ -96,6 +102,28 @@ def raise_floor(cursor: Cursor, table: Table, floor: dt.datetime | None, incarna
         "updated_at = excluded.updated_at, hot_incarnation = excluded.hot_incarnation, "
         "hot_from = greatest(sync_control.hot_from, excluded.hot_from)",
         (table.name, EPOCH, incarnation, floor),
+    )
+
+
+def raise_synced_floor(cursor: Cursor, table: Table, floor: dt.datetime) -> None:
+    """The same for a table with warm, whose row only a pass of the sync makes."""
+    cursor.execute("UPDATE sync_control SET hot_from = greatest(hot_from, %s) WHERE stream = %s", (floor, table.name))
+
+
+def count_as_seen(cursor: Cursor, table: Table, hot: HotStore, before: Wal) -> None:
+    """Retention dropped a day: where that is all that hot took since `before`, and a pass had seen everything up to
+    there, the next one need not compare the whole table. The caller holds the lock of the passes.
+    """
+    control, after = _stored(cursor, table), hot.wait_applied(table)
+    if control is None or control.hot_txn != before.taken or after.taken != before.taken + 1:
+        return
+    transactions = hot.transactions(table, after, before.taken)
+    if not _same(control, after, transactions):
+        return
+    known = f"{after.incarnation}@{_epoch(transactions, after.taken)}"
+    cursor.execute(
+        "UPDATE sync_control SET hot_txn = %s, hot_incarnation = %s WHERE stream = %s",
+        (after.taken, known, table.name),
     )
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import structs
 
 from sql import control, day_rows, receipts
-from sql.archive import ArchiveResult
+from sql.archive import ArchiveResult, written_over
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore, sha256_of
 from sql.contract import Table
@@ -85,9 +84,10 @@ def drop(table: Table, day: dt.date, hot: HotStore, read: Wal) -> None:
     hot.run(f"ALTER TABLE {table.name} DROP PARTITION LIST '{day.isoformat()}'")
     touched = _since(table, day, hot, before, hot.wait_applied(table))
     if touched and day not in day_rows.days_of_hot(hot, table):
+        again = "the spool's evidence holds them: stop the relay, delete books.json beside the spool, start it"
         raise AlteredError(
-            f"hot.{table.name}: {touched} rows of {day} came in the moment in which the day was dropped; the spool's "
-            "evidence holds them: stop the relay, delete books.json beside the spool, start it"
+            f"hot.{table.name}: {touched} rows of {day} came in the moment in which the day was dropped; "
+            + (again if table.direct else f"they have to be written again ({table.writer})")
         )
 
 
@@ -117,22 +117,11 @@ def _rows(
         return day_rows.merged(day_rows.of_file(path, table), ours, table)
     if complete:
         return ours
-    if kept is not None and _written_over(path, table, kept):
+    if kept is not None and written_over(path, table, kept):
         return day_rows.merged(day_rows.of_file(path, table), ours, table)
     raise AlteredError(
         f"{path} is not the file that was written, and hot is not complete on {day}: restore it from a backup"
     )
-
-
-def _written_over(path: Path, table: Table, kept: Receipt) -> bool:
-    """Whether this is a file of ours whose receipts are missing: the pass that wrote it was killed before them."""
-    if kept.digest != receipts.UNKNOWN:
-        return False
-    try:
-        with pq.ParquetFile(path) as file:
-            return bool(file.schema_arrow.equals(table.arrow) and file.metadata.num_rows >= kept.rows)
-    except (pa.ArrowException, OSError):
-        return False
 
 
 def _write(table: Table, day: dt.date, frames: day_rows.Frames, warm: WarmStore, cold: ColdStore) -> ArchiveResult:

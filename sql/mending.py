@@ -3,16 +3,12 @@ nothing speaks for; what is replaced is either wrong by proof, or set aside.
 """
 
 import datetime as dt
-from collections.abc import Iterator
 
-import polars as pl
-
-from sql import day_rows, receipts
+from sql import control, day_rows, receipts
 from sql.archive import archive_day
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore
 from sql.contract import Table
-from sql.control import in_step
 from sql.digest import Content, Digest
 from sql.errors import AlteredError, StoreError
 from sql.evidence import Evidence, Tiers, gather, orphans
@@ -23,7 +19,7 @@ from sql.warm import Cursor, copy, delete, ensure_partitions
 
 def catch_up(table: Table, tiers: Tiers) -> list[str]:
     """A pass of the sync where it is behind: lag is mended by the one who is late, not by a copy of the day."""
-    if in_step(table, tiers.hot, tiers.warm):
+    if control.in_step(table, tiers.hot, tiers.warm):
         return []
     result = sync_table(table, tiers.hot, tiers.warm, work_dir=tiers.work_dir)
     return [f"{table.name}: synchronised, {result.rows_copied} rows copied"]
@@ -79,10 +75,10 @@ def _restore_warm(e: Evidence, tiers: Tiers) -> str:
     digest = Digest(table)
     with tiers.warm.connect() as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sync {table.name}",))
+        control.lock(cursor, table)
         ensure_partitions(cursor, table, since, since + 24 * HOUR)
         delete(cursor, table, since, since + 24 * HOUR)
-        copy(cursor, table, _told(frames, digest))
+        copy(cursor, table, digest.passing(frames))
         _store_or_refuse(cursor, e, digest.content(), right)
     return f"warm restored from {source}: {digest.content().rows} rows"
 
@@ -91,12 +87,6 @@ def _store_or_refuse(cursor: Cursor, e: Evidence, content: Content, right: Conte
     made = receipts.of_content(e.table, "warm", e.day, content)
     if content != right or not receipts.store_unchanged(cursor, made, e.warm_version):
         raise AlteredError(f"{e.name} on {e.day} changed while it was mended: run the command again")
-
-
-def _told(frames: Iterator[pl.DataFrame], digest: Digest) -> Iterator[pl.DataFrame]:
-    for frame in frames:
-        digest.update(frame)
-        yield frame
 
 
 def _rewrite_receipts(e: Evidence, tiers: Tiers) -> list[str]:

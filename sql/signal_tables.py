@@ -132,6 +132,7 @@ BOTS = Table(
     row=TelegramBot,
     key=("updated_at", "id"),
     time="updated_at",
+    hot_days=FOR_GOOD,
     warm_days=FOR_GOOD,
     writer="sql.telegram_registry.Registry",
 )
@@ -140,6 +141,7 @@ CHANNELS = Table(
     row=TelegramChannel,
     key=("updated_at", "id"),
     time="updated_at",
+    hot_days=FOR_GOOD,
     warm_days=FOR_GOOD,
     writer="sql.telegram_registry.Registry",
 )

@@ -70,7 +70,7 @@ def sync_table(
     started = time.monotonic()
     with warm.connect() as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sync {table.name}",))
+        control.lock(cursor, table)
         # Asked for after the lock: the pass that held it may have seen more than we would have.
         seen = control.load(cursor, table, hot)
         if day is None and seen.nothing_new:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from pyroaring import BitMap64
 
+from sql.contract import Table
 from sql.coverage import start_of
 from sql.errors import StatementError
 from sql.held import EARLIEST, LATEST
@@ -23,10 +24,10 @@ from sql.hot import HotStore, instant_literal
 from sql.numbering import Ids
 from sql.queries import statement
 from sql.session_proof import DAILY, Held, Reference, Sums, over_at
-from sql.tables import TICKS
+from sql.tables import DAILY as DAILY_SUMS
+from sql.tables import FOREIGN, TICKS
 from sql.warm import WarmStore
 
-FOREIGN_NUMBERS = 1 << 43  # from here on numbers are not the source's own
 NUMBERS_PER_QUERY = 400
 Store = Literal["hot", "warm"]
 
@@ -58,7 +59,7 @@ class Survey:
 
     def ids(self, symbol: str) -> Ids:
         """The numbers of a symbol that its source gave, ascending; eight bytes each."""
-        where = f"{self._where([symbol])} AND trade_id < {FOREIGN_NUMBERS}"
+        where = f"{self._where([symbol])} AND trade_id < {FOREIGN}"
         found = BitMap64()
         for ids in self._hot_ids(where) if self.tier == "hot" else self._warm_ids(where):
             found |= BitMap64(ids.view(np.uint64))
@@ -121,9 +122,10 @@ class Survey:
 
     def _dailies(self, symbols: Sequence[str] | None) -> Iterator[tuple[str, Reference]]:
         """The sums with most trades: none told later can have fewer, and those of a day change start again at none."""
-        text = statement(self.tier, "select_daily_sums").replace("{where}", self._where(symbols))
+        tier = tier_of(self._warm, self.session, DAILY_SUMS)  # of two tables one may leave hot before the other
+        text = statement(tier, "select_daily_sums").replace("{where}", self._where(symbols))
         latest: dict[str, dict[str, Any]] = {}
-        for row in _or_none(self._store, text):
+        for row in _or_none(self._hot if tier == "hot" else self._warm, text):
             before = latest.get(row["symbol"])
             if before is None or row["received_at"] > before["received_at"]:
                 latest[row["symbol"]] = row
@@ -187,9 +189,9 @@ def sessions_of_day(hot: HotStore, warm: WarmStore, day: dt.date) -> set[dt.date
     return {_day(row["session"]) for row in store.rows(f"SELECT DISTINCT session FROM ticks WHERE {within}")}
 
 
-def tier_of(warm: WarmStore, session: dt.date) -> Store:
+def tier_of(warm: WarmStore, session: dt.date, table: Table = TICKS) -> Store:
     """The tier that answers for a session."""
-    rows = warm.rows("SELECT hot_from FROM sync_control WHERE stream = 'ticks'")
+    rows = warm.rows("SELECT hot_from FROM sync_control WHERE stream = %s", (table.name,))
     floor = rows[0]["hot_from"] if rows else None
     return "hot" if floor is None or start_of(session) >= floor else "warm"
 

@@ -155,7 +155,7 @@ async def ingest(
     heard = Heard(at=at, chat_id=data.channel_id, post_id=data.message_id, title=data.channel, text=data.text)
     done = await intake.take(heard, "gateway")
     stored = done.outcome == "stored"
-    reason = UNSET if stored else done.outcome if done.outcome == "duplicate" else done.reading.reason or "superseded"
+    reason = UNSET if stored else done.reason or done.outcome
     return Taken(message_id=data.message_id, stored=stored, reason=reason)
 
 

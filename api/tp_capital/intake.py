@@ -5,13 +5,14 @@ import datetime as dt
 import time
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.tp_capital import parser
 from api.tp_capital.diary import Diary
 from api.tp_capital.metrics import SignalMetrics
 from api.tp_capital.parser import Reading
 from sql.errors import StoreError
-from sql.signal_tables import Post, Signal
+from sql.signal_tables import SIGNALS, Post, Signal
 from sql.signals import Outcome, SignalStore
 
 LABEL = 128  # characters of a channel's title, as the contract has it
@@ -41,6 +42,7 @@ class Done(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     reading: Reading
     channel: str
+    reason: str = ""  # why it was refused
 
 
 class Intake:
@@ -68,7 +70,8 @@ class Intake:
                 "error", "post not stored", chat=heard.chat_id, post=heard.post_id, error=type(error).__name__
             )
             raise
-        done = Done(outcome=outcome, reading=reading, channel=heard.channel)
+        reason = (post.reason or "superseded") if outcome == "refused" else ""
+        done = Done(outcome=outcome, reading=reading, channel=heard.channel, reason=reason)
         self._metrics.processing.observe(time.perf_counter() - began)
         self._told(done, heard)
         return done
@@ -81,7 +84,7 @@ class Intake:
             metrics.ingested.labels(metrics.channel(done.channel), reading.signal_type).inc()
             self._diary.tell("info", f"signal {done.outcome}", asset=reading.asset, **context)
         elif done.outcome == "refused":
-            reason = reading.reason or "superseded"
+            reason = done.reason
             metrics.parse_errors.labels(metrics.channel(done.channel), reason).inc()
             what = "edited post is no signal; the one before stays" if heard.edited_at else "post is no signal"
             self._diary.tell("error" if reason == "empty" else "warn", what, reason=reason, **context)
@@ -106,6 +109,8 @@ def rows_of(heard: Heard, reading: Reading, source: str) -> tuple[Post, Signal |
     )
     if reading.reason is not None or reading.asset is None:
         return post, None
+    if heard.edited_at and (heard.edited_at.date() - heard.at.date()).days >= SIGNALS.hot_days:
+        return replace(post, reason="too_old"), None  # whether the signal was deleted meanwhile is known to warm alone
     return post, Signal(
         ts=heard.at,
         channel=heard.channel,

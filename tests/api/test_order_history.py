@@ -11,8 +11,9 @@ from realtime.orders.limits import RiskLimits
 from realtime.orders.risk import Limits
 from realtime.orders.shipped import rows_of
 from sql import order_rows
+from sql.sync import sync_table
 from sql.tables import AUDIT_LOGS, ORDER_EVENTS
-from tests.tape import NOON
+from tests.tape import NOON, change
 
 JOURNAL = "order-history"
 
@@ -72,3 +73,17 @@ def test_what_cannot_be_used_is_named(url, params):
 
 def test_a_value_is_never_part_of_the_statement(records, url):
     assert walked(url, "/api/v1/audit-logs", actor="' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_what_left_hot_is_read_from_warm_and_each_comes_once(records, tape, url, dropped):
+    sync_table(AUDIT_LOGS, tape.hot, tape.warm)
+    floor = NOON + (dt.timedelta(hours=12) if dropped else dt.timedelta(seconds=2))
+    with tape.warm.connect() as connection:
+        connection.execute("UPDATE sync_control SET hot_from = %s WHERE stream = 'audit_logs'", (floor,))
+    if dropped:
+        change(tape.hot, AUDIT_LOGS, f"ALTER TABLE audit_logs DROP PARTITION LIST '{NOON.date()}'")
+    found = walked(url, "/api/v1/audit-logs", entityId="77:history")
+
+    assert [row["number"] for row in found] == list(range(12, 0, -1))
+    assert found[-1]["details"].count('"what":"difference 1"') == 1

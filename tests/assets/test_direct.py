@@ -8,7 +8,7 @@ import pytest
 
 from assets.contract import key_of, spec_of
 from assets.direct import archived, cold_check
-from assets.retained import emptied, proven
+from assets.retained import proven, retained
 from assets.sessions import open_day
 from sql.buckets import start_of
 from sql.day_rows import days_of_hot
@@ -22,7 +22,7 @@ __all__ = ["book", "tiers"]
 def run(book, tiers):
     stores = {"hot": tiers.hot, "warm": tiers.warm, "cold": tiers.cold}
     defs = dg.Definitions(
-        assets=[spec_of(book, "hot"), archived(book), proven(book), emptied(book)],
+        assets=[spec_of(book, "hot"), archived(book), proven(book), retained(book)],
         asset_checks=[cold_check(book)],
         jobs=[dg.define_asset_job("all", "*"), dg.define_asset_job("later", dg.AssetSelection.groups("proof"))],
         resources=stores,
@@ -49,14 +49,18 @@ def test_a_day_goes_into_its_file_is_proven_and_leaves_hot(run, book, tiers):
     result = run(DAY)
 
     assert result.success
-    assert {check.check_name for check in result.get_asset_check_evaluations()} == {"rows_agree", "tiers_agree"}
+    assert {check.check_name for check in result.get_asset_check_evaluations()} == {
+        "rows_agree",
+        "tiers_agree",
+        "kept_as_promised",
+    }
     assert all(check.passed for check in result.get_asset_check_evaluations())
     (file,) = [each for each in told(result, key_of(book, "cold")) if "written" in each]
     assert (file["written"], file["dagster/row_count"]) == (True, 300)
     (proof,) = [each for each in told(result, dg.AssetKey(["proof", book.name])) if "proven" in each]
     assert (proof["proven"], proof["rows_hot"], proof["rows_cold"]) == (True, 300, 300)
     (kept,) = told(result, dg.AssetKey(["retention", book.name]))
-    assert kept["dropped"] == str(DAY)
+    assert (kept["hot_dropped"], kept["hot_rows_dropped"]) == (str(DAY), 300)
     assert days_of_hot(tiers.hot, book) == {}
     assert cold_rows(tiers.cold, book, DAY).equals(rows, null_equal=True)
 

@@ -54,8 +54,29 @@ def test_a_night_syncs_archives_proves_and_retains(hot, table, night):
 
     assert result.success
     assert shown(result, "proof")["rows_hot"] == shown(result, "proof")["rows_cold"] == 40
-    assert shown(result, "retention")["days_dropped"] == 0
+    assert shown(result, "retention")["hot_days_dropped"] == 0
     assert night().success
+
+
+def test_an_old_day_leaves_hot_and_what_nothing_proves_stays_with_a_warning(hot, cold, table, night, monkeypatch):
+    monkeypatch.setattr("assets.retained.open_day", lambda: DAY + (table.hot_days + 1) * ONE_DAY)
+    put(hot, table, ticks(30, since=NOON - ONE_DAY))
+    put(hot, table, ticks(40, first_id=500))
+    first = night(since=DAY - ONE_DAY)
+    put(hot, table, ticks(5, first_id=900))
+    second = night(dg.AssetKey(["retention", table.name]))
+    checks = [evaluation for run in (first, second) for evaluation in run.get_asset_check_evaluations()]
+    kept = [(check.passed, check.description) for check in checks if check.check_name == "kept_as_promised"]
+
+    (dropped,) = {
+        event.event_specific_data.materialization.metadata["hot_dropped"].value
+        for event in first.get_asset_materialization_events()
+        if event.asset_key.path[0] == "retention"
+    }
+    assert dropped == f"{DAY - ONE_DAY}, {DAY}"
+    assert second.success
+    assert [passed for passed, _ in kept] == [True, False]
+    assert f"1 days stay in hot, the first of them {DAY}: hot holds other rows than warm" in kept[1][1]
 
 
 def test_a_day_that_differs_fails_its_check_and_stops_retention(hot, warm, table, night):

@@ -1,5 +1,6 @@
-"""`tradingsystem verify`, as an operator and a scheduler call it."""
+"""`tradingsystem verify` and `retain`, as an operator and a scheduler call them."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -39,6 +40,30 @@ def test_verify_proves_finds_and_mends(tradingsystem, engines):
     assert f"unproven  session {day} of WDOZ26, 10 trades: no sums of the exchange" in named.stdout
     assert "sessions are over and not proven; --strict names them" in told.stdout
     assert "sessions that are not proven" in strict.stderr
+
+
+def test_retain_proves_first_and_takes_old_days_out_of_hot(tradingsystem, engines):
+    hot = stores.hot(engines)
+    old = dt.datetime.now(dt.UTC).replace(hour=12) - dt.timedelta(days=TICKS.hot_days + 3)
+    hot.insert(TICKS, ticks(30, since=old, first_id=4_000_000))
+    hot.wait_applied(TICKS)
+    early = tradingsystem("retain", "ticks", "--json")
+    for command in ("sync", "archive"):
+        assert tradingsystem(command, "ticks").returncode == 0
+    dry = tradingsystem("retain", "ticks", "--dry-run")
+    there = hot.count(TICKS, old, old + dt.timedelta(hours=1))
+    done = tradingsystem("retain", "ticks", "--json")
+    left = hot.count(TICKS, old, old + dt.timedelta(hours=1))
+    proven = tradingsystem("verify", "ticks", "--day", old.date())
+    hot.close()
+    (told,) = json.loads(done.stdout)["tables"]
+
+    assert (early.returncode, dry.returncode, done.returncode, proven.returncode) == (1, 0, 0, 0), done.stderr
+    assert "never synchronised" in early.stdout or "no file is proven" in early.stdout
+    assert f"ticks: {old.date()} would leave hot" in dry.stdout
+    assert (there, left) == (30, 0)
+    assert str(old.date()) in told["hot"]["dropped"]
+    assert told["hot"]["rows"] >= 30
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--day", "yesterday"], ["--mend"]])

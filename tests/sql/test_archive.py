@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sql import archive, receipts
+from sql import receipts
 from sql.agreement import cold_agrees, warm_agrees
 from sql.archive import archive_day, archive_table, file_content, stale_days
 from sql.cold import ColdStore, sha256_of
@@ -235,7 +235,7 @@ def test_a_torn_file_does_not_agree_and_is_named(warm, cold, archived):
 def test_a_pass_that_ends_between_file_and_receipts_is_made_again(warm, cold, archived, monkeypatch):
     cold.remove(archived, DAY)
     with monkeypatch.context() as patched:
-        patched.setattr(archive, "_receipted", lambda *_, **__: 1 / 0)
+        patched.setattr(receipts, "store", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             archive_day(archived, DAY, warm, cold)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sql import daily, tape_asks, tape_ledger
 from sql.completeness import judge, judge_session
+from sql.sync import sync_table
 from sql.tables import DAILY, TICKS, Flag
 from sql.tape_survey import Survey
 from tests.tape import DAY, SECOND
@@ -421,3 +422,17 @@ def test_whatever_is_lost_is_counted_to_the_trade_until_it_is_back(hot, warm, lo
         if found.step == 10:
             assert found.missing == len(set(scene.every) - present)
         assert (found.proof.state == "proven") == (present == set(scene.every))
+
+
+def test_sums_of_the_exchange_are_read_from_warm_when_they_left_hot_before_the_trades(scene):
+    scene.store(scene.every)
+    scene.say()
+    sync_table(DAILY, scene.hot, scene.warm)
+    with scene.warm.connect() as connection:
+        connection.execute("UPDATE sync_control SET hot_from = %s WHERE stream = 'daily'", (NEXT_MORNING,))
+        connection.execute("UPDATE daily SET trades = 777 WHERE symbol = %s", (scene.symbol,))
+    found = Survey(scene.hot, scene.warm, DAY).references([scene.symbol])
+    with scene.warm.connect() as connection:
+        connection.execute("UPDATE sync_control SET hot_from = NULL WHERE stream = 'daily'")
+
+    assert [each.trades for each in found[scene.symbol]] == [777]

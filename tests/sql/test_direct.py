@@ -39,7 +39,7 @@ class Scene:
         return archive_day(self.table, day, self.hot, self.warm, self.cold, today=today)
 
     def retain(self, today=LATER):
-        return retain(self.table, self.hot, self.warm, self.cold, today=today)
+        return retain(self.table, self.tiers, today=today)
 
     def verify(self, today=TOMORROW, **options):
         return verify([self.table], self.tiers, today=today, **options)

@@ -84,13 +84,14 @@ def test_own_posts_are_no_posts_and_edits_replace(read, telegram):
         telegram.post(CHANNEL, SIGNAL, **{"from": {"id": 7700000001, "is_bot": True, "first_name": "bot"}})
         telegram.post(CHANNEL, SIGNAL.replace("27,90", "28,00"), number=number, date=now - 60, edit_date=now - 30)
         telegram.post(CHANNEL, "Encerrado", number=number, date=now - 60, edit_date=now)
+        telegram.post(CHANNEL, SIGNAL, date=now - 30 * 86_400, edit_date=now - 20)  # its signal has left hot
         telegram.tell({"channel_post": {"message_id": 1, "date": now, "chat": {"id": 5, "type": "channel"}, "new": 1}})
         confirmed(telegram)
         telegram.until(lambda: telegram.said("sendMessage"))
 
         assert stored(http) == [("PETR4", 28.0, "Canal")]
         assert http.get("/signals/posts").json()["counts"] == {
-            "stored": 1, "updated": 1, "refused:cancelled": 1, "refused:empty": 1
+            "stored": 1, "updated": 1, "refused:cancelled": 1, "refused:empty": 1, "refused:too_old": 1
         }  # fmt: skip
         assert "edited post is no signal; the one before stays" in messages(http, "warn")
         assert len(telegram.said("sendMessage")) == 1
