@@ -5,7 +5,7 @@ from functools import cache
 
 import dagster as dg
 
-from assets import archived, captured, direct, instance, retained, synced, tape
+from assets import archived, captured, direct, instance, market, retained, synced, tape
 from config.settings import Settings, load
 from pipelines import alerts, imports, outside, schedules, sensors, watch
 from sql import stores
@@ -27,6 +27,7 @@ defs = dg.Definitions(
         *direct.assets,
         *retained.assets,
         *tape.assets,
+        *market.assets,
         *instance.assets,
     ],
     asset_checks=[*synced.checks, *archived.checks, *direct.checks],
@@ -35,6 +36,7 @@ defs = dg.Definitions(
         schedules.archive,
         schedules.nightly,
         schedules.housekeeping,
+        schedules.settlements,
         imports.import_files,
         imports.fetch_files,
     ],
@@ -43,6 +45,7 @@ defs = dg.Definitions(
         schedules.archive_schedule,
         schedules.nightly_schedule,
         schedules.housekeeping_schedule,
+        schedules.settlements_schedule,
         imports.fetch_schedule,
     ],
     sensors=[

@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets.contract import key_of
 from assets.instance import KEY as DAGSTER_STORAGE
+from assets.market import KEY as SETTLEMENTS
 from assets.sessions import FIRST_DAY
 from assets.stores import Cold, Hot, Warm
 from sql.exchange import is_session
@@ -20,6 +21,7 @@ SYNC_CRONS = [  # the exchange trades from 9:00 to 18:25, the after-market some 
     "*/5 * * * 0,6",
 ]
 ARCHIVE_CRON = "*/5 * * * *"
+SETTLEMENTS_CRON = "*/15 16-20 * * 1-5"
 NIGHTLY_CRON = "0 1 * * *"  # UTC: the day ended an hour ago, at nine in the evening in São Paulo
 DAYS_A_TICK = 4  # archive runs that one tick may ask for; the newest days first
 UNFINISHED = [
@@ -45,6 +47,17 @@ nightly = dg.define_asset_job(
     dg.AssetSelection.groups("warm", "cold", "proof", "retention", "tape"),
     description="A day that is over: sync, archive, prove, judge, retain, each behind the checks of the one before.",
     tags={"dagster/priority": "-1"},  # behind the passes over the open day
+)
+
+settlements = dg.define_asset_job(
+    "settlements", dg.AssetSelection.assets(SETTLEMENTS), description="Settlements that our own daily sums tell."
+)
+settlements_schedule = dg.ScheduleDefinition(
+    job=settlements,
+    cron_schedule=SETTLEMENTS_CRON,
+    execution_timezone="America/Sao_Paulo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="From the afternoon of a weekday on, every quarter of an hour: each market settles at its own time.",
 )
 
 housekeeping = dg.define_asset_job(

@@ -4,11 +4,12 @@ import datetime as dt
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from sql.contract import Table
 from sql.errors import StatementError
 from sql.exchange import SAO_PAULO
-from sql.hot import HotStore, shaped
+from sql.hot import HotStore, instant_literal, shaped
 from sql.market_tables import (
     ADJUSTMENTS,
     DXY,
@@ -23,6 +24,7 @@ from sql.market_tables import (
 NAMED = {SNAPSHOTS.name: "instrument", INDICATORS.name: "name", GAMMA_LEVELS.name: "instrument", DXY.name: "bucket"}
 TOLD_WITHIN = dt.timedelta(days=10)
 NO_TABLE = "does not exist"
+TAPE = "Fita"  # the source of rows that are computed here
 
 Rows = list[dict[str, Any]]
 
@@ -108,6 +110,29 @@ def _delta(bucket: str) -> tuple[int, str]:
     return (int(number) if number.isdigit() else 1 << 30, bucket)
 
 
+class Settled(Struct, frozen=True):
+    """What the tape tells of each instrument, and how many rows of it were new."""
+
+    rows: Rows
+    stored: int
+
+
+def settle(hot: HotStore, now: dt.datetime) -> Settled:
+    """Store what `from_tape` finds and the newest row of ours does not say already. Repeatable."""
+    found = from_tape(hot, now)
+    said = [name for name in SNAPSHOTS.names if name.startswith("price_")]
+    stored = _rows(
+        hot,
+        f"SELECT * FROM (SELECT instrument, contract_month, {', '.join(said)} FROM {SNAPSHOTS.name} "
+        f"WHERE source = %s AND ts <= {instant_literal(now)} LATEST ON ts PARTITION BY instrument)",
+        [TAPE],
+    )
+    names = ["instrument", "contract_month", *said]
+    before = pl.DataFrame(stored, schema={name: found.schema[name] for name in names})
+    new = found.join(before, on=names, how="anti", nulls_equal=True)
+    return Settled(found.to_dicts(), store(hot, SNAPSHOTS, new, now))
+
+
 def from_tape(hot: HotStore, now: dt.datetime) -> pl.DataFrame:
     """Snapshots of DI1, DDI and DOL out of our own daily sums: of each the contract with most open interest.
 
@@ -138,6 +163,6 @@ def from_tape(hot: HotStore, now: dt.datetime) -> pl.DataFrame:
             pl.col("settled").alias("price_settlement"),
             pl.col("before").alias("price_settlement_prev"),
             pl.lit("sucesso").alias("status"),
-            pl.lit("Fita").alias("source"),
+            pl.lit(TAPE).alias("source"),
         )
     )

@@ -56,7 +56,7 @@ def _computed(hot: Any) -> dict[str, Any]:
     from sql import market
     from sql.market_tables import SNAPSHOTS
 
-    rows = market.store(hot, SNAPSHOTS, market.from_tape(hot, dt.datetime.now(dt.UTC)))
+    rows = market.settle(hot, dt.datetime.now(dt.UTC)).stored
     return {"file": "the tape", "rows": {SNAPSHOTS.name: rows}, "refusals": []}
 
 

@@ -9,6 +9,7 @@ from litestar.testing import TestClient
 
 from api.kernel.application import create_app
 from api.market.service import market_data
+from assets import market as market_asset
 from sql import daily, market, market_files, stores
 from sql.market_tables import MARKET, SNAPSHOTS
 from sql.tables import DAILY
@@ -193,12 +194,19 @@ def test_settlements_come_out_of_our_own_daily_sums(hot):
     daily.store(hot, pl.DataFrame(rows, schema=DAILY.polars))
     hot.wait_applied(DAILY)
     try:
-        found = market.from_tape(hot, noon + dt.timedelta(hours=1)).sort("instrument")
+        first = market.settle(hot, noon + dt.timedelta(hours=1))
+        hot.wait_applied(SNAPSHOTS)
+        (answer,) = market_asset.settle(hot=hot)
+        daily.store(hot, pl.DataFrame([rows[1] | {"adjustment": 5413.0, "trades": 2}], schema=DAILY.polars))
+        hot.wait_applied(DAILY)
+        third = market.settle(hot, noon + dt.timedelta(hours=3))
     finally:
         hot.execute("TRUNCATE TABLE daily")
 
-    assert found.select("instrument", "contract_month", "price_settlement", "price_settlement_prev").rows() == [
+    told = ("instrument", "contract_month", "price_settlement", "price_settlement_prev")
+    assert {tuple(row[name] for name in told) for row in first.rows} == {
         ("DI1", "F29", 14.2, None),
         ("DOL", "Z26", 5412.5, 5400.0),
-    ]
-    assert market.store(hot, SNAPSHOTS, found) == 2
+    }
+    assert (first.stored, answer.metadata["new_rows"].value, third.stored) == (2, 0, 1)  # what was said is no news
+    assert answer.check_results[0].passed

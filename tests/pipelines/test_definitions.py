@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from assets.instance import KEY as DAGSTER_STORAGE
+from assets.market import KEY as SETTLEMENTS
 from assets.tape import KEY as TAPE_SESSIONS
 from config.settings import ROOT
 from pipelines import definitions
@@ -49,7 +50,7 @@ def test_loading_opens_no_connection(tmp_path):
     )
 
     assert done.stderr == ""
-    assert "'archive', 'fetch_files', 'housekeeping', 'import_files', 'nightly', 'sync'" in done.stdout
+    assert "'archive', 'fetch_files', 'housekeeping', 'import_files', 'nightly', 'settlements', 'sync'" in done.stdout
     assert not (tmp_path / "none").exists()
 
 
@@ -87,9 +88,10 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
     wanted = {dg.AssetKey([tier, table.name]) for table, tiers in chains.items() for tier in tiers}
     checks = {(key.asset_key.path[0], key.name) for key in graph.asset_check_keys}
 
-    assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE, TAPE_SESSIONS}
-    assert checks == {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree"), ("tape", "complete")}
-    assert len(graph.asset_check_keys) == 3 * len(SYNCED) + 2 * len(DIRECT) + 1
+    assert set(graph.get_all_asset_keys()) == wanted | {DAGSTER_STORAGE, SETTLEMENTS, TAPE_SESSIONS}
+    agree = {("warm", "rows_agree"), ("cold", "rows_agree"), ("proof", "tiers_agree")}
+    assert checks == agree | {("retention", "kept_as_promised"), ("tape", "complete"), ("market", "settled")}
+    assert len(graph.asset_check_keys) == 4 * len(SYNCED) + 3 * len(DIRECT) + 2
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
     assert blocking == {"rows_agree", "tiers_agree"}
     for table, tiers in chains.items():
@@ -100,7 +102,7 @@ def test_every_moving_table_has_an_asset_in_each_tier_and_blocking_checks():
 def test_passes_on_one_table_share_a_pool_and_are_tried_again():
     for made in definitions.defs.assets:
         if isinstance(made, dg.AssetsDefinition):
-            others = {DAGSTER_STORAGE: "dagster_storage", TAPE_SESSIONS: "tape_sessions"}
+            others = {DAGSTER_STORAGE: "dagster_storage", TAPE_SESSIONS: "tape_sessions", SETTLEMENTS: "settlements"}
             pools = {others.get(key, f"table_{key.path[-1]}") for key in made.keys}
             assert {made.op.pool} == pools
             assert made.op.retry_policy.jitter is not None
