@@ -10,8 +10,6 @@ from sql.pool import Pool, Row
 from sql.queries import statement
 
 STATUSES = ("backlog", "todo", "in_progress", "review", "done")
-CATEGORIES = ("new_feature", "improvement", "bug_fix", "content", "structure")
-PRIORITIES = ("low", "medium", "high", "urgent")
 PENDING, GOING = ("backlog", "todo"), ("in_progress", "review")
 
 
