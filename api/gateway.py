@@ -17,16 +17,20 @@ from api.kernel.asyncapi import document, stream_documentation
 from api.kernel.health import Checks
 from api.kernel.ports import Place
 from api.live import Watch, live
+from api.model_signals import MODEL_SIGNALS
 from api.neighbours import Neighbours, catalog_of_services, scrape_targets
 from api.order_history import ORDER_HISTORY
 from api.orders import OrderManager, order_events, orders
 from api.overall import Overall, health
+from api.results import trading_metrics
 from api.sessions import tape_gaps, tape_sessions
 from api.snapshots import Snapshots
 from api.stream import Relay, stream
 from api.tape import candles, catalog, ticks
 from config.settings import Settings
+from sql import stores
 from sql.messages import ADDRESSES, Ask, Options
+from sql.model_signals import ModelSignals
 from sql.tape import Tape
 
 ID = "api-gateway"
@@ -68,7 +72,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
     prefixes = {place.service: prefix for prefix, place in reversed(PREFIXES.items())}
     neighbours = Neighbours(settings, ID, services, prefixes=prefixes)
     snapshots, watch, webserver = Snapshots(), Watch(tape, neighbours), Webserver(settings)
-    order_manager = OrderManager(settings)
+    order_manager, signals = OrderManager(settings), ModelSignals(stores.hot(settings))
     doors = access(settings)
     probes = {"hot": tape.hot.ready, "warm": tape.warm.ready}
 
@@ -80,6 +84,7 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
             snapshots.close()
             tape.hot.close()
             tape.warm.close()
+            signals.close()
             await neighbours.close()
             await webserver.close()
             await order_manager.close()
@@ -100,12 +105,14 @@ def gateway(settings: Settings, tape: Tape, services: Sequence[Service] = ()) ->
             "webserver": webserver,
             "relay": Relay(settings),
             "order_manager": order_manager,
+            "model_signals": signals,
             **doors.parts,
         },
         probes=probes,
         tags={
             "tape": "Trades, candles, and what there is of them",
             "order history": "What the journal of orders has told the stores",
+            "signals": "What models expect",
             "services": "What runs here and how it feels",
             **doors.tags,
         },
@@ -121,4 +128,4 @@ def _handlers(settings: Settings) -> list[Any]:
     tape = [ticks, candles, catalog, tape_sessions, tape_gaps]
     elsewhere = [pages, events, stream, orders, order_events]  # other processes answer
     services = [live, catalog_of_services, scrape_targets]
-    return [live_page, files, *tape, *ORDER_HISTORY, *services, *elsewhere, *described]
+    return [live_page, files, *tape, *ORDER_HISTORY, trading_metrics, *MODEL_SIGNALS, *services, *elsewhere, *described]

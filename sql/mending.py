@@ -9,6 +9,7 @@ from sql.archive import archive_day
 from sql.buckets import HOUR, start_of
 from sql.cold import ColdStore
 from sql.contract import Table
+from sql.control import in_step
 from sql.digest import Content, Digest
 from sql.errors import AlteredError, StoreError
 from sql.evidence import Evidence, Tiers, gather, orphans
@@ -19,7 +20,7 @@ from sql.warm import Cursor, copy, delete, ensure_partitions
 
 def catch_up(table: Table, tiers: Tiers) -> list[str]:
     """A pass of the sync where it is behind: lag is mended by the one who is late, not by a copy of the day."""
-    if control.in_step(table, tiers.hot, tiers.warm):
+    if in_step(table, tiers.hot, tiers.warm):
         return []
     result = sync_table(table, tiers.hot, tiers.warm, work_dir=tiers.work_dir)
     return [f"{table.name}: synchronised, {result.rows_copied} rows copied"]

@@ -122,9 +122,20 @@ async def choices(pool: Pool) -> tuple[list[str], list[str]]:
     return sorted({row["channel"] for row in rows}), sorted({row["signal_type"] for row in rows})
 
 
-async def posts(pool: Pool, outcome: str | None, limit: int, offset: int) -> list[SeenPost]:
-    """What channels said, the newest first."""
-    where, values = (" WHERE outcome = %s", [outcome]) if outcome else ("", [])
+async def posts(
+    pool: Pool,
+    *,
+    outcome: str | None = None,
+    chat: int | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    limit: int,
+    offset: int = 0,
+) -> list[SeenPost]:
+    """What channels said, the newest first; `since` and `until` are inclusive."""
+    asked = {"outcome = %s": outcome, "chat_id = %s": chat, "ts >= %s": since, "ts <= %s": until}
+    chosen = {clause: value for clause, value in asked.items() if value is not None}
+    where, values = f" WHERE {' AND '.join(chosen)}" if chosen else "", list(chosen.values())
     rows = await pool.rows(
         "SELECT ts::varchar AS ts, channel, chat_id, post_id, revision, text, parser, outcome, reason, "
         f"received_at::varchar AS received_at FROM (SELECT * FROM tp_capital_posts{where} "

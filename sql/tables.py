@@ -26,6 +26,7 @@ from sql.columns import (
 )
 from sql.contract import Table
 from sql.market_tables import MARKET
+from sql.model_tables import MODEL_SIGNALS
 from sql.signal_tables import TP_CAPITAL
 
 FOREIGN = 1 << 43  # no source gives numbers from here on
@@ -310,7 +311,7 @@ RECEIPTS = Table(
 )
 
 OF_ORDERS = (ORDER_EVENTS, OWN_TRADES, POSITIONS, AUDIT_LOGS)  # what is shipped of the journal, 365 days in warm
-EVERY = (TICKS, DAILY, QUOTES, BOOK, *OF_ORDERS, *MARKET, *TP_CAPITAL, SYNC_CONTROL, RECEIPTS)
+EVERY = (TICKS, DAILY, QUOTES, BOOK, *OF_ORDERS, *MARKET, *TP_CAPITAL, MODEL_SIGNALS, SYNC_CONTROL, RECEIPTS)
 TABLES: dict[str, Table] = {table.name: table for table in EVERY}
 MOVING: tuple[Table, ...] = tuple(table for table in TABLES.values() if len(table.tiers) > 1)
 SYNCED: tuple[Table, ...] = tuple(table for table in MOVING if not table.direct)

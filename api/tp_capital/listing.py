@@ -83,6 +83,24 @@ class PostAnswer(Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+class Forwarded(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A text of a channel; `status` is what became of it."""
+
+    channel_id: int
+    message_id: int
+    channel: str
+    text: str
+    timestamp: str
+    received_at: str
+    status: str
+
+
+class ForwardedAnswer(Struct, frozen=True, kw_only=True):
+    """Texts, the newest first."""
+
+    data: list[Forwarded]
+
+
 class RemovedAnswer(Struct, frozen=True, kw_only=True):
     """The archive of deletions, the newest first."""
 
@@ -161,8 +179,28 @@ async def list_posts(
     offset: Offset = 0,
 ) -> PostAnswer:
     """Everything that channels said, those texts included that were refused as signals, with the reason."""
-    posts = await signal_reading.posts(signals_pool, outcome, clamped(limit), offset)
+    posts = await signal_reading.posts(signals_pool, outcome=outcome, limit=clamped(limit), offset=offset)
     return PostAnswer(data=posts, counts=await signal_reading.outcomes(signals_pool))
+
+
+@get("/forwarded-messages", tags=["signals"], summary="Posts of channels", opt=READ, responses=ERRORS)
+async def forwarded_messages(
+    *,
+    signals_pool: NamedDependency[Pool],
+    limit: Limit = 100,
+    channel_id: Annotated[int | None, QueryParameter(name="channelId", ge=-(2**63) + 1, le=2**63 - 1)] = None,
+    since: From = None,
+    until: To = None,
+) -> ForwardedAnswer:
+    """What was read, the newest first, under the names that `/ingest` takes it by; edits are posts of their own."""
+    posts = await signal_reading.posts(
+        signals_pool,
+        chat=channel_id,
+        since=instant("from", since),
+        until=instant("to", until),
+        limit=clamped(limit),
+    )
+    return ForwardedAnswer(data=[_forwarded(post) for post in posts])
 
 
 @get("/channels", tags=["signals"], summary="Channels by their signals", opt=READ, responses=ERRORS)
@@ -182,6 +220,19 @@ async def list_logs(
     return LogAnswer(data=diary.lines(limit, level))
 
 
+def _forwarded(post: SeenPost) -> Forwarded:
+    return Forwarded(
+        channel_id=post.chat_id,
+        message_id=post.post_id,
+        channel=post.channel,
+        text=post.text,
+        timestamp=post.ts,
+        received_at=post.received_at,
+        status=post.outcome,
+    )
+
+
 HANDLERS = [
-    list_signals, delete_signal, signal_options, deleted_signals, list_posts, list_channels, list_logs
-]  # fmt: skip
+    *(list_signals, delete_signal, signal_options, deleted_signals),
+    *(list_posts, forwarded_messages, list_channels, list_logs),
+]

@@ -121,6 +121,7 @@ SERVED = {
         POST /telegram/channels 200 400 status id
         PUT /telegram/channels/{id} 200 400 404 status
         DELETE /telegram/channels/{id} 200 404 status
+        GET /forwarded-messages 200 400 data
         POST /ingest 200 400 503 success messageId stored reason
         POST /webhook/telegram 200
         """,
@@ -167,11 +168,13 @@ SERVED = {
         GET /docs
         GET /health 200 status
         GET /metrics 200
+        GET /api/v1/signals/latest 200 400
+        POST /api/v1/signals 201 400 id symbol direction confidence price reason timestamp
+        GET /api/v1/metrics 200 totalTrades hitRate avgProfit maxDrawdown sharpeRatio
         """,
 }
 NOT_SERVED = {  # row -> (whose it would be, what docs/compatibility.md calls it)
-    "GET /forwarded-messages": ("tp-capital-signals", "TP-Capital: `/forwarded-messages`"),
-    "POST /reload-channels": ("tp-capital-signals", "`/reload-channels`"),
+    "POST /reload-channels": ("tp-capital-signals", "TP-Capital: `/reload-channels`"),
     "POST /sync-messages": ("tp-capital-signals", "`/sync-messages`"),
     "GET /telegram-channels": ("tp-capital-signals", "`/telegram-channels`"),
     "GET /api/health": ("documentation-api", "legacy paths of port 5175"),
@@ -180,9 +183,6 @@ NOT_SERVED = {  # row -> (whose it would be, what docs/compatibility.md calls it
     "GET /api/items/{id}/files": ("documentation-api", "legacy paths of port 5175"),
     "GET /api/files/{id}": ("documentation-api", "legacy paths of port 5175"),
     "GET /api/stats": ("documentation-api", "legacy paths of port 5175"),
-    "GET /api/v1/signals/latest": (GATEWAY, "`GET /api/v1/signals/latest`"),
-    "POST /api/v1/signals": (GATEWAY, "`POST /api/v1/signals`"),
-    "GET /api/v1/metrics": (GATEWAY, "`GET /api/v1/metrics`"),
     "GET /api/launcher/api/status": (GATEWAY, "`/api/launcher/*`"),
 }
 PREFIXES = {  # of the gateway -> (service, what it stands for)

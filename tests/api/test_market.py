@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import dagster as dg
 import msgspec
 import polars as pl
 import pytest
@@ -196,7 +197,7 @@ def test_settlements_come_out_of_our_own_daily_sums(hot):
     try:
         first = market.settle(hot, noon + dt.timedelta(hours=1))
         hot.wait_applied(SNAPSHOTS)
-        (answer,) = market_asset.settle(hot=hot)
+        run = dg.materialize([market_asset.settle], resources={"hot": hot}, instance=dg.DagsterInstance.ephemeral())
         daily.store(hot, pl.DataFrame([rows[1] | {"adjustment": 5413.0, "trades": 2}], schema=DAILY.polars))
         hot.wait_applied(DAILY)
         third = market.settle(hot, noon + dt.timedelta(hours=3))
@@ -208,5 +209,6 @@ def test_settlements_come_out_of_our_own_daily_sums(hot):
         ("DI1", "F29", 14.2, None),
         ("DOL", "Z26", 5412.5, 5400.0),
     }
-    assert (first.stored, answer.metadata["new_rows"].value, third.stored) == (2, 0, 1)  # what was said is no news
-    assert answer.check_results[0].passed
+    (shown,) = run.asset_materializations_for_node("settle")
+    assert (first.stored, shown.metadata["new_rows"].value, third.stored) == (2, 0, 1)  # what was said is no news
+    assert [check.passed for check in run.get_asset_check_evaluations()] == [True]

@@ -12,7 +12,7 @@ from realtime.orders.risk import Limits
 from realtime.orders.shipped import rows_of
 from sql import order_rows
 from sql.sync import sync_table
-from sql.tables import AUDIT_LOGS, ORDER_EVENTS
+from sql.tables import AUDIT_LOGS, ORDER_EVENTS, POSITIONS, PositionState
 from tests.tape import NOON, change
 
 JOURNAL = "order-history"
@@ -87,3 +87,39 @@ def test_what_left_hot_is_read_from_warm_and_each_comes_once(records, tape, url,
 
     assert [row["number"] for row in found] == list(range(12, 0, -1))
     assert found[-1]["details"].count('"what":"difference 1"') == 1
+
+
+def test_figures_of_own_trading_come_from_what_closed_positions(tape, url):
+    """Two positions, three days: +100, -250, +50, +20; the first row of a position opened it."""
+    told = [(1, "A", 0.0), (2, "B", 0.0), (3, "A", 100.0), (27, "A", -150.0), (28, "B", 50.0), (51, "A", -130.0)]
+    rows = [
+        PositionState(
+            ts=NOON + dt.timedelta(hours=hours),
+            journal="results",
+            number=number,
+            position_id=f"77:results {symbol}",
+            account="77:results",
+            symbol=symbol,
+            quantity=1,
+            avg_price=10.0,
+            unrealized_pnl=None,
+            realized_pnl=realized,
+            day_realized_pnl=realized,
+            costs=0.0,
+            point_value=1.0,
+            strategy_id=None,
+            updated_at=NOON,
+        )
+        for number, (hours, symbol, realized) in enumerate(told, start=1)
+    ]
+    order_rows.store(tape.hot, POSITIONS, rows)
+    sync_table(POSITIONS, tape.hot, tape.warm)
+    answer = httpx.get(f"{url}/api/v1/metrics").json()
+
+    assert {name: answer[name] for name in ("totalTrades", "hitRate", "avgProfit", "maxDrawdown")} == {
+        "totalTrades": 4,
+        "hitRate": 0.75,
+        "avgProfit": -20.0,
+        "maxDrawdown": 250.0,
+    }
+    assert answer["sharpeRatio"] == -2.725  # days of +100, -200, +20

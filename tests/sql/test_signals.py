@@ -54,11 +54,11 @@ def empty(hot, table):
 def asked(engines):
     """Answers a question about signals, as the API puts it."""
 
-    def ask(question, *values):
+    def ask(question, *values, **named):
         async def answer():
             pool = Pool(engines.questdb.pg_dsn(reader=True), "test")
             try:
-                return await question(pool, *values)
+                return await question(pool, *values, **named)
             finally:
                 await pool.close()
 
@@ -87,7 +87,7 @@ def test_a_post_that_comes_again_changes_nothing_and_an_edit_replaces_its_signal
     assert asked(signal_reading.outcomes) == {
         "stored": 1, "updated": 1, "refused:superseded": 1, "refused:no_stop": 1
     }  # fmt: skip
-    assert [seen.text for seen in asked(signal_reading.posts, "updated", 10, 0)] == ["dearer"]
+    assert [seen.text for seen in asked(signal_reading.posts, outcome="updated", limit=10)] == ["dearer"]
 
 
 def test_a_post_cut_off_before_its_end_is_done_again_under_the_same_name(store, hot):

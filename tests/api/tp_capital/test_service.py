@@ -295,6 +295,10 @@ def test_ingest(served, empty):
         wrong = http.post("/ingest", json={"channelId": "x"}, headers=secret)
         rows = http.get("/signals").json()["data"]
         seen = http.get("/signals/posts").json()
+        read, none, other = (
+            http.get("/forwarded-messages", params=asked).json()["data"]
+            for asked in ({"channelId": -100}, {"channelId": -100, "to": "1794922199999"}, {"channelId": -1})
+        )
 
     assert answers[0] == {"success": True, "messageId": 9, "stored": True}
     assert answers[1] == {"success": True, "messageId": 9, "stored": False, "reason": "duplicate"}
@@ -305,6 +309,9 @@ def test_ingest(served, empty):
     ]
     assert seen["counts"] == {"stored": 1, "refused:no_asset": 1}
     assert [each["text"] for each in seen["data"] if each["outcome"] == "refused"] == ["Bom dia"]
+    assert {(each["messageId"], each["status"]) for each in read} == {(9, "stored"), (10, "refused")}
+    assert {each["timestamp"] for each in read} == {"2026-11-17T13:30:00.000000Z"}
+    assert none == other == []
 
 
 def test_ingest_without_a_secret_takes_nothing(http):
