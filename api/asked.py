@@ -7,7 +7,7 @@ import base64
 import binascii
 import datetime as dt
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from litestar import Request
@@ -23,8 +23,11 @@ from sql.tape import SYMBOL, Key, Span, Tape
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 FIRST, LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 READERS = ("polars/", "object_store", "duckdb")  # user agents that read Parquet and say `Accept: */*`
-LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:\d\d$)")  # a `+` of a zone that was not percent-encoded arrives as a blank
+LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")  # a `+` of a zone that was not percent-encoded arrives as a blank
 
+NO_CURSOR = "expected `nextCursor` of an earlier page, unchanged"
+
+Place = TypeVar("Place", bound=Struct)
 Format = Literal["json", "arrow", "parquet"]
 
 
@@ -72,23 +75,35 @@ def span_of_cursor(cursor: Cursor, symbol: str | None, since: str | None, until:
     return span
 
 
-def text_of(cursor: Cursor) -> str:
-    """The cursor as it travels."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+def text_of(place: Struct) -> str:
+    """A place in an answer as it travels, opaque."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def place_in(text: str, kind: type[Place]) -> Place:
+    """The place that travelled. Raises InvalidRequestError for anything that `text_of` does not make of a `kind`.
+
+    Its values are the caller's to check: anybody can write one.
+    """
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw, type=kind)
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise invalid("cursor", NO_CURSOR) from error
 
 
 def cursor_of(text: str) -> Cursor:
     """The cursor that travelled. Raises InvalidRequestError for anything we did not make."""
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        cursor = msgspec.json.decode(raw, type=Cursor)
-        instants = (cursor.span.since, cursor.span.until, cursor.after.ts)
-        if any(at.tzinfo is None or not FIRST <= at <= LAST for at in instants):
-            raise invalid("cursor", "expected a cursor of an earlier page, found times out of range")
-        _check_symbol(cursor.span.symbol)
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise invalid("cursor", "expected `nextCursor` of an earlier page, unchanged") from error
+    cursor = place_in(text, Cursor)
+    if not all(known(at) for at in (cursor.span.since, cursor.span.until, cursor.after.ts)):
+        raise invalid("cursor", NO_CURSOR)
+    _check_symbol(cursor.span.symbol)
     return cursor
+
+
+def known(at: dt.datetime) -> bool:
+    """Whether an instant is one that anything of ours can have."""
+    return at.tzinfo is not None and FIRST <= at <= LAST
 
 
 def continues(scope: Scope) -> bool:
@@ -115,6 +130,16 @@ def form_of(request: Request[Any, Any, Any]) -> Format:
     return "parquet" if "range" in request.headers or agent.startswith(READERS) else "json"
 
 
+def iso_instant(text: str) -> dt.datetime | None:
+    """An ISO 8601 date or instant, UTC without a zone; None for anything else, and for what no row can have."""
+    try:
+        at = dt.datetime.fromisoformat(LOST_PLUS.sub("+", text))
+        at = at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at if known(at) else None
+
+
 def read_instant(field: str, text: str | None) -> dt.datetime | None:
     """An instant that a parameter names; None where it is absent. Raises InvalidRequestError."""
     errors: list[FieldError] = []
@@ -132,12 +157,8 @@ def _check_symbol(symbol: str | None) -> None:
 def _read(field: str, text: str | None, errors: list[FieldError]) -> dt.datetime | None:
     if text is None:
         return None
-    try:
-        at = dt.datetime.fromisoformat(LOST_PLUS.sub("+", text))
-        at = at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        at = None
-    if at is None or not FIRST <= at <= LAST:
+    at = iso_instant(text)
+    if at is None:
         message = f"expected an ISO 8601 instant or date from 1970 to 2199 (no zone means UTC), found {text[:40]!r}"
         errors.append(FieldError(field, message))
     return at

@@ -3,19 +3,16 @@
 What is under way now stands with the realtime process (`/api/orders`); this is a second or so behind it.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from api.asked import FIRST, LAST, read_instant
+from api.asked import NO_CURSOR, known, place_in, read_instant, text_of
 from api.kernel.access import scoped
 from api.kernel.errors import invalid, responses
 from sql.contract import Table
@@ -121,22 +118,13 @@ def _page(
     before = _place_of(asked.cursor) if asked.cursor else None
     rows = page(tape.hot, tape.warm, table, equal, since=begin, until=end, before=before, limit=asked.limit + 1)
     last = rows[asked.limit - 1] if len(rows) > asked.limit else None
-    return rows[: asked.limit], _text_of(Place(last["ts"], last["number"])) if last else None
-
-
-def _text_of(place: Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+    return rows[: asked.limit], text_of(Place(last["ts"], last["number"])) if last else None
 
 
 def _place_of(text: str) -> Place:
-    wrong = invalid("cursor", "expected `nextCursor` of an earlier page, unchanged")
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(raw, type=Place)
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise wrong from error
-    if place.ts.tzinfo is None or not FIRST <= place.ts <= LAST or not 0 <= place.number <= LAST_NUMBER:
-        raise wrong
+    place = place_in(text, Place)
+    if not known(place.ts) or not 0 <= place.number <= LAST_NUMBER:
+        raise invalid("cursor", NO_CURSOR)
     return place
 
 

@@ -4,12 +4,12 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
+from api.asked import FIRST, LAST, iso_instant
 from api.kernel.errors import invalid
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 DIGITS = re.compile(r"-?[0-9]{1,15}")
-FIRST, LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
-LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")  # a `+` that was not percent-encoded arrives as a blank
+LAST_MILLISECOND = int(LAST.timestamp() * 1000)
 MOST = 1_000
 
 
@@ -17,17 +17,15 @@ def instant(field: str, text: str | None) -> dt.datetime | None:
     """Digits alone are milliseconds since 1970; everything else is an ISO 8601 date or instant, UTC without a zone."""
     if not text:
         return None
-    try:
-        if DIGITS.fullmatch(text):
-            at = FIRST + dt.timedelta(milliseconds=int(text))
-        else:
-            at = dt.datetime.fromisoformat(LOST_PLUS.sub("+", text))
-            at = at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        at = None
-    if at is None or not FIRST <= at <= LAST:
+    at = _of_milliseconds(text) if DIGITS.fullmatch(text) else iso_instant(text)
+    if at is None:
         raise invalid(field, f"expected milliseconds since 1970, or an ISO 8601 date or instant; found {text[:40]!r}")
     return at
+
+
+def _of_milliseconds(digits: str) -> dt.datetime | None:
+    milliseconds = int(digits)
+    return FIRST + dt.timedelta(milliseconds=milliseconds) if 0 <= milliseconds <= LAST_MILLISECOND else None
 
 
 def ingested_at(text: object) -> tuple[dt.datetime, bool]:
