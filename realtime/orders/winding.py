@@ -203,6 +203,8 @@ class Winding:
         if position is None or position.net == 0:
             del self._flats[account, symbol]
             return
+        if not self._ground.standing(account).orders_ready:
+            return  # the link is away, or back and not reconciled yet: a check would refuse for good
         if not self._confirmed(position):
             self._ground.agreement.soon()
             return

@@ -55,6 +55,23 @@ def test_a_wish_to_be_flat_that_could_not_be_followed_is_forgotten(tmp_path):
         assert len(s.broker.sends()) == 1
 
 
+def test_flatten_outlasts_a_lost_link(tmp_path):
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        s.broker.up = False
+        s.settle(1)
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.settle(3)
+        assert len(s.exchange.arrivals) == 1
+        s.broker.up = True
+        s.settle(5)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[1:]] == [("SELL", 2)]
+        assert not s.ledger.refusals
+
+
 @pytest.mark.parametrize(("caller", "check"), [(AGENT, "SOURCE"), (ANA, "KILL_SWITCH")])
 def test_what_lets_no_closing_order_leave_is_said_at_once_and_what_works_is_cancelled(tmp_path, caller, check):
     with scene(tmp_path) as s:
