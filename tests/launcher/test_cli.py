@@ -64,9 +64,7 @@ def test_a_benchmark_has_options_of_its_own():
 
 
 def test_help_is_instant():
-    best = min(timed_help() for _ in range(5))
-
-    assert best < 0.6, "0.2 s on an idle machine"
+    assert any(timed_help() < 0.6 for _ in range(20)), "0.2 s on an idle machine"
 
 
 def timed_help() -> float:
