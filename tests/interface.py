@@ -144,7 +144,7 @@ class Interface:
             assert self.ask(STOP_SENSOR, id=each["sensorState"]["id"])["__typename"] == "StopSensorMutationResult"
 
 
-def wait(holds: Callable[[], bool], what: str, seconds: float = 180) -> None:
+def wait(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
     """Ask again until it holds: a lost run is noticed, and its pool freed, by daemons that look twice a minute."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -65,7 +65,7 @@ def counts(platform, tier):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_a_day_is_materialised_by_hand(platform, interface, days):
     run_id = interface.launch(DAYS[0], "warm", "cold")
 
@@ -85,7 +85,7 @@ def test_a_day_is_materialised_by_hand(platform, interface, days):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_a_range_of_days_is_backfilled(platform, interface, days):
     backfill = interface.backfill(DAYS, "warm", "cold")
 
@@ -98,7 +98,7 @@ def test_a_range_of_days_is_backfilled(platform, interface, days):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_tampering_fails_the_check_and_a_repair_that_is_killed_is_run_again_exactly(platform, interface, days, warm):
     """Somebody holds the rows that the pass replaces, so that the kill finds it in the middle of its transaction."""
     day = DAYS[1]
@@ -125,7 +125,7 @@ def test_tampering_fails_the_check_and_a_repair_that_is_killed_is_run_again_exac
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_two_passes_on_a_table_queue_and_the_second_starts_when_the_first_is_done(platform, interface, days, warm):
     where = f"symbol = '{SYMBOL}' AND session = '{DAYS[1]}'"
     warm.execute(f"UPDATE ticks SET quantity = 98 WHERE {where} AND trade_id > 4000")
@@ -140,7 +140,7 @@ def test_two_passes_on_a_table_queue_and_the_second_starts_when_the_first_is_don
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_a_run_that_died_with_its_code_server_is_noticed_and_can_be_done_again(platform, interface, days, warm):
     where = f"symbol = '{SYMBOL}' AND session = '{DAYS[1]}'"
     warm.execute(f"UPDATE ticks SET quantity = 97 WHERE {where} AND trade_id > 4000")
