@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from api.bridge import MESSAGE_BYTES, bridge
+from api.kernel import callers
 from api.kernel.access import FORWARDED, scoped
 from config.settings import Settings
 
@@ -56,6 +57,8 @@ class OrderManager:
         headers = {name: value for name in SENT if (value := request.headers.get(name))}
         if request.client is None or request.client.host not in ("127.0.0.1", "::1"):
             headers.pop("x-user-id", None)  # believed on this machine alone, and the next one sees us
+        if self._key and request.client is not None:
+            headers |= callers.telling(self._key, request.client.host)
         headers["x-correlation-id"] = request.scope.get("state", {}).get("correlation_id") or ""
         address = self._address(request)
         try:

@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from api.hub import pages, rendering
 from api.kernel.access import OPEN, scoped
 from api.kernel.application import Service
+from api.kernel.limits import COUNTED
 from api.kernel.ports import prefix_of
 from config.settings import Settings
 from sql.documentation import pages as index
@@ -61,7 +62,7 @@ async def hub_page(
     return _html(rendering.page_html(found, known, root))
 
 
-@get("/search", opt=READ, include_in_schema=False)
+@get("/search", opt={**READ, COUNTED: "/search"}, include_in_schema=False)
 async def hub_search(
     request: Request[Any, Any, Any],
     hub_shelf: NamedDependency[Shelf],

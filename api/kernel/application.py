@@ -69,6 +69,7 @@ def create_app(
     callers need a key and none is set.
     """
     metrics, directory = metrics or Metrics(), directory or directory_of(settings)
+    windows = windows or Windows()
     for collector in service.collectors:
         metrics.registry.register(collector)
     for pool in service.pools:
@@ -85,8 +86,8 @@ def create_app(
         ],
         exception_handlers=errors.HANDLERS,
         middleware=[
-            Gate(settings.access, directory),
-            RateLimit(service.id, allowances(settings, (service, *mounted)), windows or Windows()),
+            Gate(settings.access, directory, windows, settings.allowance(service.id)),
+            RateLimit(service.id, allowances(settings, (service, *mounted)), windows),
             Deadlines(),
             *([Repeats(answers, repeatable)] if answers else []),
         ],

@@ -52,6 +52,12 @@ class Directory:
             return None
         return _program(row)
 
+    def strange(self, key: str) -> bool:
+        """Whether `key` would be looked up without having been good before."""
+        shape = SHAPE.match(key)
+        known = self._seen.get(f"key {shape[1]}") if shape else None
+        return shape is not None and (known is None or known[1] is None)
+
     async def bearer(self, token: str) -> Caller | None:
         """The person whose token this is, with the rights of now; None when any of it no longer counts."""
         found = self._tokens.bearer(token)

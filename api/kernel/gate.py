@@ -16,12 +16,13 @@ from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from api.kernel import sessions
+from api.kernel import callers, sessions
 from api.kernel.access import INSTALLATION, LOOPBACK, Caller
 from api.kernel.allowed import while_allowed
 from api.kernel.directory import Directory
 from api.kernel.headers import sent
-from config.settings import Access, Settings, SettingsError
+from api.kernel.limits import Windows
+from config.settings import Access, Allowance, Settings, SettingsError
 from sql.errors import StoreUnavailableError
 
 REMEDY = "send it as `X-API-Key` or `Authorization: Bearer`"
@@ -52,13 +53,15 @@ TAKEN = (
 )
 AGAIN_SECONDS = 30.0  # between looks at whether the one who opened a WebSocket may still listen
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-LOOKED_AT = frozenset({b"host", b"origin", b"x-api-key", b"authorization", b"cookie", sessions.CSRF_HEADER.encode()})
+CSRF, CALLER = sessions.CSRF_HEADER.encode(), callers.HEADER.encode()
+LOOKED_AT = frozenset({b"host", b"origin", b"x-api-key", b"authorization", b"cookie", CSRF, CALLER})
+STRANGERS = "keys not known"  # what is counted of each address beside the requests of services
 
 
 class Gate:
     """Lets a request through or raises 401 or 403; tells handlers who came in `scope["auth"]` (a Caller, or None)."""
 
-    def __init__(self, access: Access, directory: Directory) -> None:
+    def __init__(self, access: Access, directory: Directory, windows: Windows, allowed: Allowance) -> None:
         if access.key_needed and not access.api_key:
             raise SettingsError(
                 f"TRADINGSYSTEM_BIND={access.bind}, TRADINGSYSTEM_ACCESS={access.mode}: every caller needs a key then, "
@@ -66,6 +69,7 @@ class Gate:
             )
         self._access = access
         self._directory = directory
+        self._windows, self._allowed = windows, allowed
         self._origins = frozenset(origin.strip().rstrip("/") for origin in access.cors_origin.split(","))
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
@@ -108,6 +112,8 @@ class Gate:
 
     async def _caller(self, scope: Scope) -> Caller | None:
         headers = sent(scope, LOOKED_AT)
+        if CALLER in headers:
+            self._take_over(scope, headers[CALLER])
         self._check_host(headers.get(b"host", ""))
         writes = scope["type"] == ScopeType.WEBSOCKET or scope["method"] not in SAFE
         foreign = b"origin" in headers and self._foreign(headers[b"origin"], headers.get(b"host", ""))
@@ -122,7 +128,7 @@ class Gate:
         asks = writes and scope["type"] == ScopeType.HTTP and not browser
         key, caller = _key(headers, browser=browser), None
         if key is not None:
-            caller = await self._named(key, browser=browser)
+            caller = await self._named(key, scope, browser=browser)
         elif b"cookie" in headers:
             caller = await self._in_session(scope["path"], headers, asks=asks)
         if caller is not None:
@@ -133,10 +139,19 @@ class Gate:
             raise _unauthorized(f"a key is needed: {REMEDY}", browser=browser)
         return caller
 
-    async def _named(self, key: str, *, browser: bool) -> Caller:
+    def _take_over(self, scope: Scope, header: str) -> None:
+        """The gateway asks for somebody else: limits and audits are about that one."""
+        client, key = scope.get("client"), self._access.api_key
+        if key and client and client[0] in LOOPBACK and (address := callers.told(header, key)):
+            scope["client"] = (address, client[1])
+
+    async def _named(self, key: str, scope: Scope, *, browser: bool) -> Caller:
         expected = self._access.api_key
         if expected is not None and hmac.compare_digest(key.encode(), expected.encode()):
             return INSTALLATION
+        if self._directory.strange(key):  # each costs a look-up, and there is no end of keys
+            client = scope.get("client")
+            self._windows.taken(STRANGERS, client[0] if client else "", self._allowed, what=STRANGERS)
         found = await (self._directory.bearer(key) if key.count(".") == 2 else self._directory.holder(key))
         if found is None:
             raise _unauthorized("this key is not known here, or has ended", browser=browser)
@@ -149,7 +164,7 @@ class Gate:
         if key is None or subject is None:
             return None
         found = INSTALLATION if subject == sessions.INSTALLATION else await self._directory.subject(subject)
-        token = headers.get(sessions.CSRF_HEADER.encode(), "")
+        token = headers.get(CSRF, "")
         if found is not None and asks and not sessions.csrf_holds(key, subject, token):
             raise PermissionDeniedException(
                 "a session that changes something sends `X-CSRF-Token`, as the login gave it"

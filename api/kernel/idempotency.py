@@ -17,6 +17,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.kernel.access import LOOPBACK
 from api.kernel.errors import UNCERTAIN, invalid
 from api.kernel.headers import first
 from api.kernel.limits import SERVICE
@@ -125,8 +126,12 @@ def answers_of(settings: Settings) -> Answers:
 
 
 def _caller(scope: Scope) -> str:
-    caller = scope.get("auth")
-    return f"{caller.kind} {caller.id or caller.name}" if caller else ""
+    """Whose keys these are. Who has no name of their own has the one that they say of themselves on this machine."""
+    caller, client = scope.get("auth"), scope.get("client")
+    name = f"{caller.kind} {caller.id or caller.name}" if caller else ""
+    here = client is not None and client[0] in LOOPBACK
+    said = (first(scope, b"x-user-id") or "").strip()[:64] if here else ""
+    return f"{name} as {said}" if said and (caller is None or caller.kind == "installation") else name
 
 
 def _repeated(held: Held, claim: Claim) -> Answer:

@@ -27,8 +27,8 @@ class Windows:
         self._counts: dict[str, Counter[str]] = {}
         self._ends: dict[str, float] = {}
 
-    def taken(self, service: str, caller: str, allowed: Allowance) -> Pairs:
-        """Count one request; the headers that say what is left. Raises 429 when nothing is."""
+    def taken(self, service: str, caller: str, allowed: Allowance, *, what: str = "requests") -> Pairs:
+        """Count one of `what`; the headers that say what is left. Raises 429 when nothing is."""
         now, window = self._clock(), allowed.window_ms / 1000
         if now >= self._ends.get(service, 0.0):  # windows are the same for all callers, so memory is bounded
             self._counts[service] = Counter()
@@ -38,7 +38,7 @@ class Windows:
         seconds = max(1, round(self._ends[service] - now))
         if count > allowed.requests:
             raise TooManyRequestsException(
-                f"more than {allowed.requests} requests in {window:.0f} s; try again in {seconds} s "
+                f"more than {allowed.requests} {what} in {window:.0f} s; try again in {seconds} s "
                 f"(setting {allowed.setting})",
                 headers={
                     "RateLimit-Limit": str(allowed.requests),

@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 
 from api.kernel.access import actor, scoped
 from api.kernel.application import Service, create_app
+from api.kernel.directory import Directory
 from api.kernel.limits import FREE
 from config.settings import Settings
 from sql.errors import StatementError, StoreUnavailableError, SuspendedError
@@ -64,8 +65,22 @@ async def stream(socket: WebSocket[Any, Any, Any]) -> None:
 HANDLERS = [item, create, order, fail, free, slow, stream]
 
 
-def client(settings: Settings, host: str = "127.0.0.1:8000", **values: Any) -> TestClient[Any]:
-    """A client of the service; `values` go to the Service."""
+def client(
+    settings: Settings,
+    host: str = "127.0.0.1:8000",
+    *,
+    directory: Directory | None = None,
+    address: str = "testclient",
+    **values: Any,
+) -> TestClient[Any]:
+    """A client of the service that comes from `address`; `values` go to the Service."""
     probes: Mapping[str, Any] = values.pop("probes", {})
     service = Service(id="api-gateway", title="Test", description="A test.", handlers=HANDLERS, probes=probes, **values)
-    return TestClient(create_app(settings, service), base_url=f"http://{host}", raise_server_exceptions=False)
+    app = create_app(settings, service, directory=directory)
+    handler = app.asgi_handler
+
+    async def from_there(scope: Any, receive: Any, send: Any) -> None:
+        await handler({**scope, "client": (address, 50_000)}, receive, send)
+
+    app.asgi_handler = from_there
+    return TestClient(app, base_url=f"http://{host}", raise_server_exceptions=False)

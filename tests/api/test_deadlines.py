@@ -37,9 +37,14 @@ async def body(data: JSONBody[dict[str, int]]) -> dict[str, int]:
     return data
 
 
+@post("/patient")
+async def patient(data: JSONBody[dict[str, int]]) -> dict[str, int]:
+    return data
+
+
 @pytest.fixture
 def app():
-    return Litestar([slow, long, own, body], middleware=[Deadlines()], exception_handlers=errors.HANDLERS)
+    return Litestar([slow, long, own, body, patient], middleware=[Deadlines()], exception_handlers=errors.HANDLERS)
 
 
 def test_an_answer_that_does_not_begin_is_503(app):
@@ -83,7 +88,7 @@ def test_a_body_that_stops_coming_is_408(app, monkeypatch):
     async def send(message):
         told.append(message)
 
-    call(app, receive, send)
+    call(app, receive, send, "/patient")
 
     assert told[0]["status"] == 408
 

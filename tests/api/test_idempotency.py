@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 from api.kernel.application import Service, create_app
 from api.kernel.idempotency import answers_of
 from sql.errors import UncertainError
+from tests.api.workspace.conftest import from_this_machine
 
 done: list[str] = []
 gate = threading.Event()
@@ -105,6 +106,18 @@ def test_the_key_of_another_request_is_422_and_of_another_caller_is_not_the_same
     assert "another request" in other.json()["error"]
     assert holder.status_code == 201
     assert done == ["a", "b"]
+
+
+def test_people_of_this_machine_who_say_who_they_are_have_keys_of_their_own(ready):
+    done.clear()
+    headers = keyed()
+    caller = client_of(ready)
+    caller.app.asgi_handler = from_this_machine(caller.app.asgi_handler)
+    with caller:
+        for who in ("ana", "rui", "ana", ""):
+            caller.post("/api/things", json={"name": who}, headers={**headers, "x-user-id": who})
+
+    assert done == ["ana", "rui", ""]
 
 
 def test_an_answer_of_4xx_is_kept_and_one_of_5xx_is_not(http):

@@ -3,8 +3,12 @@ import asyncio
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
+from api.kernel import callers
+from api.kernel.directory import Directory, made_key
 from api.kernel.limits import RateLimit, Windows
+from api.kernel.tokens import Tokens
 from config.settings import Allowance
+from tests.api.access.memory import Register
 from tests.api.service import client
 
 
@@ -47,3 +51,43 @@ def test_a_service_may_have_its_own_limit(settings):
         answer = caller.get("/api/items/1")
 
     assert answer.headers["ratelimit-limit"] == "300"
+
+
+def test_keys_that_nobody_knows_are_looked_up_so_many_times_and_known_ones_go_on(with_access, tmp_path):
+    register = Register()
+    good = register.add_key("mine", {"*:read"})
+    directory = Directory(register, Tokens(tmp_path))  # type: ignore[arg-type]
+    with client(with_access(rate_limit_max=3), directory=directory, rate_limit=1000) as caller:
+
+        def status(key):
+            return caller.get("/api/items/1", headers={"x-api-key": key}).status_code
+
+        known, strange = status(good), [status(made_key()[1]) for _ in range(4)]
+
+        assert (known, strange, status(good), status("of no form")) == (200, [401, 401, 429, 429], 200, 401)
+
+
+def test_the_gateway_says_for_whom_it_asks_and_nobody_else_can(with_access):
+    def status(**headers):
+        return caller.get("/api/items/1", headers=headers).status_code
+
+    def told(address, key="k" * 40, **values):
+        return callers.telling(key, address, **values)
+
+    with client(with_access(rate_limit_max=1, api_key="k" * 40), address="127.0.0.1") as caller:
+
+        def status(**headers):
+            return caller.get(
+                "/api/items/1", headers={name.replace("_", "-"): v for name, v in headers.items()}
+            ).status_code
+
+        def told(address, key="k" * 40, **values):
+            return callers.telling(key, address, **values)
+
+        forged = [told("10.0.0.8", key="j" * 40), told("10.0.0.8", now=1.0), {"x-caller": "1 10.0.0.8 x"}, told("name")]
+
+        assert status() == 200
+        assert [status(**told(address)) for address in ("10.0.0.7", "fe80::1", "10.0.0.7")] == [200, 200, 429]
+        assert [status(**each) for each in forged] == [429] * 4
+    with client(with_access(rate_limit_max=1, api_key="k" * 40), address="10.0.0.9") as caller:
+        assert [status(**told(address)) for address in ("10.0.0.7", "10.0.0.8")] == [200, 429]

@@ -156,6 +156,18 @@ def test_a_reader_writes_nothing(warm, table):
         warm.rows(f"DELETE FROM {table.name} RETURNING 1", reader=True)
 
 
+def test_readers_keep_a_connection_and_one_that_the_server_cut_costs_no_answer(warm):
+    owner, asked = WarmStore(warm.dsn), "SELECT pg_backend_pid() AS pid"
+    first, again = (owner.rows(asked, reader=True) for _ in range(2))
+    owner.rows("SELECT pg_terminate_backend(%s, 5000)", (first[0]["pid"],))
+    after = owner.tuples("SELECT %s::int, pg_backend_pid()", (7,))
+    owner.close()
+
+    assert first == again
+    assert after[0][0] == 7
+    assert after[0][1] != first[0]["pid"]
+
+
 def test_a_wrong_statement_and_a_server_that_is_away_are_different_errors(warm):
     away = WarmStore("postgresql://x:y@127.0.0.1:1/none")
 

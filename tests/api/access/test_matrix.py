@@ -133,6 +133,7 @@ def scene(request, settings_in, tmp_path_factory):
         TRADINGSYSTEM_API_KEY=ADMIN_KEY,
         TRADINGSYSTEM_JOURNAL_KEY="j" * 40,
         TRADINGSYSTEM_ACCESS=mode,
+        RATE_LIMIT_MAX="1000000",
     )
     made.spool_dir.mkdir(parents=True, exist_ok=True)
     told = Scene(made, required=request.param)

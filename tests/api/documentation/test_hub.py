@@ -74,6 +74,13 @@ def together(engines, folder):
         yield documents, hub
 
 
+def test_a_search_of_the_hub_is_counted_and_its_pages_are_not(together):
+    _, hub = together
+
+    assert hub.get("/search", params={"q": "gaps"}).headers["ratelimit-limit"] == "1000000"
+    assert "ratelimit-limit" not in hub.get("/tape").headers
+
+
 def found(documents, **params):
     answer = documents.get("/api/v1/docs/search", params=params)
     assert answer.status_code == 200, answer.text
