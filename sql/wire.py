@@ -32,33 +32,29 @@ Params = Sequence[Any] | Mapping[str, Any] | None
 class Plan:
     """A prepared statement, and how the rows of its results are read."""
 
-    __slots__ = ("name", "reader")
+    __slots__ = ("columns", "name", "reader")
 
     def __init__(self, name: bytes, reader: abc.Transformer) -> None:
         self.name = name
         self.reader = reader
+        self.columns: tuple[str, ...] | None = None  # not asked yet
 
 
 class Found:
-    """What a statement answered."""
+    """What a statement answered; `names` are its columns."""
 
-    __slots__ = ("_reader", "_result")
+    __slots__ = ("_reader", "_result", "names")
 
-    def __init__(self, result: PGresult, reader: abc.Transformer) -> None:
+    def __init__(self, result: PGresult, reader: abc.Transformer, names: tuple[str, ...]) -> None:
         self._result = result
         self._reader = reader
+        self.names = names
 
     @property
     def changed(self) -> int:
         """How many rows were changed or found; -1 where the server does not say."""
         count = self._result.command_tuples
         return -1 if count is None else count
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns."""
-        result = self._result
-        return tuple((result.fname(number) or b"").decode() for number in range(result.nfields))
 
     def rows(self) -> list[tuple[Any, ...]]:
         """All rows, their values in the order of the columns."""
@@ -100,6 +96,9 @@ class Wire:
         except (asyncio.CancelledError, KeyboardInterrupt):
             await self._break_off()
             raise
+        finally:
+            if self.closed:
+                self.rest()  # libpq closed the socket, and its number will be another's
 
     def rest(self) -> None:
         """Watch the socket no more until the next statement: psycopg is about to, or it is about to be closed."""
@@ -133,12 +132,13 @@ class Wire:
                     raise
                 self._plans.clear()  # their names are not used again
             else:
-                plan.reader.set_pgresult(result, set_loaders=plan.reader.pgresult is None)
-                return Found(result, plan.reader)
+                plan.reader.set_pgresult(result, set_loaders=plan.columns is None)
+                plan.columns = plan.columns or _columns(result)
+                return Found(result, plan.reader, plan.columns)
         self._pg.send_query_params(text, sent, param_types=types, param_formats=formats)
         result, reader = await self._result(), Transformer(self.connection)
         reader.set_pgresult(result)
-        return Found(result, reader)
+        return Found(result, reader, _columns(result))
 
     async def _planned(self, key: tuple[str, tuple[int, ...]], text: bytes) -> Plan | None:
         seen = self._seen.get(key, 0)
@@ -190,7 +190,7 @@ class Wire:
         except psycopg.Error as error:
             broken = error
         if self.closed:
-            self.rest()  # at once: libpq has closed the socket, and its number will be another's
+            self.rest()  # at once, as in `ask`
         if waiting is not None and not waiting.done():
             waiting.set_exception(broken) if broken else waiting.set_result(None)
 
@@ -217,6 +217,10 @@ class Wire:
             self._pg.finish()
             if not isinstance(error, psycopg.Error | TimeoutError):
                 raise
+
+
+def _columns(result: PGresult) -> tuple[str, ...]:
+    return tuple((result.fname(number) or b"").decode() for number in range(result.nfields))
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
