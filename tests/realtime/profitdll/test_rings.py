@@ -318,6 +318,7 @@ def test_the_dll_is_finalized_at_exit():
 def test_signals_keep_python_s_answers():
     done = in_a_process(
         "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in what a script starts beside itself
         "signal.signal(signal.SIGTERM, lambda *_: print('asked to end', flush=True))\n"
         "from realtime.profitdll.adapter import ProfitDll\n"
         "ProfitDll(LIBRARY, capacity=1 << 12)\n"
