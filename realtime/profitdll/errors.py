@@ -95,7 +95,7 @@ class NeverRetryError(ResultError):
 
 
 class NothingDoneError(ResultError):
-    """Nothing was done, for a reason that may change: nothing found, no position, not initialised."""
+    """Nothing was done, for a reason that may change: nothing found, no position."""
 
 
 class AmbiguousError(ResultError):
@@ -107,7 +107,7 @@ CLASSES: dict[int, type[ResultError]] = {
     **dict.fromkeys(NAMES, NothingDoneError),
     **dict.fromkeys(AMBIGUOUS, AmbiguousError),
     0x04: RetryLaterError,
-    0x05: ReconnectFirstError,
+    **dict.fromkeys((0x02, 0x05), ReconnectFirstError),
     **dict.fromkeys((0x03, 0x06, 0x0A, 0x0D, 0x0F, 0x12, 0x1F, 0x2E), NeverRetryError),
 }
 

@@ -138,12 +138,14 @@ def borne_out(state: str, order: Order, kept: Kept | None) -> bool:
     return kept.ended is None
 
 
-def agree(order: dict[str, Any], kept: Kept) -> bool:
-    """Whether the process tells an order as the broker has it, and wants nothing that the broker never heard of."""
+def apart(order: dict[str, Any], kept: Kept) -> str:
+    """How the process tells an order otherwise than the broker has it, or wants what the broker never heard of."""
     status = kept.ended or (Status.PARTIALLY_FILLED if kept.traded else Status.SUBMITTED)
     told = order["status"], order["filledQuantity"], order["quantity"], order["price"]
-    idle = kept.status not in RESTING or not (order["changing"] or order["canceling"])
-    return idle and told == (status, kept.traded, kept.quantity, kept.price)
+    if told != (status, kept.traded, kept.quantity, kept.price):
+        return f"{order['orderId']} {told}, the broker {kept}"
+    asked = [word for word in ("changing", "canceling") if order[word]]
+    return f"{order['orderId']} {asked}, the broker {kept.status}" if asked and kept.status in RESTING else ""
 
 
 def print_of(order: Order) -> Print:

@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import os
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from realtime.orders.journal import verify
 from realtime.orders.ledger import Ledger
 from realtime.orders.states import FINAL, Status
 from tests.faults import order_aims
-from tests.faults.both_books import UNCLEAR, BrokerFile, Journal, agree, borne_out, states_of
+from tests.faults.both_books import UNCLEAR, BrokerFile, Journal, apart, borne_out, states_of
 from tests.faults.order_aims import AIMS, CHANGED, SLOW, STATES, SYMBOL, Act
 from tests.realtime.process import HEAD, KEY, Realtime
 
@@ -78,6 +79,7 @@ class Killing:
         self.known: dict[str, Answer] = {}  # of the life before: what the journal has an answer to
         self.ended: dict[str, tuple[str, int]] = {}  # at the kill
         self.sending: set[str] = set()  # at the kill
+        self.unwanted: set[str] = set()  # whose cancellation was on record at the kill
         self.acting: list[threading.Thread] = []
         self.made: set[tuple[str, int, int]] = set()  # side, quantity and price of all
         self.price = 0
@@ -163,6 +165,7 @@ class Killing:
         orders = [entry.order for entry in journal.entries]
         self.ended = {order.id: (order.status, order.traded) for order in orders if order.status in FINAL}
         self.sending = {order.id for order in orders if order.status is Status.PENDING}
+        self.unwanted = {entry.order.id for entry in journal.entries if "canceling" in states_of(entry)}
         self._keep_answers(journal.ledger)
 
     def _keep_answers(self, ledger: Ledger) -> None:
@@ -179,9 +182,10 @@ class Killing:
     def look(self) -> None:
         """After the next start, when nothing is unclear any more: everything agrees."""
         try:
-            self.until(self._agrees, PATIENCE)
+            self.until(lambda: not self._apart(), PATIENCE)
         except TimeoutError:
             self.wrong["disagreeing"] += 1
+            sys.stderr.write(f"after kill {self.counts['kills']} in {self.state.parent}: {'; '.join(self._apart())}\n")
         broker, orders = BrokerFile(self.state), self.orders()
         for name, was in self.ended.items():
             self.wrong["revived"] += (orders[name]["status"], orders[name]["filledQuantity"]) != was
@@ -204,7 +208,7 @@ class Killing:
         """In the end all that is open can be cancelled: nothing is in a state that nobody can leave."""
         self.http.post("/api/orders/cancel-all", json={"reason": "the end"})
         try:
-            self.until(lambda: not BrokerFile(self.state).working and self._agrees(), PATIENCE)
+            self.until(lambda: not BrokerFile(self.state).working and not self._apart(), PATIENCE)
         except TimeoutError:
             self.wrong["left_over"] += len(BrokerFile(self.state).working) or 1
         self._proven()
@@ -212,20 +216,25 @@ class Killing:
     def _ready(self) -> bool:
         return all(self._get("/api/v1/orders-standing")["accounts"].values() or [False])
 
-    def _agrees(self) -> bool:
-        """Nothing is unclear; the broker has the named orders as they are here, no others, and the position."""
-        if not self._ready() or self._get("/api/v1/orders-standing")["ambiguous"]:
-            return False
+    def _apart(self) -> list[str]:
+        """What is unclear, and what the broker has otherwise: named orders, others, the position. Empty: all agrees."""
+        standing = self._get("/api/v1/orders-standing")
+        if not all(standing["accounts"].values() or [False]) or standing["ambiguous"]:
+            return [f"standing {standing}"]
         broker, orders = BrokerFile(self.state), self.orders()
         named = {order["brokerOrderId"]: order for order in orders.values() if order["brokerOrderId"]}
-        nameless = [order for order in orders.values() if not order["brokerOrderId"]]
         net = sum(position["quantity"] for position in self.http.get("/api/v1/positions").json())
-        return (
-            named.keys() == broker.orders.keys()
-            and all(agree(order, broker.orders[name]) for name, order in named.items())
-            and all(order["status"] in FINAL for order in nameless)
-            and net == broker.net
-        )
+        return [
+            *(
+                words
+                for name, order in named.items()
+                if name in broker.orders and (words := apart(order, broker.orders[name]))
+            ),
+            *(f"{name} of one side only" for name in named.keys() ^ broker.orders.keys()),
+            *(f"{o['orderId']} {o['status']} without a name" for o in orders.values() if not _over(o)),
+            *(f"{name} was to be cancelled" for name in self.unwanted if orders[name]["status"] not in FINAL),
+            *([] if net == broker.net else [f"position {net}, at the broker {broker.net}"]),
+        ]
 
     # --- what it does ---
 
@@ -351,6 +360,10 @@ def run(folder: Path, seed: int, kills: int, lives: int | None = None) -> tuple[
         scene.close()
         scene.http.close()
     return scene.wrong, scene.counts
+
+
+def _over(order: dict[str, Any]) -> bool:
+    return bool(order["brokerOrderId"]) or order["status"] in FINAL
 
 
 def _order_in(answer: httpx.Response) -> str:

@@ -317,6 +317,15 @@ def test_cancels_leave_without_a_link(dll, heard):
     heard.broker.cancel_all(ACCOUNT)
 
 
+@pytest.mark.parametrize("code", [0x02, 0x05])
+def test_a_cancel_that_comes_before_the_login_has_to_wait_for_it(dll, heard, code):
+    """After a kill it was told before the DLL was up, refused, and forgotten."""
+    dll.answers["cancel"] = error_of("SendCancelOrderV2", OFFSET + code)
+
+    with pytest.raises(NotReadyError):
+        heard.broker.cancel(ACCOUNT, OrderKey(exchange_id="CL-1"))
+
+
 def test_details_that_are_not_there_yet_are_asked_for_again(dll, heard):
     dll.missing = 4
     order_seen(heard, cl_order="CL-7")

@@ -27,6 +27,7 @@ def test_every_code_has_one_class_of_the_tree():
     ("code", "kind"),
     [
         (0x04, errors.RetryLaterError),
+        (0x02, errors.ReconnectFirstError),
         (0x05, errors.ReconnectFirstError),
         (0x03, errors.NeverRetryError),
         (0x2E, errors.NeverRetryError),
