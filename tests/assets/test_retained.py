@@ -15,8 +15,9 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def night(hot, warm, cold, table):
-    """Runs the whole chain, or some of its assets, for the day."""
+def night(hot, warm, cold, table, monkeypatch):
+    """Runs the whole chain, or some of its assets, for the day; in a night in which no day is old."""
+    monkeypatch.setattr("assets.retained.open_day", lambda: DAY + ONE_DAY)
     defs = dg.Definitions(
         assets=[spec_of(table, "hot"), synced(table), archived(table), proven(table), retained(table)],
         asset_checks=[warm_check(table), cold_check(table)],
