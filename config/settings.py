@@ -120,7 +120,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     confidence: Annotated[float, Meta(ge=0, le=1), env("TRADINGSYSTEM_CONFIDENCE")] = 0.60
     twin_seconds: Annotated[float, Meta(ge=0, le=3600), env("TRADINGSYSTEM_TWIN_SECONDS")] = 1.0
     ack_seconds: Annotated[Seconds, env("TRADINGSYSTEM_ACK_SECONDS")] = 5.0
-    rehearse_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_REHEARSE_SECONDS")] = 0.002  # 0: never
+    rehearse_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_REHEARSE_SECONDS")] = 0.001  # 0: never
     settle_seconds: Annotated[Seconds, env("TRADINGSYSTEM_SETTLE_SECONDS")] = 10.0
     reconcile_seconds: Annotated[Seconds, env("TRADINGSYSTEM_RECONCILE_SECONDS")] = 60.0
     partial_seconds: Annotated[float, Meta(ge=0), env("TRADINGSYSTEM_PARTIAL_SECONDS")] = 300.0  # 0: never

@@ -65,7 +65,7 @@ class LoopRules(Struct, frozen=True, kw_only=True):
     ways: Ways = Ways()
     reconcile: Rules = Rules()
     pace: Pace = Pace()
-    rehearse_seconds: float = 0.002  # between rehearsals of a decision while nothing happens; 0: none
+    rehearse_seconds: float = 0.001  # between rehearsals of a decision while nothing happens; 0: none
     ack_seconds: float = 5.0  # until a taken order must have been confirmed
     partial_seconds: float = 300.0  # until the rest of a partial fill is cancelled; 0: never
     flatten_on_loss: bool = False
