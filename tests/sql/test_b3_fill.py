@@ -27,6 +27,8 @@ SESSION = dt.date(2026, 7, 14)
 OPENING = dt.datetime(2026, 7, 14, 13, tzinfo=dt.UTC)
 OLD = dt.date(2025, 1, 15)  # no other test writes it
 
+pytestmark = pytest.mark.usefixtures("hot_is_complete")
+
 
 @pytest.fixture
 def symbol():

@@ -19,6 +19,8 @@ numbers = itertools.count()
 OPENS = dt.datetime(2026, 11, 18, 12, tzinfo=dt.UTC)
 NEXT_MORNING = dt.datetime(2026, 11, 19, 12, tzinfo=dt.UTC)
 
+pytestmark = pytest.mark.usefixtures("hot_is_complete")
+
 
 class Scene:
     """One symbol of its own and its session: what the exchange made, and what of it is on the tape."""
