@@ -23,6 +23,7 @@ NEAR = dt.timedelta(seconds=60)  # windows so near are one request
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(seconds=20), dt.timedelta(hours=1)
 RETRY = dt.timedelta(hours=6)  # of what was refused, or exhausted while trades are still missing
 HISTORY_DAYS = 30
+A_FILE = "b3"  # a file whose import has not said its name yet
 MOST_GAPS = 2_000  # of a session: beyond it what is left of the numbers is one gap
 
 
@@ -131,6 +132,7 @@ def settled(
     else:
         state = "missing"
     back = state == "filled" and gap.state != "filled"
+    named = back or (state == "filled" and gap.filled_by == A_FILE)
     return replace(
         gap,
         ids=ids,
@@ -138,7 +140,7 @@ def settled(
         exhausted=exhausted,
         state=state,
         filled_at=now if back else gap.filled_at if state == "filled" else None,
-        filled_by=filled_by if back else gap.filled_by if state == "filled" else None,
+        filled_by=filled_by if named else gap.filled_by if state == "filled" else None,
         note=_note(state, left, ids, exhausted=exhausted, refused=gap.refused, deficit=deficit),
     )
 

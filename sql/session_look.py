@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sql import tape_ledger
-from sql.gaps import Finding, Gap, Kind, left_of, missing_in, settled, unexplained_of, unknown_of
+from sql.gaps import A_FILE, Finding, Gap, Kind, left_of, missing_in, settled, unexplained_of, unknown_of
 from sql.numbering import Numbering, gaps_of, head_of, numbering_of, whole
 from sql.session_proof import LIVE, Held, Proof, Reference, captured, is_over, proof_of
 from sql.tape_ledger import SessionRow
@@ -142,7 +142,8 @@ class Look:
 
     def _settled(self, gap: Gap, left: int, held: Held, proof: Proof) -> Gap:
         came = not gap.ids and _came(gap, held)
-        by = self._who(gap) if gap.state != "filled" and (came or not left or gap.exhausted) else ""
+        filling = gap.state != "filled" and (came or not left or gap.exhausted)
+        by = self._who(gap) if filling or gap.filled_by == A_FILE else ""
         shown = proof.by_file or (not gap.ids and proof.state == "proven")  # equal sums: nothing was traded there
         after = settled(gap, left=left, deficit=proof.deficit, shown=shown, came=came, filled_by=by, now=self._now)
         after = _renumbered(gap, after, held, proof)
@@ -246,7 +247,7 @@ class Look:
         sources = (
             self._survey.sources_between(gap.symbol, gap.first_id, gap.last_id or gap.first_id) if gap.ids else set()
         )
-        return "b3" if sources == {"b3"} else "history"
+        return A_FILE if sources == {"b3"} else "history"
 
     def _kept(self, judged: Judged) -> Judged:
         tape_ledger.save_session(

@@ -233,6 +233,21 @@ def test_what_history_leaves_out_for_ever_stays_unfillable_until_a_file_brings_i
     assert filled.gaps[0].filled_by == "b3:day.zip"
 
 
+def test_a_file_is_named_though_the_relay_saw_its_rows_before_it_said_its_name(scene):
+    scene.store([n for n in scene.every if n != 500])
+    scene.say()
+    scene.answer(scene.judge(), exhausted=True)
+    scene.store([500], source="b3")
+    scene.file()
+    seen = scene.judge()
+    named = scene.judge(filled_by="b3:day.zip")
+
+    assert (states(seen), seen.gaps[0].filled_by) == ([("inner", "filled", 0)], "b3")
+    assert (states(named), named.gaps[0].filled_by) == ([("inner", "filled", 0)], "b3:day.zip")
+    assert named.gaps[0].filled_at == seen.gaps[0].filled_at
+    assert scene.judge().gaps == scene.judge(filled_by="b3:later.zip").gaps == named.gaps
+
+
 def test_numbers_that_were_never_used_hide_no_trades_that_are_lost_at_the_end(scene):
     scene.every = [n for n in scene.every if n not in range(400, 500)]
     scene.store(scene.every[:-5])
