@@ -305,10 +305,10 @@ def _limits() -> Any:
 
 
 def _risk_timed(loop: "OrderLoop") -> list[int]:
-    """Nanoseconds of each decision, from here on: what is known, and all checks."""
+    """Nanoseconds of each order's decision, from here on: what is known, and all checks. Rehearsals do not count."""
     found: list[int] = []
     requests = loop._requests
-    decide = requests._findings
+    decide, rehearse = requests._findings, requests.rehearse
 
     def timed(*given: Any) -> Any:
         began = time.perf_counter_ns()
@@ -316,7 +316,13 @@ def _risk_timed(loop: "OrderLoop") -> list[int]:
         found.append(time.perf_counter_ns() - began)
         return answer
 
+    def uncounted() -> None:
+        counted = len(found)
+        rehearse()
+        del found[counted:]
+
     requests._findings = timed  # type: ignore[method-assign]
+    requests.rehearse = uncounted  # type: ignore[method-assign]
     return found
 
 
