@@ -20,7 +20,7 @@ def trading(settings: Settings, dll: ProfitDll, *, live: bool) -> Trading:
     Raises SettingsError for limits that are none and a paper book that cannot be read.
     """
     instruments = Instruments(settings.orders.instruments)
-    prices = Prices(instruments=instruments)
+    prices = Prices(instruments=instruments, dated=live)
     if settings.orders.broker == "paper":
         exchange = paper(settings, instruments, live=live)
         loop = loop_of(settings, exchange, prices, name="paper", live=live)

@@ -1,7 +1,8 @@
 """The last price, state and settlement of each symbol, as the tape tells them: what orders are checked against.
 
-Written by the thread that drains the market's records, read by any other. A mark's time is when it reached this host:
-how old it is must not depend on the exchange's clock.
+Written by the thread that drains the market's records, read by any other. A mark's time is when it reached this host,
+so that its age does not hang on the exchange's clock. But the DLL repeats the last trade after a subscription, which
+may be of yesterday, and a broken feed catches up: a trade that says itself that it is old is as old as it says.
 """
 
 import datetime as dt
@@ -19,18 +20,23 @@ from sql.exchange import SAO_PAULO, Instrument
 FINEST = 10_000  # parts of one: no tick of B3 is finer; the DLL gives doubles
 EDITED = 1
 ABSENT = 0.0
+APART = dt.timedelta(seconds=10)  # the exchange's clock and ours may be off by so much
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - on the clock of São Paulo
 
 
 class Prices:
-    """Latest values by symbol. `names` tells a record's symbol by its number."""
+    """Latest values by symbol. `dated`: the times of trades are of this day, unlike those of an invented market."""
 
     def __init__(
         self,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         instruments: Instruments | None = None,
+        *,
+        dated: bool = False,
     ) -> None:
         self.instruments = instruments or Instruments()
         self._now = now
+        self._dated = dated
         self._names: dict[int, str] = {}
         self._last: dict[str, Mark] = {}
         self._states: dict[str, int] = {}
@@ -84,10 +90,10 @@ class Prices:
         kinds = batch["kind"]
         trades = batch[(kinds == Kind.TRADE) & (batch["price"] > ABSENT) & (batch["flags"] & EDITED == 0)]
         if len(trades):
-            at = self._now()
-            for asset, price in _newest(trades["asset"], trades["price"]):
+            now = self._now()
+            for asset, trade in _newest(trades["asset"], trades[["price", "time"]]):
                 if symbol := self._names.get(asset):
-                    self._last[symbol] = Mark(exact(price), at)
+                    self._last[symbol] = Mark(exact(trade["price"]), self._at(int(trade["time"]), now))
         states = batch[kinds == Kind.ASSET_STATE]
         for asset, state in _newest(states["asset"], states["count"]) if len(states) else ():
             if symbol := self._names.get(asset):
@@ -97,6 +103,13 @@ class Prices:
             for asset, value in _newest(daily["asset"], daily.view(DAILY_PRICES)["adjustment"]):
                 if (symbol := self._names.get(asset)) and value > ABSENT:
                     self.noted_settlement(symbol, exact(value))
+
+    def _at(self, milliseconds: int, now: dt.datetime) -> dt.datetime:
+        """When a trade was true, at the latest."""
+        if not self._dated or not milliseconds:
+            return now
+        said = (EPOCH + dt.timedelta(milliseconds=milliseconds)).replace(tzinfo=SAO_PAULO)
+        return min(now, said.astimezone(dt.UTC) + APART)
 
     def trouble(self, symbol: str) -> str | None:
         """Why a symbol cannot be traded by what is known of it; None when it can."""
