@@ -194,7 +194,8 @@ def _session(intent: Intent, known: Known, __: Limits) -> Why | None:
 
 
 def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    if known.dispute is not None:
+    """Whoever is right about a disputed instrument, less of it is less risk."""
+    if known.dispute is not None and not reduces(intent, known):
         return known.dispute.ours, known.dispute.theirs, "what the broker says of the instrument"
     if known.instrument is not None and (limits.allowed is None or intent.symbol in limits.allowed):
         return None

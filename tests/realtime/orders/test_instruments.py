@@ -87,6 +87,8 @@ def test_orders_of_a_disputed_instrument_are_refused_until_the_broker_says_other
         s.prices.instruments.hear(info())
         s.place(1, "129980")
         s.prices.instruments.hear(info(lot=5))
+        assert s.refusal(3, side="SELL") == "INSTRUMENT"
+        s.cancel(s.place(1, "130100", side="SELL"))  # what only reduces the position may leave
         s.loop.pull("close it", ANA, flatten=True)  # the switch closes what is open, whoever is right
         s.settle(3)
 
