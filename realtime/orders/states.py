@@ -235,8 +235,14 @@ def _reported(order: Order, event: Reported) -> Outcome:
     if order.status is Status.UNKNOWN and event.status == CLIENT_CREATED and moved.exchange_id is None:
         status = Status.UNKNOWN if not moved.traded else status
     canceling = order.canceling or event.status == PENDING_CANCEL
-    replacing = event.status == PENDING_REPLACE or (order.replacing and event.status != REPLACED)
+    replacing = event.status == PENDING_REPLACE or (order.replacing and not _replaced(order, event))
     return Outcome(order=structs.replace(moved, status=status, canceling=canceling, replacing=replacing), fill=fill)
+
+
+def _replaced(order: Order, event: Reported) -> bool:
+    """Whether a change is over: what was said before it was asked for is about an earlier one."""
+    newer = event.at is None or order.newest is None or event.at > order.newest
+    return event.status == REPLACED and newer
 
 
 def _impossible(order: Order, event: Reported, quantity: int) -> str | None:

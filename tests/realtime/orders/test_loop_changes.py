@@ -46,6 +46,28 @@ def test_while_a_change_is_on_its_way_the_worse_counts(tmp_path):
             s.alter(entry, quantity=2)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_news_of_the_change_before_does_not_end_the_one_that_is_on_its_way(tmp_path, listed):
+    """An order that was changed once stays `replaced`: saying so again freed what the second change had reserved."""
+    with scene(tmp_path, base=base(position=7)) as s:
+        entry = s.place(3)
+        s.alter(entry, quantity=4)
+        s.loop.step()
+        before, tell = s.exchange.orders["EX1"], s.broker.tell
+        s.broker.tell = lambda *_: None  # the exchange says nothing of the second one for a while
+        s.alter(entry, quantity=6)
+        s.exchange.orders["EX1"] = before
+        if listed:
+            s.loop.agreement.soon()
+            s.settle(3)
+        else:
+            tell(before)
+            s.loop.step()
+
+        assert entry.change is not None
+        assert s.refusal(2, "129990") == "POSITION_LIMIT"
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_change_that_never_came_is_settled_by_the_list_and_keeps_its_answer(tmp_path, killed):
     """It was waited for without end: the order could not be changed any more, and counted as both."""
