@@ -75,15 +75,15 @@ def unfollowed(known: Known, wish: Cancel | Change, why: str, now_ms: int) -> Or
     )
 
 
-def left_over(order: Mapping[str, Any]) -> tuple[Known, OrderUpdate]:
-    """An order that an earlier process sent. What was filled by then is told as a sum, not as a fill."""
+def left_over(order: Mapping[str, Any], why: str) -> tuple[Known, OrderUpdate]:
+    """An order that works and was not known. What was filled by then is told as a sum, not as a fill."""
     signal = Signal(
         symbol=order["symbol"],
         type=TYPES[order["side"]],
         confidence=order["confidence"] or 0.0,
         price=order["price"],
         quantity=order["quantity"],
-        reasoning="of an earlier run",
+        reasoning=why,
     )
     known = Known(
         order=order["orderId"],
@@ -104,7 +104,7 @@ def left_over(order: Mapping[str, Any]) -> tuple[Known, OrderUpdate]:
         average_price=known.average,
         quantity=known.quantity,
         price=known.price,
-        reason="an earlier run of the strategy left it",
+        reason=why,
     )
     return known, update
 

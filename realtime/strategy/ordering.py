@@ -30,6 +30,7 @@ CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 0.5
 IDLE_SECONDS = 0.5
 CANCEL_AGAIN_MS = 1000
+LOOK_AGAIN_MS = 1000
 STALE_MS = 2000
 
 log = structlog.get_logger("strategy")
@@ -83,6 +84,8 @@ class Orders:
         self._known: dict[str, Known] = {}  # by order, while it may trade
         self._lock = threading.Lock()
         self._expiring: list[tuple[int, str, str]] = []  # when an order is to be cancelled, and why
+        self._unseen: dict[str, int] = {}  # order -> when it is to be looked up again, since nobody said how it stands
+        self._nameless = False  # an order may have left whose answer, and with it its name, never came
         self._listening = threading.Event()
         self._ending = threading.Event()
         headers = {"X-API-Key": way.key, "X-Source": "strategy", "X-User-Id": way.strategy}
@@ -101,7 +104,7 @@ class Orders:
             self._ending.set()
             raise StrategyError(f"nobody tells of orders at {self._way.url}/ws/orders: `tradingsystem up` starts it")
         try:
-            self._take_up()
+            self._take_up("an earlier run of the strategy left it")
         except httpx.HTTPError as error:
             self._ending.set()
             raise StrategyError(f"what an earlier run left working cannot be asked for: {error}") from error
@@ -130,6 +133,7 @@ class Orders:
         self._waiting.put(None)
         if self._sender.ident is not None:
             self._sender.join(ANSWER_SECONDS * 2)
+        self._find_nameless()
         for order in list(self._known):
             self._asking.cancelled(order, "its strategy ended")
         self._ending.set()
@@ -140,17 +144,30 @@ class Orders:
 
     # --- sending ---
 
-    def _take_up(self) -> None:
+    def _take_up(self, why: str) -> None:
         for order in self._asking.working(self._way.strategy):
-            known, update = left_over(order)
+            if order["orderId"] in self._known:
+                continue
+            known, update = left_over(order, why)
             log.warning("order_left_over", order=known.order, status=update.status, then=self._way.left)
             self.counts.left += 1
             self._news.put(update)
             with self._lock:
                 self._known[known.order] = known
             if self._way.left == "cancel":
-                heapq.heappush(self._expiring, (self._now_ms(), known.order, "an earlier run of its strategy left it"))
+                heapq.heappush(self._expiring, (self._now_ms(), known.order, why))
             self._look_up(known)  # what happened while it was being taken up
+
+    def _find_nameless(self) -> None:
+        """Where an order may have left that has no name here: it works under one there, and would work on for ever."""
+        if not self._nameless:
+            return
+        try:
+            self._take_up("nobody knew whether it left")
+        except httpx.HTTPError as error:
+            log.warning("nameless_not_found", reason=f"{type(error).__name__}: {error}")
+        else:
+            self._nameless = False
 
     def _send_all(self) -> None:
         with self._told_when_broken():
@@ -160,6 +177,7 @@ class Orders:
                     if asked is None:
                         return
                     self._follow(asked)
+                self._look_again()
                 self._expire()
 
     def _follow(self, asked: Heard) -> None:
@@ -174,6 +192,16 @@ class Orders:
             self._cancel(known.order, f"its strategy asked: {said.wish.reasoning}".rstrip(": "))
         else:
             self._change(asked, known, said.wish)
+
+    def _look_again(self) -> None:
+        """What has become of an order while nobody could say it may never be told again: it is asked for until told."""
+        if self._listening.is_set():
+            self._find_nameless()
+        for order, at in list(self._unseen.items()):
+            if at <= self._now_ms():
+                del self._unseen[order]
+                if (known := self._known.get(order)) is not None:
+                    self._look_up(known)
 
     def _expire(self) -> None:
         while self._expiring and self._expiring[0][0] <= self._now_ms():
@@ -259,6 +287,7 @@ class Orders:
     def _ends(self, proposal: Proposal, answer: Answer) -> None:
         if answer.maybe_left:
             self.counts.unclear += 1
+            self._nameless = True
             log.error("order_unclear", signal=proposal.line.id, reason=answer.told)
         else:
             self.counts.refused += 1
@@ -300,9 +329,12 @@ class Orders:
                     self._look_up(ours)
 
     def _look_up(self, known: Known) -> None:
-        if (order := self._asking.order(known.order)) is not None:
-            self._learn(known, looked_up, order)
-            self._learn(known, settled, order)
+        order = self._asking.order(known.order)
+        if order is None:
+            self._unseen[known.order] = self._now_ms() + LOOK_AGAIN_MS
+            return
+        self._learn(known, looked_up, order)
+        self._learn(known, settled, order)
 
     def _learn(
         self, known: Known, rule: Callable[[Known, Mapping[str, Any]], OrderUpdate | None], said: Mapping[str, Any]

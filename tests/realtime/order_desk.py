@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 Answer = int | str  # a status, or "hangs up"
+WORKING = ("SUBMITTED", "PARTIALLY_FILLED")
 
 
 class OrderDesk:
@@ -17,6 +18,7 @@ class OrderDesk:
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()  # to the next orders; 202 when there is none
+        self.looks: deque[int] = deque()  # statuses of the next look-ups of one order; 200 when there is none
         self.asked: list[tuple[str, str, Any]] = []  # method, path, body with the key in it
         self.orders: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
@@ -100,7 +102,10 @@ class OrderDesk:
     def _reply(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[Any, Any]:
         order = path.rpartition("/")[2]
         if method == "GET" and order == "orders":
-            return 200, {"data": {"orders": list(self.orders.values()), "total": len(self.orders)}}
+            working = [each for each in self.orders.values() if each["status"] in WORKING]
+            return 200, {"data": {"orders": working, "total": len(working)}}
+        if method == "GET" and self.looks:
+            return self.looks.popleft(), {"error": "more than 300 requests in 60 s"}
         if method == "GET":
             return 200, {"data": {**self.orders[order], "updatedAt": "2026-11-19T13:00:00.000Z"}}
         if method == "DELETE":

@@ -143,6 +143,30 @@ def test_fills_are_told_once_also_those_that_nobody_heard(desk):
     assert [(u.status, u.reason[:4]) for u in desk.told if u.signal is deaf] == [("REFUSED", "DEAF")]
 
 
+def test_what_became_of_an_order_is_asked_for_until_somebody_says_it(desk):
+    """A fill that came before the order's name was known here is told by nobody else."""
+    desk.there.looks.extend([429, 503])
+    signal = desk.take(proposal(32_000))
+    order = desk.there.keys["1:Mine-32000-0"]
+    desk.there.orders[order] |= {"status": "FILLED", "filledQuantity": 1, "avgFillPrice": 100.0}
+    desk.until(lambda: len(desk.last(signal)) == 2)
+
+    assert desk.last(signal) == [("SUBMITTED", 0, None), ("FILLED", 1, 100.0)]
+
+
+def test_an_order_whose_answer_never_came_is_found_and_cancelled(desk):
+    desk.there.answers.extend(["hangs up after", *[503] * 99])
+    signal = desk.take(proposal(34_000, price=129_000.0), age_ms=400)
+    desk.there.answers.clear()
+    order = desk.there.keys["1:Mine-34000-0"]
+    desk.until(lambda: [u for u in desk.told if u.order == order and u.over])
+    named = [(u.status, u.reason) for u in desk.told if u.order == order]
+
+    assert desk.last(signal) == [("UNKNOWN", 0, None)]
+    assert named[0] == ("SUBMITTED", "nobody knew whether it left")
+    assert named[-1][0] == "CANCELED"
+
+
 def test_what_is_left_of_an_order_is_cancelled_when_its_signal_has_lived(desk):
     signal = desk.take(proposal(41_000, price=129_000.0, lives_ms=300))
     desk.until(lambda: len(desk.last(signal)) == 2)
