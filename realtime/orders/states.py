@@ -235,14 +235,15 @@ def _reported(order: Order, event: Reported) -> Outcome:
     if order.status is Status.UNKNOWN and event.status == CLIENT_CREATED and moved.exchange_id is None:
         status = Status.UNKNOWN if not moved.traded else status
     canceling = order.canceling or event.status == PENDING_CANCEL
-    replacing = event.status == PENDING_REPLACE or (order.replacing and not _replaced(order, event))
+    replacing = event.status == PENDING_REPLACE or (order.replacing and not _replaced(order, event, moved))
     return Outcome(order=structs.replace(moved, status=status, canceling=canceling, replacing=replacing), fill=fill)
 
 
-def _replaced(order: Order, event: Reported) -> bool:
-    """Whether a change is over: what was said before it was asked for is about an earlier one."""
+def _replaced(order: Order, event: Reported, moved: Order) -> bool:
+    """Whether a change is over: news that say neither a later time nor other figures are about the one before."""
     newer = event.at is None or order.newest is None or event.at > order.newest
-    return event.status == REPLACED and newer
+    figures = (moved.quantity, moved.price, moved.stop) != (order.quantity, order.price, order.stop)
+    return event.status == REPLACED and (newer or figures)
 
 
 def _impossible(order: Order, event: Reported, quantity: int) -> str | None:
