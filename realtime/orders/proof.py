@@ -60,9 +60,11 @@ def _verified(path: Path, head_path: Path, key: bytes, seen: Sequence[Seen], sta
     begins = start or beginning(folder, key)
     expected = [*seen, *([Seen(head.number, head.mac, "the head")] if head else [])]
     found = _walked([each for each in files if each.first > begins.number], begins, key, expected)
+    short = any(each.number > found.records for each in expected)
+    if (short or not found.holds) and chain.segments(folder) != files:  # one was put aside while this was reading
+        return _verified(path, head_path, key, seen, start)
     if not found.holds:
-        begun = chain.segments(folder) != files  # a file was put aside while this was reading
-        return _verified(path, head_path, key, seen, start) if begun else found
+        return found
     for each in expected:
         if each.number > found.records:
             wrong = f"{path}: {found.records} records, and {each.where} has seen {each.number}: the tail was cut"
@@ -120,7 +122,9 @@ def _walked(files: Sequence[Segment], begins: Start, key: bytes, expected: Seque
                     wrong = f"{at}: {wrong}" if wrong else _other(told.get(number + 1, []), mac)
                 if wrong:
                     return Verdict(holds=False, records=number, mac=mac, torn=torn, wrong=wrong, since=begins.number)
-                number += not torn
+                if torn:  # by now there may be more of it, which by itself is no line
+                    break
+                number += 1
     return Verdict(holds=True, records=number, mac=mac, torn=torn, since=begins.number)
 
 

@@ -1,12 +1,14 @@
 """The journal over several files: one chain, each file readable without the ones before it."""
 
 import datetime as dt
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -106,6 +108,58 @@ def test_a_file_that_is_put_aside_while_it_is_proven_is_no_alarm(tmp_path, monke
     monkeypatch.setattr(chain, "segments", lambda folder: told.pop() if told else segments(folder))
 
     assert holds(tmp_path)
+
+
+def test_a_file_that_has_just_begun_while_the_journal_is_proven_is_no_alarm(tmp_path, monkeypatch):
+    """Between its making and its first record it is empty."""
+    written(tmp_path, 1)
+    active, whole = tmp_path / "journal.jsonl", (tmp_path / "journal.jsonl").read_bytes()
+    told = [segments(tmp_path)]
+    active.rename(tmp_path / OLDER[0])
+    active.touch()
+    monkeypatch.setattr(chain, "segments", lambda folder: told.pop() if told else segments(folder))
+
+    assert holds(tmp_path)
+    (tmp_path / OLDER[0]).write_bytes(whole.splitlines(keepends=True)[0])
+    assert not holds(tmp_path)
+
+
+class Growing(io.RawIOBase):
+    """A file that somebody goes on writing: it ends in its first part, and for who reads on there is more."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = [parts[0], b"", *parts[1:]]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        part = self._parts.pop(0) if self._parts else b""
+        room[: len(part)] = part
+        return len(part)
+
+
+@pytest.mark.parametrize("missing", [1, 60, 200])
+def test_a_line_that_is_being_written_while_it_is_read_is_no_alarm(tmp_path, monkeypatch, missing):
+    active, head = tmp_path / "journal.jsonl", tmp_path / "head.json"
+    written(tmp_path, 1)
+    vouched = head.read_bytes()  # a head lags behind
+    journal = Journal(tmp_path, KEY)
+    journal.append("note", {"words": "x" * 200}).result(10)
+    journal.close()
+    head.write_bytes(vouched)
+    whole, real = active.read_bytes(), Path.open
+
+    def opening(path: Path, *how: str, **more: Any) -> Any:
+        growing = Growing(whole[:-missing], whole[-missing:])
+        return io.BufferedReader(growing) if path == active else real(path, *how, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", opening)
+        found = verify(active, head, KEY)
+
+    assert (found.holds, found.records) == (True, 5)
+    assert verify(active, head, KEY).records == 6
 
 
 def removed_in_their_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
