@@ -4,6 +4,7 @@ A line is written before anybody is told. It is not synced: a killed process los
 last moments, as invented orders may.
 """
 
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterable
@@ -62,6 +63,7 @@ class Book:
         self.orders: dict[int, Placed] = {}
         self.holdings: dict[tuple[AccountId, str], Holding] = {}
         self._file: int | None = None
+        self._length = 0  # of the file, in bytes
         self._encoder = msgspec.json.Encoder()
         if path is not None:
             self._open(path, now)
@@ -72,7 +74,9 @@ class Book:
             lines = b"".join(self._encoder.encode(entry) + b"\n" for entry in entries)
             try:
                 durable.write_all(self._file, memoryview(lines))
+                self._length += len(lines)
             except OSError as error:
+                self._cut()
                 raise BookError(f"the paper exchange's file cannot be written: {error}") from error
         for entry in entries:
             self._take(entry)
@@ -81,6 +85,12 @@ class Book:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _cut(self) -> None:
+        """Take away what a full disk took of a line: the next one would stand behind it, and neither could be read."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # a start reads a torn last line, and names one in the middle
+                os.ftruncate(self._file, self._length)
 
     def _take(self, entry: Placed | Holding) -> None:
         if isinstance(entry, Placed):
@@ -98,7 +108,9 @@ class Book:
                 for number, placed in self.orders.items()
                 if not placed.over or placed.updated > now - KEPT or number == max(self.orders)
             }
-            durable.replace(path, b"".join(self._encoder.encode(entry) + b"\n" for entry in self._all()))
+            whole = b"".join(self._encoder.encode(entry) + b"\n" for entry in self._all())
+            durable.replace(path, whole)
+            self._length = len(whole)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise BookError(f"{path} cannot be used: {error}") from error

@@ -1,6 +1,7 @@
 """What the paper broker keeps, and that the same tape gives the same fills."""
 
 import datetime as dt
+import os
 import json
 import random
 from decimal import Decimal
@@ -125,15 +126,24 @@ def test_old_orders_leave_the_file_and_numbers_go_on(clock, tmp_path):
 
 
 def test_an_order_that_cannot_be_written_was_not_sent(clock, tmp_path, monkeypatch):
+    """Nor does the half of it that a full disk took spoil what is written once there is room again."""
     broker = opened(tmp_path / "paper.jsonl", clock)
 
-    def full(*_):
+    def full(descriptor, data):
+        os.write(descriptor, data[:40])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sql.durable.write_all", full)
-    with pytest.raises(NotSentError, match="No space left"):
-        broker.send(new())
+    with monkeypatch.context() as patch:
+        patch.setattr("sql.durable.write_all", full)
+        with pytest.raises(NotSentError, match="No space left"):
+            broker.send(new())
     assert reports(broker) == []
+    broker.send(new(quantity=7))
+    broker.close()
+    again = opened(tmp_path / "paper.jsonl", clock)
+    again.load(ACCOUNT, NOON)
+
+    assert [report.quantity for report in again.listed(ACCOUNT)] == [7]
 
 
 def test_day_orders_that_a_restart_finds_after_the_close_have_expired(clock, tmp_path):
