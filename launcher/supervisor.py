@@ -85,6 +85,7 @@ class Runner:
     child: Child
     log: Path
     changed: Callable[[], None]
+    report: Report
     needs: list["Runner"] = field(default_factory=list)
     state: str = "down"
     detail: str = ""
@@ -152,9 +153,9 @@ class Runner:
             return
         self._failures = 0 if time.monotonic() - began > STEADY_SECONDS else self._failures + 1
         self.restarts += 1
+        self._become("failing" if self._failures >= FAILING_AFTER else "starting", self.detail)
         if self._failures >= self.child.tries:
             self.settled.set()
-        self._become("failing" if self._failures >= FAILING_AFTER else "starting", self.detail)
         delay = min(LAST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (self._failures - 1))
         self._sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 - spreads restarts, hides nothing
 
@@ -252,10 +253,14 @@ class Runner:
             self._wake.wait(seconds)
 
     def _become(self, state: str, detail: str = "") -> None:
-        different = (state, detail) != (self.state, self.detail)
+        before, different = self.state, (state, detail) != (self.state, self.detail)
         self.state, self.detail = state, detail
         if different:
             self.changed()
+        if state != before and self.settled.is_set() and not self._stopping:  # before that, who waits tells of it
+            self.report(
+                f"{self.child.name}: {state} again" if state == "ok" else f"{self.child.name}: {state}, {detail}"
+            )
 
 
 class Supervisor:
@@ -271,7 +276,8 @@ class Supervisor:
         """Take children in; each after those it needs. A need that is not supervised here is somebody else's."""
         for child in children:
             needs = [self.runners[name] for name in child.needs if name in self.runners]
-            self.runners[child.name] = Runner(child, self._logs / f"{child.name}.log", self._notify, needs)
+            log = self._logs / f"{child.name}.log"
+            self.runners[child.name] = Runner(child, log, self._notify, self._report, needs)
 
     def start(self, names: Iterable[str]) -> None:
         """Begin to start them; returns at once."""

@@ -31,9 +31,24 @@ STUBBORN = (
 )
 
 
+class Told(Silent):
+    """Keeps every line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, line: str, /) -> None:
+        self.lines.append(line)
+
+
 @pytest.fixture
-def supervised(tmp_path: Path) -> Iterator[Supervisor]:
-    made = Supervisor(tmp_path, Silent(), lambda _: None)
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def supervised(tmp_path: Path, told: Told) -> Iterator[Supervisor]:
+    made = Supervisor(tmp_path, told, lambda _: None)
     yield made
     made.stop()
 
@@ -105,15 +120,23 @@ def test_a_child_that_needs_nothing_to_start_may_still_be_outlived(supervised, s
     assert outlives(supervised, "store", "worker")
 
 
-def test_a_killed_child_is_started_again(supervised, child, until):
+def test_a_killed_child_is_started_again_and_both_is_told(supervised, child, until, told):
     supervised.add([child("one")])
     supervised.start(["one"])
     supervised.require(["one"])
     before = pid_of(supervised, "one")
     os.kill(before, signal.SIGKILL)
     until(lambda: supervised.runners["one"].restarts == 1 and supervised.runners["one"].state == "ok")
+    until(lambda: told.lines[-1] == "one: ok again")
+    after = pid_of(supervised, "one")
+    supervised.stop()
 
-    assert pid_of(supervised, "one") != before
+    assert after != before
+    assert [line.partition(" (")[0] for line in told.lines] == [
+        "one: ok",
+        "one: starting, ended unexpectedly",
+        "one: ok again",
+    ]
 
 
 def test_what_a_killed_child_started_ends_with_it(supervised, child, until):
@@ -177,7 +200,7 @@ def test_a_child_that_ignores_the_request_to_end_is_killed(supervised, child, tm
     assert supervised.runners["deaf"].state == "down"
 
 
-def test_a_child_that_runs_but_does_not_answer_is_failing_until_it_answers(supervised, child, until, monkeypatch):
+def test_a_child_that_runs_but_does_not_answer_is_failing_until_it_answers(supervised, child, until, told, monkeypatch):
     monkeypatch.setattr(supervisor, "WATCH_SECONDS", 0.02)
     answers = threading.Event()
     answers.set()
@@ -194,8 +217,9 @@ def test_a_child_that_runs_but_does_not_answer_is_failing_until_it_answers(super
     detail = supervised.runners["one"].detail
     answers.set()
 
-    until(lambda: supervised.runners["one"].state == "ok")
+    until(lambda: told.lines[-1] == "one: ok again")
     assert "silence" in detail
+    assert told.lines == ["one: ok", f"one: failing, {detail}", "one: ok again"]
     assert supervised.runners["one"].restarts == 0
 
 
