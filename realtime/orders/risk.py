@@ -327,11 +327,11 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "CONNECTION": _connection,
         "TRADING_HOURS": _hours,
         "INSTRUMENT": _allowed,
+        "SESSION_STATE": _session,  # an instrument that nobody knows has none
         "ORDER_FORM": _form,
         "MAX_QUANTITY": _quantity,
         "LOT": _lot,
         "TICK_SIZE": _tick,
-        "SESSION_STATE": _session,
         "PRICE_COLLAR": _collar,
         "MAX_NOTIONAL": _notional,
         "POSITION_LIMIT": _position,

@@ -20,7 +20,7 @@ from realtime.orders.risk import (
     refusal_of,
     worst_position,
 )
-from sql.exchange import FUTURES
+from sql.exchange import FUTURES, instrument_of
 
 NOW = dt.datetime(2026, 11, 18, 15, tzinfo=dt.UTC)
 WIN = FUTURES["WIN"]
@@ -112,6 +112,14 @@ def test_each_check_refuses_and_says_limit_and_value(code, intent, known, limits
 
 def test_every_check_is_among_those_that_were_seen_to_refuse():
     assert {finding.code for finding in findings(INTENT, KNOWN, LIMITS)} == {code for code, *_ in REFUSED}
+
+
+def test_a_symbol_that_nobody_told_of_is_refused_for_that_and_not_for_its_lot():
+    intent, known, limits = changed({"symbol": "NOPE"}, {"instrument": instrument_of("NOPE"), "state": None}, {})
+    refusal = refusal_of(intent, known, limits)
+
+    assert refusal is not None
+    assert (refusal.code, refusal.observed) == ("SESSION_STATE", "none was told of NOPE: it is not subscribed")
 
 
 def test_an_unset_capital_names_its_setting_and_binds_live_money_only():
