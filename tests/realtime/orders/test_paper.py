@@ -1,8 +1,8 @@
 """What the paper broker keeps, and that the same tape gives the same fills."""
 
 import datetime as dt
-import os
 import json
+import os
 import random
 from decimal import Decimal
 
