@@ -105,8 +105,9 @@ async def pull(
     before = orders.switch.latch
     working = len(orders.chronicle.ledger.working)
     caller = caller_of(request, None, x_source, None)
-    if data.operator and caller_in(request) == INSTALLATION:  # a key or a person has a name already
-        caller = structs.replace(caller, user=data.operator)
+    operator = (data.operator or "").strip()[:64]
+    if operator and caller_in(request) == INSTALLATION:  # a key or a person has a name already
+        caller = structs.replace(caller, user=operator)
     latch = await anyio.to_thread.run_sync(partial(orders.pull, data.reason, caller, flatten=data.flatten))
     found = _switch(orders)
     told: dict[str, Any] = {

@@ -120,7 +120,7 @@ class SwitchBody(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
     """Pull the kill switch. It always cancels what works; `cancelAll` is taken and changes nothing."""
 
     reason: Annotated[str, Meta(min_length=3, max_length=500, examples=["the market is not right"])]
-    operator: Name | None = None
+    operator: Annotated[str, Meta(examples=["Ana Souza"])] | None = None  # of any form: no name keeps a switch from it
     cancel_all: bool = True
     flatten: bool = False
 

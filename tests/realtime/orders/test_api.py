@@ -345,7 +345,7 @@ def test_the_list_is_filtered_and_paged(running):
 
 def test_the_switch_is_pulled_told_and_released(running):
     name = running.post("/api/orders", NEW).json()["data"]["orderId"]
-    pulled = running.post("/api/v1/risk/kill-switch", {"reason": "the market is odd", "operator": "ana"})
+    pulled = running.post("/api/v1/risk/kill-switch", {"reason": "the market is odd", "operator": "João da mesa 2"})
     assert pulled.status_code == 200
     assert (pulled.json()["status"], pulled.json()["data"]["ordersCanceled"]) == ("activated", 1)
     running.until(lambda: running.order(name)["status"] == "CANCELED")
@@ -353,7 +353,7 @@ def test_the_switch_is_pulled_told_and_released(running):
     assert again.json()["data"]["ordersCanceled"] == 0
     assert again.json()["data"]["reason"] == "the market is odd"
     assert running.post("/api/v1/execute", BODY).json()["code"] == "KILL_SWITCH"
-    assert running.client.get("/api/v1/risk/kill-switch").json()["data"]["activatedBy"] == "ana"
+    assert running.client.get("/api/v1/risk/kill-switch").json()["data"]["activatedBy"] == "João da mesa 2"
     bot = running.post("/api/v1/risk/kill-switch/release", {"reason": "all fine"}, **{"X-Source": "agent"})
     assert bot.status_code == 403
     released = running.post("/api/v1/risk/kill-switch/release", {"reason": "checked with the desk"})
