@@ -328,17 +328,22 @@ class OrderLoop:
         return Done(orders=tuple(entry.order.id for entry in wanted))
 
     def _flatten(self, command: Flatten) -> Done:
-        """What works is cancelled, whoever asks; positions are closed by those whose orders may leave."""
-        held = [
-            p
-            for p in self.chronicle.ledger.positions.values()
+        """What works is cancelled, whoever asks; positions are closed by those whose orders may leave.
+
+        Also where nothing is held yet: what works may fill before it is cancelled.
+        """
+        ledger = self.chronicle.ledger
+        held = {
+            (p.account, p.symbol)
+            for p in ledger.positions.values()
             if p.net and command.account in (None, p.account) and command.symbol in (None, p.symbol)
-        ]
+        }
         done = self._cancel_all(
             CancelAll(caller=command.caller, account=command.account, symbol=command.symbol, reason="flatten")
         )
-        refusals = [self.winding.flatten(p, command.caller, command.reason) for p in held]
-        symbols = ", ".join(sorted({p.symbol for p in held}))
+        works = {(order.account, order.symbol) for order in (ledger.entries[name].order for name in done.orders)}
+        refusals = [self.winding.flatten(*each, command.caller, command.reason) for each in sorted(held | works)]
+        symbols = ", ".join(sorted({symbol for _, symbol in held}))
         return structs.replace(done, text=symbols, refusal=next(filter(None, refusals), None))
 
     def _pulled(self, command: Pull) -> Done:

@@ -51,14 +51,21 @@ class Winding:
         """Whether something is still to be done."""
         return bool(self._flats) or (self._ground.switch.latch is not None and not self._done)
 
-    def flatten(self, position: Position, caller: Caller, reason: str) -> Finding | None:
-        """Cancel what works in a symbol, then close its position. What refuses the closing already is said at once."""
+    def flatten(self, account: str, symbol: str, caller: Caller, reason: str) -> Finding | None:
+        """Cancel what works in a symbol, then close what is held by then. What refuses the closing is said at once."""
         refusal = self._refusal(caller.source)
         if refusal is None:
-            self._flats[position.account, position.symbol] = (caller, reason, self._ground.now())
-        else:
-            self._requests.place(_closing_order(position, caller))  # which records what refused it
-        return refusal
+            self._flats[account, symbol] = (caller, reason, self._ground.now())
+            return None
+        return refusal if self._told_refused(account, symbol, caller) else None
+
+    def _told_refused(self, account: str, symbol: str, caller: Caller) -> bool:
+        """Record what refuses to close a position; whether there is one."""
+        position = self._ground.chronicle.ledger.positions.get((account, symbol))
+        if position is None or position.net == 0:
+            return False
+        self._requests.place(_closing_order(position, caller))  # which records what refused it
+        return True
 
     def turn(self) -> None:
         """Do what can be done now."""
@@ -69,6 +76,7 @@ class Winding:
         else:
             if self._begun is None or self._ground.chronicle.ledger.latch is None:  # or its release failed
                 self._begin(latch)
+            self._hand_over()
             self._switch_off(latch)
         for (account, symbol), (caller, reason, since) in list(self._flats.items()):
             if abs((self._ground.now() - since).total_seconds()) > FLAT_SECONDS:
@@ -91,6 +99,12 @@ class Winding:
                 ground.broker.cancel_all(account)
             except BrokerError as error:  # each order is cancelled by its name below
                 log.warning("cancel_all_failed", account=str(account), reason=str(error))
+
+    def _hand_over(self) -> None:
+        """What somebody wanted flat is the switch's from now on: a wish beside it would cancel its closing orders."""
+        flats, self._flats = self._flats, {}
+        for (account, symbol), (caller, _, _) in flats.items():
+            self._told_refused(account, symbol, caller)
 
     def _switch_off(self, latch: Latch) -> None:
         targets = [e for e in self._ground.chronicle.ledger.working.values() if self._meant(e, latch)]
@@ -205,6 +219,8 @@ class Winding:
             return
         if not self._ground.standing(account).orders_ready:
             return  # the link is away, or back and not reconciled yet: a check would refuse for good
+        if self._crowded(account, symbol):
+            return  # by the cancellations of this very wish, as a rule
         if not self._confirmed(position):
             self._ground.agreement.soon()
             return
@@ -216,6 +232,12 @@ class Winding:
         else:
             if reply.status != 202:
                 log.error("position_not_closed", symbol=symbol, reason="a check refused; see the refusals")
+
+    def _crowded(self, account: str, symbol: str) -> bool:
+        """Whether so many messages have left that a closing order would be one too many just now."""
+        ledger, now = self._ground.chronicle.ledger, self._ground.now()
+        limits = ledger.limits_of(account, None, symbol)
+        return ledger.messages(now, 1.0) >= limits.per_second or ledger.messages(now, 60.0) >= limits.per_minute
 
 
 def _closing_order(position: Position, caller: Caller) -> Place:

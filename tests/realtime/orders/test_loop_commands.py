@@ -10,7 +10,7 @@ from realtime.orders.journal import records as journal_records
 from realtime.orders.limits import Change
 from realtime.orders.records import Caller
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import ANA, BASE, SYMBOL, place, scene
+from tests.realtime.orders.scenes import ANA, BASE, SYMBOL, base, place, scene
 
 
 def test_flatten_cancels_and_then_closes(tmp_path):
@@ -27,6 +27,51 @@ def test_flatten_cancels_and_then_closes(tmp_path):
 
         assert s.ledger.nets("1:0042") == {}
         assert len(s.exchange.arrivals) == 3
+
+
+def test_flatten_closes_what_fills_while_it_is_being_cancelled(tmp_path):
+    """Nothing was held when somebody wanted to be flat, so that nothing was closed afterwards."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.cancels = False
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.broker.fill("EX1", 2)
+        s.settle(3)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[1:]] == [("SELL", 2)]
+
+
+def test_flatten_waits_until_its_own_cancellations_leave_room_for_the_closing_order(tmp_path):
+    with scene(tmp_path, base=base(per_second=10)) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        for n in range(12):
+            s.settle(0.5)
+            s.place(1, str(129_000 - 5 * n))
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.loop.step()
+        assert (s.exchange.working, s.exchange.arrivals[-1].side) == ([], "BUY")
+        s.settle(3)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[13:]] == [("SELL", 2)]
+        assert not s.ledger.refusals
+
+
+def test_a_switch_that_closes_is_not_crossed_by_an_earlier_wish_to_be_flat(tmp_path):
+    """The wish cancelled each closing order of the switch, until it had tried often enough."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.place(1, "129000")
+        s.broker.cancels = False
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.loop.pull("enough", ANA, flatten=True)
+        s.broker.cancels = True
+        s.settle(5)
+        closing = [e.order for e in s.ledger.entries.values() if e.order.side == "SELL"]
+
+        assert [(order.quantity, order.status) for order in closing] == [(2, Status.SUBMITTED)]
+        assert [each.refusal.code for each in s.ledger.refusals] == ["KILL_SWITCH"]
 
 
 AGENT = Caller(user="analyst", source="agent")
