@@ -54,6 +54,7 @@ class Entry(Struct, kw_only=True):
     cancel_wanted: str | None = None  # why; sent as soon as the broker's name of the order is known
     change: records.Asked | None = None  # on its way: the worse of before and after counts
     disputed: bool = False
+    maybe: tuple[str, ...] = ()  # orders of ours that one placed elsewhere may be
     contradiction: str | None = None  # the last one
     fills: list[OwnFill] = []
     evidence: list[Evidence] = []

@@ -23,7 +23,7 @@ from realtime.orders.changes import Changes
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground
 from realtime.orders.positions import Costs
-from realtime.orders.reconcile import alike, reported, tells_more
+from realtime.orders.reconcile import alike, lives_on, reported, tells_more
 from realtime.orders.states import NotSent, RequestFailed, Sent, after
 
 PARKED = 1000
@@ -62,7 +62,8 @@ class Hearing:
     def _hear_order(self, report: Report) -> None:
         ledger = self._ground.chronicle.ledger
         entry = ledger.found(exchange_id=report.key.exchange_id, local_id=report.key.local_id)
-        if entry is not None:
+        ended = entry.order.id if entry is not None and lives_on(entry.order, report) else None
+        if entry is not None and ended is None:
             self.report(entry, report)
             return
         account = str(report.account)
@@ -74,7 +75,7 @@ class Hearing:
             self._parked.append(report)  # it may be one whose name we do not know yet: a list decides
             self._agreement.soon()
         else:
-            self._agreement.adopt(report)
+            self._agreement.adopt(report, (ended,) if ended else ())
 
     def report(self, entry: Entry, report: Report) -> None:
         """Take a report in, where it says anything new."""

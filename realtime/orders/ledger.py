@@ -302,7 +302,7 @@ class Ledger:
 
     def _adopted(self, entry: records.Adopted, number: int | None) -> Change:
         caller = Caller(user="elsewhere", source="foreign")
-        made = Entry(order=entry.order, made_at=entry.created, updated_at=entry.at, caller=caller)
+        made = Entry(order=entry.order, made_at=entry.created, updated_at=entry.at, caller=caller, maybe=entry.maybe)
         self._put(made)
         self._name(made, structs.replace(made.order, local_id=None, exchange_id=None))
         words = f"placed elsewhere; may be {', '.join(entry.maybe)}" if entry.maybe else "placed elsewhere"

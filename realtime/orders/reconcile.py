@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from realtime.orders.broker import Held, Report
-from realtime.orders.states import BROKER_FINAL, FINAL, PENDING_REPLACE, Order, Reported, Status, after
+from realtime.orders.states import BROKER_FINAL, CLIENT_CREATED, FINAL, PENDING_REPLACE, Order, Reported, Status, after
 
 
 class Own(Struct, frozen=True, kw_only=True):
@@ -154,6 +154,16 @@ def alike(order: Order, report: Report) -> bool:
     return same and price and stop
 
 
+def lives_on(order: Order, report: Report) -> bool:
+    """Whether the exchange has an order after all that was ended here without its word: by a list, or by a person.
+
+    What has ended stays ended; what lives on must count, under a name of its own.
+    """
+    never_seen = order.status in FINAL and order.exchange_id is None and not order.traded
+    alive = report.status not in BROKER_FINAL and report.status != CLIENT_CREATED
+    return never_seen and report.key.exchange_id is not None and (alive or report.traded > 0)
+
+
 def _known(own: Sequence[Own], listed: Sequence[Report]) -> tuple[list[tuple[Own, Report]], list[Report]]:
     """The pairs that names connect, and the reports of nobody."""
     by_exchange = {each.order.exchange_id: each for each in own if each.order.exchange_id is not None}
@@ -163,7 +173,7 @@ def _known(own: Sequence[Own], listed: Sequence[Report]) -> tuple[list[tuple[Own
         found = by_exchange.get(report.key.exchange_id) if report.key.exchange_id is not None else None
         local = by_local.get(report.key.local_id) if report.key.local_id is not None else None
         if found is None and local is not None and local.order.exchange_id in (None, report.key.exchange_id):
-            found = local
+            found = None if lives_on(local.order, report) else local
         if found is None:
             strangers.append(report)
         else:

@@ -1,7 +1,7 @@
 """Cancelling until nothing works any more, and closing what is open: the work of the kill switch and of flatten.
 
 The latch is on before any of this begins. Orders that were placed elsewhere after it was pulled are left alone: they
-are a person's, who may be closing positions by hand.
+are a person's, who may be closing positions by hand; not where one of ours may have left late.
 """
 
 import datetime as dt
@@ -124,7 +124,7 @@ class Winding:
             self._close_positions()
 
     def _meant(self, entry: Entry, latch: Latch) -> bool:
-        if entry.foreign:
+        if entry.foreign and not entry.maybe:
             return entry.made_at <= latch.at
         return entry.caller.source != "kill-switch" or self._old(entry)
 

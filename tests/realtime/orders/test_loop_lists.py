@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from msgspec import structs
 
 from realtime.orders.broker import OrderKey, PositionNews, Sent
@@ -79,6 +80,37 @@ def test_an_order_placed_elsewhere_is_adopted_and_counts(tmp_path):
         s.cancel(foreign)
         s.loop.step()
         assert foreign.order.status is Status.CANCELED
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_order_that_was_ended_here_and_reaches_the_exchange_late_counts(tmp_path, listed, ruled):
+    """It stayed ended, and what it could still trade counted nowhere; the switch did not cancel it."""
+    with scene(tmp_path, base=base(position=5)) as s:
+        s.broker.faults, s.broker.loads = ["silent"], not ruled
+        ended = s.place(4).order.id
+        s.settle(30)
+        if ruled:
+            s.ask(Rule(caller=ANA, order=ended, status=Status.CANCELED, reason="the desk does not see it"))
+        status = s.order(ended).status
+        assert status is (Status.CANCELED if ruled else Status.FAILED)
+        report = s.exchange.arrived(s.broker.sends()[0], 1)
+        s.broker.loads = True
+        if listed:
+            s.broker._by_local[1] = "EX1"
+            s.settle(70)
+        else:
+            s.broker.tell(report, 2)
+            s.loop.step()
+
+        assert s.refusal(2, "129990") == "POSITION_LIMIT"
+        s.broker.fill("EX1", 1)
+        s.loop.step()
+        assert (s.order(ended).status, s.ledger.nets("1:0042")) == (status, {SYMBOL: 1})
+        s.loop.pull("enough", ANA)
+        s.settle(3)
+        assert s.exchange.working == []
+        assert not s.loop.winding.busy
 
 
 def test_of_two_alike_at_the_broker_neither_is_taken_for_ours(tmp_path):
