@@ -102,7 +102,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """What somebody wants to be different; None: as it is."""
 
     daily_loss: Decimal | None = None
-    positions: Mapping[str, int] | None = None
+    positions: Mapping[str, int | None] | None = None  # None of a symbol: no limit of its own any more
     hours: Hours | None = None
     stricter: tuple[Stricter, ...] | None = None
 
@@ -110,10 +110,11 @@ class Change(Struct, frozen=True, kw_only=True):
 def changed(limits: RiskLimits, change: Change) -> RiskLimits:
     """The limits after a change, as the next version. `check` has been asked whether it may be."""
     loss = limits.base.daily_loss if change.daily_loss is None else change.daily_loss
+    positions = {**limits.positions, **(change.positions or {})}
     return structs.replace(
         limits,
         base=structs.replace(limits.base, daily_loss=loss),
-        positions={**limits.positions, **(change.positions or {})},
+        positions={symbol: most for symbol, most in positions.items() if most is not None},
         hours=change.hours or limits.hours,
         stricter=limits.stricter if change.stricter is None else change.stricter,
         version=limits.version + 1,
@@ -145,7 +146,7 @@ def check(change: Change) -> None:
         raise LimitsError("dailyLossLimit", f"expected {LOWEST_LOSS} to {HIGHEST_LOSS} BRL, found {loss}")
     for symbol, most in (change.positions or {}).items():
         _check_symbol("maxPositionSize", symbol)
-        if not 1 <= most <= HIGHEST_POSITION:
+        if most is not None and not 1 <= most <= HIGHEST_POSITION:
             raise LimitsError(f"maxPositionSize.{symbol}", f"expected 1 to {HIGHEST_POSITION}, found {most}")
     if change.hours is not None:
         _check_hours(change.hours)

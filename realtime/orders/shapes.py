@@ -110,7 +110,13 @@ class LimitsBody(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
     """Limits that change; absent: as they are. `version`: the one that you saw, so that nobody's change is lost."""
 
     daily_loss_limit: Annotated[Decimal, Meta(description="BRL, 100 to 1000000", examples=[5000])] | None = None
-    max_position_size: Annotated[dict[str, int], Meta(examples=[{"WIN": 20}])] | None = None
+    max_position_size: (
+        Annotated[
+            dict[str, int | None],
+            Meta(description="symbol or root -> 1 to 10000; null: none of its own", examples=[{"WIN": 20}]),
+        ]
+        | None
+    ) = None
     trading_hours: HoursBody | None = None
     stricter: list[Stricter] | None = None
     version: int | None = None

@@ -376,6 +376,8 @@ def test_limits_are_read_and_changed_with_a_version(running):
     assert late.status_code == 409
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "dailyLossLimit")
     assert running.post("/api/orders", NEW).json()["code"] == "POSITION_LIMIT"
+    freed = running.client.put("/api/risk/limits", json={"maxPositionSize": {"WINX99": None}}, headers=HOLDER)
+    assert freed.json()["data"]["maxPositionSize"] == {}
 
 
 def test_events_are_told_over_the_socket_in_the_journals_order(running):

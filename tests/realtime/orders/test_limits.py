@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.orders.limits import Change, Hours, LimitsError, RiskLimits, Scope, Stricter, as_they_were, changed, check
+from realtime.orders.limits import (
+    Change,
+    Hours,
+    LimitsError,
+    RiskLimits,
+    Scope,
+    Stricter,
+    as_they_were,
+    changed,
+    check,
+    together,
+)
 from realtime.orders.risk import Limits
 
 LIMITS = RiskLimits(base=Limits(), positions={"WIN": 20, "WDOZ26": 3})
@@ -79,6 +90,16 @@ def test_a_change_keeps_what_it_does_not_name_and_counts_on():
     assert (after.version, after.base.daily_loss) == (2, 900)
     assert after.positions == {"WIN": 20, "WDOZ26": 1}
     assert after.hours == LIMITS.hours
+
+
+def test_a_limit_of_a_symbols_own_can_be_taken_away_and_the_next_wider_one_holds_again():
+    own = changed(LIMITS, Change(positions={"WINZ26": 3}))
+    change = Change(positions={"WINZ26": None})
+    check(change)
+
+    assert (own.position("WINZ26"), changed(own, change).position("WINZ26")) == (3, 20)
+    assert changed(own, change).positions == LIMITS.positions
+    assert changed(LIMITS, together(Change(positions={"WINZ26": 3}), change)).positions == LIMITS.positions
 
 
 def test_a_change_knows_what_it_replaces():
