@@ -122,6 +122,24 @@ def loss_of(positions: Iterable[Position], market: Market, now: dt.datetime, lim
     return round(-(sum((p.day_result for p in mine), ZERO) + open_result), MONEY_DIGITS)
 
 
+def sure_loss(positions: Iterable[Position], market: Market, now: dt.datetime, limits: Limits) -> Decimal | None:
+    """The day's loss as far as nobody can doubt it: a stale mark may take from it, and adds nothing to it.
+
+    None when a mark is missing. With fresh marks it is `loss_of`.
+    """
+    total = ZERO
+    for position in positions:
+        total += position.day_result
+        if position.net == 0:
+            continue
+        mark = market.last(position.symbol)
+        if mark is None:
+            return None
+        result = position.day_unrealised(mark.price)
+        total += result if abs(now - mark.at) <= limits.mark_age else max(result, ZERO)
+    return round(-total, MONEY_DIGITS)
+
+
 def margin_used(
     positions: Iterable[Position], notional: Decimal | None, market: Market, limits: Limits
 ) -> Decimal | None:

@@ -39,7 +39,7 @@ from realtime.orders.commands import (
     SetLimits,
 )
 from realtime.orders.day import Day
-from realtime.orders.decisions import Market, loss_of, source_finding
+from realtime.orders.decisions import Market, source_finding, sure_loss
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground, Ways
 from realtime.orders.hearing import Hearing
@@ -306,7 +306,7 @@ class OrderLoop:
         for account in {account for account, _ in ledger.positions}:
             limits = ledger.limits.of(account, None, "")
             mine = [p for p in ledger.positions.values() if p.account == account]
-            loss = loss_of(mine, self.market, now, limits)
+            loss = sure_loss(mine, self.market, now, limits)
             if loss is not None and loss >= limits.daily_loss:
                 reason = f"daily loss of {account}: {loss:.2f}, limit {limits.daily_loss}"
                 latch = Latch(reason=reason, by="risk", at=now, flatten=self.rules.flatten_on_loss)

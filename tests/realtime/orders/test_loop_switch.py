@@ -9,7 +9,7 @@ from realtime.orders.commands import CancelAll, CommandError, Release
 from realtime.orders.records import Caller
 from realtime.orders.service import probe_of
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import ANA, base, elsewhere, rules, scene
+from tests.realtime.orders.scenes import ANA, SYMBOL, base, elsewhere, rules, scene
 
 
 def test_the_switch_cancels_everything_and_nothing_leaves_after_it(tmp_path):
@@ -140,6 +140,23 @@ def test_a_stale_mark_refuses_new_risk_and_does_not_pull_the_switch(tmp_path):
 
         assert s.switch.latch is None
         assert s.refusal(1, "100000") == "DAILY_LOSS"
+
+
+@pytest.mark.parametrize(("share", "pulled"), [("37", True), ("42", True), ("47", False)])
+def test_a_stale_mark_of_one_symbol_does_not_hide_what_is_lost_in_another(tmp_path, share, pulled):
+    """A share that did not trade for a minute kept the switch from every loss."""
+    with scene(tmp_path, base=base(daily_loss=Decimal(1500))) as s:
+        for symbol, price, quantity, name in (("PETR4", "38", 100, "EX1"), (SYMBOL, "130000", 10, "EX2")):
+            s.tick(price, symbol)
+            s.place(quantity, price, symbol=symbol)
+            s.broker.fill(name, quantity, price)
+        s.tick(share, "PETR4")
+        s.settle(90)
+        assert s.switch.latch is None
+        s.tick("129000")  # BRL 2000
+        s.settle(1)
+
+        assert (s.switch.latch is not None) is pulled
 
 
 def test_a_stale_mark_keeps_nobody_from_closing_what_is_held_elsewhere(tmp_path):
