@@ -43,7 +43,6 @@ from realtime.profitdll.adapter import ProfitDll
 from realtime.profitdll.errors import (
     NOT_FOUND,
     AmbiguousError,
-    NothingDoneError,
     ProfitDllError,
     ReconnectFirstError,
     ResultError,
@@ -290,8 +289,8 @@ class ProfitBroker:
         key = requests.OrderKey(event.local, "" if event.local > 0 else event.cl_order)
         try:
             order = self._dll.order_details(key)
-        except NothingDoneError as error:
-            if error.code != NOT_FOUND or not self._again(attempt, lambda: self._order(event, attempt + 1)):
+        except ResultError as error:  # of any code: the event is told once, and a fill may be in it
+            if not self._again(attempt, lambda: self._order(event, attempt + 1)):
                 log.warning("order_details_missing", local=event.local, exchange_id=event.cl_order, reason=str(error))
             return
         if (report := self._report(order)) is not None:

@@ -47,7 +47,7 @@ class Dll:
         self.inside = threading.Event()
         self.answers = {}
         self.sent = []
-        self.missing = 0
+        self.missing, self.missing_code = 0, NOT_FOUND
 
     def called(self, name, default):
         self.inside.set()
@@ -76,7 +76,7 @@ class Dll:
     def order_details(self, key):
         if self.missing:
             self.missing -= 1
-            raise error_of("GetOrderDetails", NOT_FOUND)
+            raise error_of("GetOrderDetails", self.missing_code)
         return self.called("details", told(key=requests.OrderKey(key.local, "")))
 
     def orders(self, _):
@@ -326,8 +326,9 @@ def test_a_cancel_that_comes_before_the_login_has_to_wait_for_it(dll, heard, cod
         heard.broker.cancel(ACCOUNT, OrderKey(exchange_id="CL-1"))
 
 
-def test_details_that_are_not_there_yet_are_asked_for_again(dll, heard):
-    dll.missing = 4
+@pytest.mark.parametrize("code", [NOT_FOUND, OFFSET + 0x01, OFFSET + 0x04, OFFSET + 0x05])
+def test_details_that_are_not_there_yet_are_asked_for_again(dll, heard, code):
+    dll.missing, dll.missing_code = 4, code
     order_seen(heard, cl_order="CL-7")
     report = heard.until(OrderNews).report
 
