@@ -31,6 +31,8 @@ RECONNECT_SECONDS = 0.5
 IDLE_SECONDS = 0.5
 CANCEL_AGAIN_MS = 1000
 LOOK_AGAIN_MS = 1000
+ENDING_SECONDS = 10.0  # how long cancellations are tried at the end
+ENDING_AGAIN_SECONDS = 0.2
 STALE_MS = 2000
 
 log = structlog.get_logger("strategy")
@@ -134,13 +136,21 @@ class Orders:
         if self._sender.ident is not None:
             self._sender.join(ANSWER_SECONDS * 2)
         self._find_nameless()
-        for order in list(self._known):
-            self._asking.cancelled(order, "its strategy ended")
+        self._cancel_all()
         self._ending.set()
         if self._socket is not None:
             self._socket.close()
         self._listener.join(CONNECT_SECONDS)
         self._asking.close()
+
+    def _cancel_all(self) -> None:
+        """Nobody looks after them from here on: each is asked to end until that is taken, for a while."""
+        deadline, left = time.monotonic() + ENDING_SECONDS, list(self._known)
+        while left := [order for order in left if not self._asking.cancelled(order, "its strategy ended")]:
+            if time.monotonic() > deadline:
+                log.error("orders_left_working", orders=left, reason="their cancellation was not taken")
+                return
+            time.sleep(ENDING_AGAIN_SECONDS)
 
     # --- sending ---
 

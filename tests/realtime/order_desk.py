@@ -19,6 +19,7 @@ class OrderDesk:
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()  # to the next orders; 202 when there is none
         self.looks: deque[int] = deque()  # statuses of the next look-ups of one order; 200 when there is none
+        self.cancels: deque[int] = deque()  # statuses of the next cancellations; 200 when there is none
         self.asked: list[tuple[str, str, Any]] = []  # method, path, body with the key in it
         self.orders: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
@@ -108,6 +109,8 @@ class OrderDesk:
             return self.looks.popleft(), {"error": "more than 300 requests in 60 s"}
         if method == "GET":
             return 200, {"data": {**self.orders[order], "updatedAt": "2026-11-19T13:00:00.000Z"}}
+        if method == "DELETE" and self.cancels:
+            return self.cancels.popleft(), {"error": "the order loop does not answer in time"}
         if method == "DELETE":
             self.tell("orders/status", order, status="CANCELED")
             return 200, {"data": self.orders[order]}

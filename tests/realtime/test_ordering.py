@@ -296,6 +296,17 @@ def test_what_an_earlier_process_left_working_is_told_and_cancelled_by_default(l
     assert cancelled == (["/api/orders/ORD-1"] if left == "cancel" else [])
 
 
+def test_what_works_at_the_end_is_cancelled_although_nobody_answers_at_first():
+    made = Desk()
+    made.take(proposal(80, price=129_000.0))
+    made.there.cancels.extend([503, 503])
+    made.orders.close()
+    (order,) = made.there.orders.values()
+    made.there.close()
+
+    assert order["status"] == "CANCELED"
+
+
 def test_nobody_who_listens_is_no_way_to_make_orders(monkeypatch):
     monkeypatch.setattr("realtime.strategy.ordering.CONNECT_SECONDS", 0.2)
     orders = Orders(Way(url="http://127.0.0.1:9", key="k", strategy="Mine"))
