@@ -130,7 +130,10 @@ class ProfitBroker:
 
         def call() -> Sent:
             with gate:  # by the worker, in its turn: whatever was waited for before is over
-                return self._sent(self._dll.send_order(request, self._password))
+                sent = self._dll.send_order(request, self._password)
+            if sent.local <= 0:  # no refusal and no order that could be asked for
+                raise UnclearError(f"SendOrder: expected the number of an order, found {sent.local}")
+            return self._sent(sent)
 
         return self._asked("SendOrder", call, order.id, f"{order.id} for {order.account}")
 

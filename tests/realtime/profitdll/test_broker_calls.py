@@ -280,6 +280,15 @@ def test_what_a_refused_send_means(dll, heard, code, error):
     assert type(raised.value) is error
 
 
+def test_a_send_that_is_answered_without_a_number_is_unclear(dll, heard):
+    """An order of number 0 would match nothing in the list: ours would fail there, and count as somebody else's."""
+    heard.up()
+    dll.answers["send"] = requests.Sent(0, 70)
+
+    with pytest.raises(UnclearError, match="expected the number of an order, found 0"):
+        heard.broker.send(new())
+
+
 def test_a_call_that_breaks_is_unclear_and_a_missing_function_a_definite_no(dll, heard):
     heard.up()
     dll.answers["send"] = RuntimeError("of .NET")
