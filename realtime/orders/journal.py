@@ -113,8 +113,6 @@ class Journal:
         while True:
             batch, ends = self._taken()
             for part in _parts(batch):
-                if part[0][0] == CARRIED and not self.failed:
-                    self._begin_file()
                 self._commit(part)
             lags = time.monotonic() - self._headed_at >= HEAD_LAG_SECONDS
             if self._headed < self._number and (not batch or ends or lags) and not self.failed:
@@ -135,6 +133,26 @@ class Journal:
         return batch, False
 
     def _commit(self, batch: list[Waiting]) -> None:
+        """Write a batch and say so. Whatever breaks closes the journal: a writer that is gone would tell nobody."""
+        records: list[Record] = []
+        try:
+            if batch[0][0] == CARRIED and not self.failed:
+                self._begin_file()
+            if not self.failed:
+                records = self._written(batch)
+        except OSError as error:
+            self.failed = f"{self.path} cannot be written: {error}"
+        except Exception as error:  # the top of a thread
+            self.failed = f"{self.path} cannot be written: {error}"
+            log.exception("journal_failed", file=str(self.path))
+        if self.failed:
+            for *_, future in batch:
+                future.set_exception(JournalError(self.failed))
+            return
+        for (*_, future), record in zip(batch, records, strict=True):
+            future.set_result(record)
+
+    def _written(self, batch: list[Waiting]) -> list[Record]:
         number, mac, lines, records = self._number, self._mac, [], []
         for kind, body, _ in batch:
             number += 1
@@ -142,19 +160,10 @@ class Journal:
             line, mac = chain.sealed(record, mac, self._key)
             lines.append(line)
             records.append(record)
-        try:
-            if not self.failed:
-                _write_all(self._file, b"".join(lines))
-                durable.sync(self._file.fileno())
-        except OSError as error:
-            self.failed = f"{self.path} cannot be written: {error}"
-        if self.failed:
-            for *_, future in batch:
-                future.set_exception(JournalError(self.failed))
-            return
+        _write_all(self._file, b"".join(lines))
+        durable.sync(self._file.fileno())
         self._number, self._mac = number, mac
-        for (*_, future), record in zip(batch, records, strict=True):
-            future.set_result(record)
+        return records
 
     def _begin_file(self) -> None:
         """Put the file aside and begin another. Where that cannot be done, the chain goes on in the one there is."""

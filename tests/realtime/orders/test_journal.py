@@ -215,6 +215,19 @@ def test_a_lost_journal_shows(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE is how a full disk is made here")
+def test_a_record_that_cannot_be_written_closes_the_journal_and_says_so(tmp_path):
+    """The writer goes on living: what waits fails at once, and health tells why."""
+    journal = Journal(tmp_path, KEY)
+    journal.append("intent", {"n": 1}).result(10)
+    for words in ("half a pair \ud800", "sound"):
+        with pytest.raises(JournalError, match="surrogates not allowed"):
+            journal.append("event", {"text": words}).result(10)
+    assert journal.failed is not None
+    journal.close()
+
+    assert verify(*paths(tmp_path), KEY).records == 1
+
+
 def test_a_full_disk_fails_what_was_to_be_written_and_all_that_follows(tmp_path):
     code = f"""
 import resource, signal, sys
