@@ -26,8 +26,12 @@ class Held(Struct, frozen=True):
 
 
 def store(hot: HotStore, table: Table, rows: Sequence[Struct]) -> int:
-    """Write rows of `table`'s contract; how many. Repeatable; no transaction has rows of two UTC hours."""
+    """Write rows of `table`'s contract; how many. Repeatable; no transaction has rows of two UTC hours.
+
+    Callers and brokers say what they like: a NUL in it becomes `�`, since warm would refuse the row, and all after it.
+    """
     frame = pl.DataFrame([asdict(row) for row in rows], schema=table.polars)
+    frame = frame.with_columns(pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True))
     frame = shaped(frame, table).unique(table.key, keep="last", maintain_order=True)
     for _, part in frame.group_by(pl.col("ts").dt.truncate("1h"), maintain_order=True):
         hot.insert(table, part)

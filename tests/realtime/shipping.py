@@ -49,7 +49,7 @@ class Trader(Scene):
         self.settle()
         self.trade(3)
         self.trade(5, "130010", side="SELL", strategy="crossing")
-        self.cancel(self.place(1, "129000", key="k-1"))
+        self.cancel(self.place(1, "129000", key="k-1\0"))
         self.loop.step()
         self.refusal(1000)
         self.ask(SetLimits(caller=ANA, change=Change(daily_loss=Decimal(900)), version=1))
