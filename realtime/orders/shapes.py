@@ -32,7 +32,7 @@ Reason = Annotated[str, Meta(max_length=500, examples=["the desk is closing"])]
 AccountName = Annotated[
     str,
     Meta(
-        pattern=rf"^\d+:[^:]+(:[^:]+)?{END}",
+        pattern=rf"^\d{{1,10}}:[^:]{{1,100}}(:[^:]{{1,100}})?{END}",
         description="broker:account; needed where there are several",
         examples=["1:0042"],
     ),

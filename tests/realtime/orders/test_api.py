@@ -104,6 +104,7 @@ def test_execute_answers_with_the_number_of_an_order_that_then_lives(running):
         ("/api/v1/execute", {**BODY, "symbol": "win;drop"}),
         ("/api/v1/execute", {**BODY, "symbol": "WINX99\n"}),
         ("/api/orders", {**NEW, "strategy": "flow\n"}),
+        ("/api/orders", {**NEW, "account": "1:" + "x" * 101}),  # kept with its refusal, in memory as well
         ("/api/orders", {**NEW, "type": "STOP"}),
         ("/api/orders", {**NEW, "price": 130000.123}),
         ("/api/orders", {**NEW, "price": -5}),
