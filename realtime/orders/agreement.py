@@ -50,8 +50,9 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class Asked(Struct, kw_only=True):
-    """Where one account stands."""
+    """Where one account stands, since `reached_at`: before, nothing came from the broker, or nobody listened."""
 
+    reached_at: dt.datetime
     agreed: bool = False
     asked_at: dt.datetime | None = None  # the list that is on its way
     since: dt.datetime = dt.datetime.max.replace(tzinfo=dt.UTC)  # what it begins with
@@ -118,7 +119,7 @@ class Agreement:
             self.lost()
             return
         now, accounts = self._chronicle.now(), self._broker.accounts()
-        self._accounts = {account: self._accounts.get(account) or Asked() for account in accounts}
+        self._accounts = {account: self._accounts.get(account) or Asked(reached_at=now) for account in accounts}
         self._named = {str(account): state for account, state in self._accounts.items()}
         for account, state in list(self._accounts.items()):
             self._compare_positions(account, state, now)
@@ -142,7 +143,7 @@ class Agreement:
         now = self._chronicle.now()
         try:
             listed = [report for report in self._broker.listed(account) if self._current(report, state.since)]
-            waiting = self._taken(account, listed, asked_at)
+            waiting = self._taken(account, listed, asked_at, state.reached_at)
             explained = self._positions_explained(account, state, asked_at)
         except NotLoadedError:
             state.next_at = None
@@ -170,10 +171,10 @@ class Agreement:
 
     # --- orders ---
 
-    def _taken(self, account: AccountId, listed: list[Report], asked_at: dt.datetime) -> bool:
+    def _taken(self, account: AccountId, listed: list[Report], asked_at: dt.datetime, reached_at: dt.datetime) -> bool:
         """Take the plan's steps; whether something waits for a later list."""
         mine = [e for e in self._chronicle.ledger.entries.values() if e.order.account == str(account)]
-        steps = plan([self._own(e) for e in mine], listed, asked_at=asked_at, rules=self._rules)
+        steps = plan([self._own(e) for e in mine], listed, asked_at=asked_at, reached_at=reached_at, rules=self._rules)
         for step in steps:
             self._take(step)
         return any(isinstance(step, Waiting) for step in steps)

@@ -13,6 +13,8 @@ from msgspec import Struct
 from realtime.orders.broker import Held, Report
 from realtime.orders.states import BROKER_FINAL, CLIENT_CREATED, FINAL, PENDING_REPLACE, Order, Reported, Status, after
 
+LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
+
 
 class Own(Struct, frozen=True, kw_only=True):
     """An order of the journal, and what decides whether the list may be about it."""
@@ -28,7 +30,7 @@ class Own(Struct, frozen=True, kw_only=True):
 class Rules(Struct, frozen=True, kw_only=True):
     """How near is near."""
 
-    settle: dt.timedelta = dt.timedelta(seconds=10)  # between an unclear send and a list that may settle it
+    settle: dt.timedelta = dt.timedelta(seconds=10)  # from an unclear send, or the link, to a list that may settle it
     apart: dt.timedelta = dt.timedelta(seconds=60)  # between our clock's time of making and the broker's
 
 
@@ -88,22 +90,32 @@ class Difference(Struct, frozen=True, kw_only=True):
     theirs: int
 
 
-def plan(own: Sequence[Own], listed: Sequence[Report], *, asked_at: dt.datetime, rules: Rules) -> list[Step]:
+def plan(
+    own: Sequence[Own],
+    listed: Sequence[Report],
+    *,
+    asked_at: dt.datetime,
+    rules: Rules,
+    reached_at: dt.datetime = LONG_AGO,
+) -> list[Step]:
     """The steps that make the journal agree with a whole list of one account, in the order in which to take them.
 
-    `asked_at`: when the list was asked for, of our clock. Taking the steps twice changes nothing the second time.
+    `asked_at`: when the list was asked for, of our clock; `reached_at`: since when the broker answers. What was sent
+    before may have hung on its way until then. Taking the steps twice changes nothing the second time.
     """
+    settled = asked_at - rules.settle  # what was asked for until then would have come by now
+    settled = settled if settled >= reached_at else LONG_AGO
     known, strangers = _known(own, listed)
     over, strangers = _over(own, strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
-    steps += [step for each, report in known if (step := _unmade(each, report, asked_at, rules)) is not None]
+    steps += [step for each, report in known if (step := _unmade(each, report, settled)) is not None]
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
     nameless = [each for each in missing if each.order.exchange_id is None]
     steps += _guessed(nameless, strangers, rules)
     found = {step.order for step in steps if isinstance(step, Heard | Disputed)}
-    steps += [_absent(each, asked_at, rules) for each in missing if each.order.id not in found]
+    steps += [_absent(each, settled) for each in missing if each.order.id not in found]
     return steps
 
 
@@ -202,10 +214,10 @@ def _over(
     return pairs, left
 
 
-def _unmade(own: Own, report: Report, asked_at: dt.datetime, rules: Rules) -> Step | None:
+def _unmade(own: Own, report: Report, settled: dt.datetime) -> Step | None:
     if own.change_at is None or report.status == PENDING_REPLACE:
         return None
-    return Unchanged(own.order.id) if asked_at - own.change_at >= rules.settle else Waiting(own.order.id)
+    return Unchanged(own.order.id) if own.change_at <= settled else Waiting(own.order.id)
 
 
 def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:
@@ -241,10 +253,10 @@ def _may_be(own: Own, report: Report, rules: Rules) -> bool:
     return alike(own.order, report) and near and (other_login or own.order.local_id == report.key.local_id)
 
 
-def _absent(own: Own, asked_at: dt.datetime, rules: Rules) -> Step:
+def _absent(own: Own, settled: dt.datetime) -> Step:
     if own.over:
         return Over(own.order.id)
-    if own.disputed or asked_at - own.made_at < rules.settle:
+    if own.disputed or own.made_at > settled:
         return Waiting(own.order.id)
     settled_by_list = own.order.status in (Status.PENDING, Status.UNKNOWN) or own.order.exchange_id is not None
     return Lost(own.order.id) if settled_by_list else Waiting(own.order.id)

@@ -170,3 +170,34 @@ def test_a_lost_link_stops_orders_until_it_is_reconciled_again(tmp_path):
 
         assert s.ledger.nets("1:0042") == {SYMBOL: 1}
         s.place(1, "129990")
+
+
+def test_an_order_that_hung_on_its_way_is_ours_when_it_comes_after_the_link(tmp_path):
+    """The call hung longer than a list is waited for: the first list without it says nothing, and no twin may leave."""
+    with scene(tmp_path) as s:
+        s.broker.faults = ["unclear before"]
+        entry = s.place(1, "130000")
+        sent = s.broker.sends()[-1]
+        s.broker.link(up=False)
+        s.settle(20)
+        s.broker.link(up=True)
+        s.settle(3)
+        assert entry.order.status == "UNKNOWN"
+        s.exchange.arrived(sent, None)
+        s.settle(6)
+
+        assert [(e.order.id, e.order.status, e.foreign) for e in s.ledger.working.values()] == [
+            (entry.order.id, "SUBMITTED", False)
+        ]
+
+
+def test_an_order_that_never_left_is_settled_some_time_after_the_link(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.faults = ["unclear before"]
+        entry = s.place(1, "130000")
+        s.broker.link(up=False)
+        s.settle(20)
+        s.broker.link(up=True)
+        s.settle(14)
+
+        assert entry.order.status == "FAILED"
