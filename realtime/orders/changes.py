@@ -42,6 +42,8 @@ class Changes:
             raise CommandError(409, f"order {order.id} is {order.status}: there is nothing to change")
         if order.status in (Status.PENDING, Status.UNKNOWN) or entry.change is not None:
             raise CommandError(409, f"order {order.id} is being sent or changed, or nobody knows its fate; look again")
+        if order.canceling or entry.cancel_wanted is not None:
+            raise CommandError(409, f"order {order.id} is being cancelled: it is not changed any more")
         wanted = self._wanted(order, command)
         changer = changer_finding(command.caller, entry.caller)
         found = self._findings_of_change(order, wanted, changer)

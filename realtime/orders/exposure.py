@@ -24,7 +24,7 @@ class Weight(Struct, frozen=True):
     symbol: str
     side: Side
     leaves: int
-    price: Decimal | None
+    shapes: tuple[tuple[int, Decimal | None], ...]  # quantity and price by which the broker may list it
     dearest: Decimal | None  # of its prices; None: at the market
     unknown: bool
 
@@ -33,17 +33,19 @@ def weight_of(entry: Entry) -> Weight:
     """What a working order weighs now."""
     order, asked = entry.order, entry.change
     quantity, prices = order.quantity, [order.price, order.stop]
+    shapes: tuple[tuple[int, Decimal | None], ...] = ((order.quantity, order.price),)
     if asked is not None:
         quantity = max(quantity, asked.quantity or 0)
         prices += [asked.price, asked.stop]
+        shapes += ((asked.quantity or order.quantity, asked.price),)
     dearest = max([price for price in prices if price is not None], default=None)
     leaves = quantity - order.traded
-    return Weight(order.account, order.symbol, order.side, leaves, order.price, dearest, unknown(entry))
+    return Weight(order.account, order.symbol, order.side, leaves, shapes, dearest, unknown(entry))
 
 
 def _alike(weight: Weight, order: Order) -> bool:
-    wanted = (order.symbol, order.side, order.quantity, order.price)
-    return (weight.symbol, weight.side, weight.leaves, weight.price) == wanted
+    same = (weight.symbol, weight.side) == (order.symbol, order.side)
+    return same and (order.quantity, order.price) in weight.shapes
 
 
 class Exposure:

@@ -1,10 +1,12 @@
 """The order loop over a broker that fails in every way: each send has its end, and none is sent twice."""
 
 import threading
+from decimal import Decimal
 
 import pytest
 from msgspec import structs
 
+from realtime.orders.broker import OrderKey
 from realtime.orders.commands import Answers, CancelAll
 from realtime.orders.journal import records as journal_records
 from realtime.orders.records import Reply
@@ -142,6 +144,16 @@ def test_an_order_that_the_broker_has_not_named_yet_blocks_its_twin(tmp_path):
 
         assert s.refusal(1) == "DUPLICATE"
         s.place(1, "129995")
+
+
+def test_an_unnamed_order_blocks_its_twin_also_when_it_has_traded_in_part(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.confirms = False
+        s.place(2)
+        s.broker.tell(structs.replace(s.exchange.traded("EX1", 1, Decimal(130_000)), key=OrderKey(1, None)))
+        s.loop.step()
+
+        assert s.refusal(2) == "DUPLICATE"
 
 
 def test_a_silent_drop_becomes_unknown_and_then_is_settled(tmp_path):

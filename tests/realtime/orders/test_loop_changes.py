@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from realtime.orders.broker import NotSentError
+from realtime.orders.broker import NotSentError, Sent
 from realtime.orders.commands import Alter, CommandError
 from realtime.orders.records import Caller
 from realtime.orders.states import Status
@@ -89,6 +89,28 @@ def test_a_change_that_never_came_is_settled_by_the_list_and_keeps_its_answer(tm
         assert s.alter(entry, quantity=2).status == 202
         s.loop.step()
         assert entry.order.quantity == 2
+
+
+def test_an_order_that_is_being_cancelled_is_not_changed(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place(2)
+        s.broker.cancel = lambda *_: Sent(1, 99)  # and nothing is heard of it
+        s.cancel(entry)
+        with pytest.raises(CommandError, match="being cancelled"):
+            s.alter(entry, quantity=4)
+
+        assert not any(call.name == "change" for call in s.broker.calls)
+
+
+def test_an_order_that_the_broker_has_not_named_blocks_the_twins_of_before_and_after_its_change(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.confirms = False
+        entry = s.place(3)
+        s.broker.tell = lambda *_: None
+        s.alter(entry, quantity=4, price=Decimal(129_995))
+
+        assert (s.refusal(3), s.refusal(4, "129995")) == ("DUPLICATE", "DUPLICATE")
+        s.place(4)
 
 
 def test_a_smaller_order_may_always_be_made_smaller(tmp_path):
