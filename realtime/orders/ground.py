@@ -82,7 +82,9 @@ class Ground:
         )
 
     def taken(self, order: str, what: str, sent: Sent) -> None:
-        """Remember which order a request's number is about."""
+        """Remember which order a request's number is about, where the broker gave it one."""
+        if sent.message <= 0:
+            return
         self._messages[sent.message] = (order, what)
         if len(self._messages) > SENT_MESSAGES:
             del self._messages[next(iter(self._messages))]

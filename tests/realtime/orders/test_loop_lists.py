@@ -1,11 +1,12 @@
 """What the broker lists, after restarts and lost links: settled by it, adopted, taken over; nothing is sent again."""
 
+import itertools
 from decimal import Decimal
 
 import pytest
 from msgspec import structs
 
-from realtime.orders.broker import OrderKey, PositionNews, Sent
+from realtime.orders.broker import OrderKey, PositionNews, RequestNews, Sent
 from realtime.orders.commands import Rule
 from realtime.orders.states import Status
 from tests.realtime.orders.scenes import ANA, SYMBOL, base, elsewhere, scene
@@ -201,3 +202,14 @@ def test_an_order_that_never_left_is_settled_some_time_after_the_link(tmp_path):
         s.settle(14)
 
         assert entry.order.status == "FAILED"
+
+
+def test_a_failed_request_without_a_number_is_about_no_order(tmp_path):
+    """Some releases of the DLL number no requests: the last order would be taken for rejected, and lives."""
+    with scene(tmp_path) as s:
+        s.broker._messages = itertools.repeat(0)
+        entry = s.place(1, "130000")
+        s.broker.put(RequestNews(message=0, local_id=None, code=5, text="of something else"))
+        s.loop.step()
+
+        assert entry.order.status == "SUBMITTED"
