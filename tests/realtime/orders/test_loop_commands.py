@@ -183,6 +183,24 @@ def test_cancel_all_keeps_to_its_symbol(tmp_path):
         assert (win.order.status, wdo.order.status) == (Status.CANCELED, Status.SUBMITTED)
 
 
+def test_a_fault_of_the_adapter_with_one_order_keeps_no_other_from_being_cancelled(tmp_path):
+    with scene(tmp_path) as s:
+        first, second = s.place(1), s.place(1, "129990")
+        cancel = s.broker.cancel
+
+        def breaks(account, key):
+            return cancel(account, key) if key.exchange_id == "EX2" else 1 / 0
+
+        s.broker.cancel = breaks
+        assert len(s.ask(CancelAll(caller=ANA)).orders) == 2
+        s.loop.step()
+        assert (first.order.status, second.order.status) == (Status.SUBMITTED, Status.CANCELED)
+        s.broker.cancel = cancel
+        s.settle(1)
+
+        assert first.order.status is Status.CANCELED
+
+
 def test_limits_change_at_run_time_with_their_story_and_survive_a_restart(tmp_path):
     with scene(tmp_path) as s:
         s.ask(SetLimits(caller=ANA, change=Change(positions={SYMBOL: 1}), version=1))
