@@ -24,7 +24,7 @@ from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground
 from realtime.orders.positions import Costs
 from realtime.orders.reconcile import alike, lives_on, reported, tells_more
-from realtime.orders.states import NotSent, RequestFailed, Sent, after
+from realtime.orders.states import MESSAGE_FAILED, NotSent, RequestFailed, Sent, after
 
 PARKED = 1000
 
@@ -101,6 +101,8 @@ class Hearing:
                 "cancel" if what == "cancel" else "change" if what == "change" else "send", news.code, news.text
             ),
         )
+        if what == "send" and news.code in MESSAGE_FAILED and order in self._ground.chronicle.ledger.working:
+            self._agreement.soon()  # the exchange has named it: its list tells whether it has ended
 
     def _hear_late(self, news: LateNews) -> None:
         if news.id not in self._ground.chronicle.ledger.entries:

@@ -315,6 +315,8 @@ def _request_failed(order: Order, event: RequestFailed) -> Outcome:
         return Outcome(order=structs.replace(order, replacing=False, text=event.text or order.text))
     if order.traded:
         return _contradicted(order, f"sending failed with {event.code} after {order.traded} traded")
+    if order.exchange_id is not None:  # it is known there: its own report says whether it has ended
+        return Outcome(order=structs.replace(order, text=event.text or order.text))
     return Outcome(order=_ended(order, Status.REJECTED, event.text or order.text))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from realtime.orders.broker import OrderKey
+from realtime.orders.broker import OrderKey, RequestNews
 from realtime.orders.commands import Answers, CancelAll
 from realtime.orders.journal import records as journal_records
 from realtime.orders.records import Reply
@@ -154,6 +154,21 @@ def test_an_unnamed_order_blocks_its_twin_also_when_it_has_traded_in_part(tmp_pa
         s.loop.step()
 
         assert s.refusal(2) == "DUPLICATE"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_send_that_failed_ends_no_order_that_the_exchange_has_named(tmp_path, ended):
+    """It may work: what it can still trade counts until its own report, or a list, says that it has ended."""
+    with scene(tmp_path, base=base(position=5)) as s:
+        entry = s.place(4)
+        s.broker.put(RequestNews(message=1000, local_id=1, code=7, text="sem saldo"))
+        s.loop.step()
+        assert s.refusal(2, "129990") == "POSITION_LIMIT"
+        if ended:
+            s.exchange.put(s.exchange.orders["EX1"], status=8)
+        s.settle(4)
+
+        assert entry.order.status is (Status.REJECTED if ended else Status.SUBMITTED)
 
 
 def test_a_silent_drop_becomes_unknown_and_then_is_settled(tmp_path):
