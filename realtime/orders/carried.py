@@ -27,6 +27,7 @@ class Carried(Struct, frozen=True, kw_only=True):
     differences: tuple[records.Differed, ...]
     latch: Latch | None
     session: dt.date | None
+    left: dt.date | None = None  # the session that a clock was put back from
     records: int
     limits: Change
     version: int

@@ -45,6 +45,7 @@ class Ledger:
         self.differences: deque[records.Differed] = deque(maxlen=200)
         self.latch: Latch | None = None
         self.session: dt.date | None = None
+        self._left: dt.date | None = None  # the session that a clock was put back from
         self.records = 0
         self._change = LimitsChange()  # what was changed since the start of the journal, as one
         self._keys: dict[str, Remembered] = {}
@@ -129,6 +130,7 @@ class Ledger:
             differences=tuple(self.differences),
             latch=self.latch,
             session=self.session,
+            left=self._left,
             records=self.records,
             limits=self._change,
             version=self.limits.version,
@@ -154,6 +156,7 @@ class Ledger:
         self.refusals.extend(carried.refusals)
         self.differences.extend(carried.differences)
         self.latch, self.session, self.records = carried.latch, carried.session, carried.records
+        self._left = carried.left
         self._change = carried.limits
         self.limits = structs.replace(changed(self.limits, carried.limits), version=carried.version)
         self._keys = dict(carried.keys)
@@ -346,9 +349,10 @@ class Ledger:
                     each.this_login = False
 
     def _day_begun(self, entry: records.DayBegun) -> None:
-        went_back = self.session is not None and entry.session < self.session
-        self.session = entry.session
-        if went_back:  # the clock was put back: what the day has brought so far stays
+        before, left = self.session, self._left
+        went_back = before is not None and entry.session < before
+        self.session, self._left = entry.session, (left or before) if went_back else None
+        if went_back or entry.session == left:  # a clock was put back, or right again: what the day has brought stays
             return
         for key, position in self.positions.items():
             self.positions[key] = day_begun(position, entry.settlements.get(position.symbol))
