@@ -424,6 +424,7 @@ def words(output) -> str:
 def until(holds, strategy: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
-        assert strategy.poll() is None, strategy.communicate()
-        assert time.monotonic() < deadline, "still not true after 60 s"
+        if strategy.poll() is not None or time.monotonic() > deadline:
+            strategy.kill()  # or the test would wait for its end
+            raise AssertionError(f"ended, or still not true after 60 s: {strategy.communicate()}")
         time.sleep(0.05)
