@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from realtime.strategy import Became, Cancel, Change, OrderUpdate, Signal, SignalType
 from realtime.strategy.proposing import BECAME
@@ -61,18 +61,7 @@ def settled(known: Known, order: Mapping[str, Any]) -> OrderUpdate | None:
 
 def unfollowed(known: Known, wish: Cancel | Change, why: str, now_ms: int) -> OrderUpdate:
     """What was asked of an order changed nothing: it stands as it did."""
-    return OrderUpdate(
-        ts_ms=now_ms,
-        signal=known.signal,
-        order=known.order,
-        status=known.status,
-        filled=known.filled,
-        average_price=known.average,
-        quantity=known.quantity,
-        price=known.price,
-        unfollowed=wish,
-        reason=why,
-    )
+    return structs.replace(_as_it_stands(known, now_ms, why), unfollowed=wish)
 
 
 def left_over(order: Mapping[str, Any], why: str) -> tuple[Known, OrderUpdate]:
@@ -95,9 +84,13 @@ def left_over(order: Mapping[str, Any], why: str) -> tuple[Known, OrderUpdate]:
         price=order["price"],
         as_of_ms=_at(order),
     )
-    update = OrderUpdate(
-        ts_ms=known.as_of_ms,
-        signal=signal,
+    return known, _as_it_stands(known, known.as_of_ms, why)
+
+
+def _as_it_stands(known: Known, at_ms: int, why: str) -> OrderUpdate:
+    return OrderUpdate(
+        ts_ms=at_ms,
+        signal=known.signal,
         order=known.order,
         status=known.status,
         filled=known.filled,
@@ -106,7 +99,6 @@ def left_over(order: Mapping[str, Any], why: str) -> tuple[Known, OrderUpdate]:
         price=known.price,
         reason=why,
     )
-    return known, update
 
 
 def _learnt(known: Known, said: Mapping[str, Any], filled: int, average: float | None) -> OrderUpdate | None:
@@ -120,19 +112,8 @@ def _learnt(known: Known, said: Mapping[str, Any], filled: int, average: float |
     known.status, known.filled, known.average = status, filled, average
     if moved:
         known.quantity, known.price, known.as_of_ms = said["quantity"], said["price"], at
-    update = OrderUpdate(
-        ts_ms=at,
-        signal=known.signal,
-        order=known.order,
-        status=status,
-        filled=filled,
-        average_price=average,
-        fill_quantity=brings,
-        fill_price=price,
-        reason=said.get("reason") or said.get("message") or "",
-        quantity=known.quantity,
-        price=known.price,
-    )
+    why = said.get("reason") or said.get("message") or ""
+    update = structs.replace(_as_it_stands(known, at, why), fill_quantity=brings, fill_price=price)
     known.over = update.over
     return update
 
