@@ -348,6 +348,8 @@ class OrderLoop:
 
     def _pulled(self, command: Pull) -> Done:
         before = self.winding.cancelled
+        if source_finding(command.caller.source).passed:
+            self.winding.again()
         self.winding.turn()
         return Done(text=f"asked by {command.caller.user}: {self.winding.cancelled - before} cancellations")
 

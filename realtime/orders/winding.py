@@ -27,7 +27,7 @@ log = structlog.get_logger("orders")
 AGAIN_SECONDS = 1.0  # a cancellation that ended nothing is asked again
 OWN_SECONDS = 10.0  # a closing order that does not fill is cancelled then, and another one sent
 FLAT_SECONDS = 60.0  # a wish to be flat is old then: nobody is surprised by an order of an hour ago
-TRIES = 5  # closing orders of one symbol
+TRIES = 5  # closing orders of one symbol, each a second later than the one before
 SWITCH = Caller(user="kill-switch", source="kill-switch")
 SILENT = Answers(placed=lambda *_: Reply(202, ""), refused=lambda *_: Reply(403, ""))
 
@@ -42,7 +42,7 @@ class Winding:
         self._begun: Latch | None = None  # the latch whose work is under way
         self._done = False
         self._told: dict[str, dt.datetime] = {}  # order -> when its end was last asked for
-        self._tries: dict[tuple[str, str], int] = {}
+        self._tries: dict[tuple[str, str], tuple[int, dt.datetime]] = {}  # how many, and when the last one
         self._flats: dict[tuple[str, str], tuple[Caller, str, dt.datetime]] = {}  # who, why, since when
         self.cancelled = 0  # of the switch's orders
 
@@ -66,6 +66,10 @@ class Winding:
             return False
         self._requests.place(_closing_order(position, caller))  # which records what refused it
         return True
+
+    def again(self) -> None:
+        """Somebody pulled the switch who may close: what was given up is tried anew."""
+        self._tries.clear()
 
     def turn(self) -> None:
         """Do what can be done now."""
@@ -149,12 +153,13 @@ class Winding:
     def _close_positions(self) -> None:
         busy = {(e.order.account, e.order.symbol) for e in self._ground.chronicle.ledger.working.values()}
         for key, position in self._ground.chronicle.ledger.positions.items():
-            if position.net == 0 or key in busy or self._tries.get(key, 0) >= TRIES:
+            if position.net == 0 or key in busy or not self._may_try(key):
                 continue
             if not self._confirmed(position):
                 self._ground.agreement.soon()
                 continue
-            self._tries[key] = self._tries.get(key, 0) + 1
+            tries = self._tries[key][0] + 1 if key in self._tries else 1
+            self._tries[key] = (tries, self._ground.now())
             order = Order(
                 id=self._ground.chronicle.ledger.next_id(self._ground.now()),
                 symbol=position.symbol,
@@ -168,8 +173,13 @@ class Winding:
                 self._requests.close_out(order, SWITCH)
             except CommandError as error:
                 log.error("position_not_closed", symbol=position.symbol, reason=str(error))  # noqa: TRY400
-            if self._tries[key] == TRIES:
+            if tries == TRIES:
                 log.error("position_gives_up", symbol=position.symbol, tries=TRIES)
+
+    def _may_try(self, key: tuple[str, str]) -> bool:
+        tries, at = self._tries.get(key, (0, self._ground.now()))
+        waited = abs((self._ground.now() - at).total_seconds())
+        return tries < TRIES and waited >= AGAIN_SECONDS * tries
 
     def _confirmed(self, position: Position) -> bool:
         """Whether the broker holds what we hold: what is not sure is not closed."""

@@ -129,6 +129,24 @@ def test_the_daily_loss_pulls_the_switch_and_closes_the_position(tmp_path):
         assert len(s.exchange.arrivals) == 2
 
 
+def test_a_switch_that_could_not_close_tries_again_when_it_is_pulled_again(tmp_path):
+    """Five refusals within a second, as of a market that stands still, were the end: nothing else may close then."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        s.broker.faults = ["refused"] * 5
+        s.loop.pull("enough", ANA, flatten=True)
+        s.settle(3)
+        assert 1 < len(s.broker.faults) < 5
+        s.settle(30)
+        assert (s.broker.faults, len(s.exchange.arrivals)) == ([], 1)
+        s.loop.pull("close them", ANA, flatten=True)
+        s.settle(2)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[1:]] == [("SELL", 2)]
+
+
 def test_a_stale_mark_refuses_new_risk_and_does_not_pull_the_switch(tmp_path):
     with scene(tmp_path, base=base(daily_loss=Decimal(500), price_age=dt.timedelta(hours=1))) as s:
         s.place(10)
