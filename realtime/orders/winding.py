@@ -19,7 +19,7 @@ from realtime.orders.positions import Position
 from realtime.orders.records import Caller, Reply, Source
 from realtime.orders.requests import Requests
 from realtime.orders.risk import Finding, refused
-from realtime.orders.states import Order, Side
+from realtime.orders.states import Order, Side, Status
 from realtime.orders.switch import Latch
 
 log = structlog.get_logger("orders")
@@ -114,44 +114,53 @@ class Winding:
         targets = [e for e in self._ground.chronicle.ledger.working.values() if self._meant(e, latch)]
         for entry in targets:
             self._end(entry, SWITCH, f"kill switch: {latch.reason}")
-        if targets or not self._nothing_listed(latch):
-            if self._done:
-                self._done = False
+        if targets and not latch.flatten:
+            self._done = False
             return
-        if not self._done:
+        listed = self._still_listed(latch)
+        if listed is None:
+            self._done = False
+            return
+        if latch.flatten:
+            self._close_positions(listed)
+        if targets or listed:
+            self._done = False
+        elif not self._done:
             self._done = True
             seconds = (self._ground.now() - latch.at).total_seconds()
             self._ground.chronicle.record(
                 records.SwitchDone(at=self._ground.now(), seconds=seconds, cancelled=self.cancelled)
             )
-        if latch.flatten:
-            self._close_positions()
 
     def _meant(self, entry: Entry, latch: Latch) -> bool:
+        if _in_others(entry):
+            return False
         if entry.foreign and not entry.maybe:
             return entry.made_at <= latch.at
         return entry.caller.source != "kill-switch" or self._old(entry)
 
-    def _nothing_listed(self, latch: Latch) -> bool:
-        """Whether the broker itself lists nothing that the switch is meant for; without a list nobody knows."""
-        ground = self._ground
+    def _still_listed(self, latch: Latch) -> set[tuple[str, str]] | None:
+        """Where the broker itself lists what the switch is meant for: account and symbol. None: nobody knows."""
+        ground, listed = self._ground, set()
         if not ground.broker.ready or not ground.broker.accounts():
-            return False
+            return None
         for account in ground.broker.accounts():
             working = ground.agreement.working_there(account)
             if working is None:
                 ground.agreement.soon()
-                return False
+                return None
             for report in working:
                 found = ground.chronicle.ledger.found(exchange_id=report.key.exchange_id, local_id=report.key.local_id)
                 stranger_before = found is None and (report.created is None or report.created <= latch.at)
                 if stranger_before or (found is not None and self._meant(found, latch)):
                     ground.agreement.soon()
-                    return False
-        return True
+                    listed.add((str(account), report.symbol))
+        return listed
 
-    def _close_positions(self) -> None:
-        busy = {(e.order.account, e.order.symbol) for e in self._ground.chronicle.ledger.working.values()}
+    def _close_positions(self, listed: set[tuple[str, str]]) -> None:
+        """Where nothing works any more: an order that cannot be cancelled keeps no other symbol open."""
+        working = self._ground.chronicle.ledger.working.values()
+        busy = listed | {(e.order.account, e.order.symbol) for e in working if not _in_others(e)}
         for key, position in self._ground.chronicle.ledger.positions.items():
             if position.net == 0 or key in busy or not self._may_try(key):
                 continue
@@ -217,7 +226,7 @@ class Winding:
         working = [
             e
             for e in self._ground.chronicle.ledger.working.values()
-            if (e.order.account, e.order.symbol) == (account, symbol)
+            if (e.order.account, e.order.symbol) == (account, symbol) and not _in_others(e)
         ]
         for entry in working:
             self._end(entry, caller, reason or "flatten")
@@ -248,6 +257,11 @@ class Winding:
         ledger, now = self._ground.chronicle.ledger, self._ground.now()
         limits = ledger.limits_of(account, None, symbol)
         return ledger.messages(now, 1.0) >= limits.per_second or ledger.messages(now, 60.0) >= limits.per_minute
+
+
+def _in_others(entry: Entry) -> bool:
+    """Whether nobody knows which of several it is: those are meant in its place, and it has no name to be ended by."""
+    return entry.disputed and entry.order.status is Status.UNKNOWN
 
 
 def _closing_order(position: Position, caller: Caller) -> Place:

@@ -4,8 +4,10 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
-from realtime.orders.commands import CancelAll, CommandError, Release
+from realtime.orders.broker import Sent
+from realtime.orders.commands import CancelAll, CommandError, Flatten, Release
 from realtime.orders.records import Caller
 from realtime.orders.service import probe_of
 from realtime.orders.states import Status
@@ -145,6 +147,47 @@ def test_a_switch_that_could_not_close_tries_again_when_it_is_pulled_again(tmp_p
         s.settle(2)
 
         assert [(o.side, o.quantity) for o in s.exchange.arrivals[1:]] == [("SELL", 2)]
+
+
+def test_an_order_that_cannot_be_cancelled_keeps_no_position_elsewhere_open(tmp_path):
+    with scene(tmp_path) as s:
+        s.tick("5000", "WDOZ26")
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        stuck = s.place(1, "5000", symbol="WDOZ26")
+        s.place(1, "129000")
+        cancel = s.broker.cancel
+        s.broker.cancel = lambda account, key: Sent(2, 99) if key.exchange_id == "EX2" else cancel(account, key)
+        s.loop.pull("enough", ANA, flatten=True)
+        s.settle(5)
+
+        assert [(o.symbol, o.side, o.quantity) for o in s.exchange.arrivals[3:]] == [(SYMBOL, "SELL", 2)]
+        assert (stuck.order.status, s.loop.winding.busy) == (Status.SUBMITTED, True)
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+def test_an_order_of_which_nobody_knows_which_it_is_keeps_no_position_open(tmp_path, pulled):
+    """Those that it may be were cancelled; it worked on in the books until its day had ended."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.loop.step()
+        s.broker.faults, s.broker.loads = ["unclear after"], False
+        name = s.place(1, "129000").order.id
+        s.exchange.arrived(structs.replace(s.broker.sends()[-1], id=""), None)
+        s.broker.loads = True
+        s.settle(60)
+        assert s.ledger.entries[name].disputed
+        if pulled:
+            s.loop.pull("enough", ANA, flatten=True)
+        else:
+            s.ask(Flatten(caller=ANA))
+        s.settle(5)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[3:]] == [("SELL", 2)]
+        s.broker.fill("EX4", 2)
+        s.settle(3)
+        assert not s.loop.winding.busy
 
 
 def test_a_stale_mark_refuses_new_risk_and_does_not_pull_the_switch(tmp_path):
