@@ -20,6 +20,8 @@ from realtime.records import Kind
 
 EDITED = 1
 BUY_SIDE = 0
+DAY_MS = 86_400_000
+NUMBER_BITS = 40  # of a trade; they begin anew each day
 AGGRESSORS: dict[int, Side] = {2: "BUY", 3: "SELL"}  # types of trades
 
 log = structlog.get_logger("orders")
@@ -32,6 +34,7 @@ class PaperFeed:
         self._broker = broker
         self._failed = failed
         self._names: dict[int, str] = {}
+        self._places: dict[int, int] = {}  # asset -> day and number of its newest trade
         self._broken = threading.Event()
 
     def named(self, number: int, symbol: str) -> None:
@@ -49,13 +52,22 @@ class PaperFeed:
         try:
             for asset in np.unique(market["asset"]).tolist() if len(market) else ():
                 if symbol := self._names.get(asset):
-                    self._tell(symbol, market[market["asset"] == asset])
+                    self._tell(symbol, self._new(asset, market[market["asset"] == asset]))
         except BookError as error:  # its orders are as they were; what has traded since is not theirs
             self._broken.set()
             self._broker.close()
             log.exception("paper_broken")
             if self._failed is not None:
                 self._failed(str(error))
+
+    def _new(self, asset: int, records: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        """Without trades that were told before: a link that comes back repeats some, and who fills them fills twice."""
+        numbered = (records["kind"] == Kind.TRADE) & (records["number"] > 0)
+        places = np.where(numbered, (records["time"] // DAY_MS << NUMBER_BITS) + records["number"], 0)
+        newest = np.maximum.accumulate(np.concatenate(([self._places.get(asset, 0)], places)))
+        self._places[asset] = int(newest[-1])
+        new: np.ndarray[Any, Any] = records[~numbered | (places > newest[:-1])]
+        return new
 
     def _tell(self, symbol: str, records: "np.ndarray[Any, Any]") -> None:
         if not self._broker.wants(symbol):

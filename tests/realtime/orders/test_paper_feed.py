@@ -68,6 +68,20 @@ def test_what_no_trade_is_fills_nothing(broker, feed):
     assert last(broker).traded == 0
 
 
+def test_trades_that_a_link_repeats_fill_nothing_and_numbers_begin_anew_with_the_day(broker, feed):
+    def trades(*numbers, day=1):
+        return batch(*((Kind.TRADE, 1, 130990.0, 1, {"number": n, "time": day * 86_400_000}) for n in numbers))
+
+    feed.take(trades(8, 9, 10))
+    bought(broker, price=Decimal(131000), quantity=4)
+    feed.take(trades(9, 10, 11, 11, 12, 10))
+    assert last(broker).traded == 2
+    feed.take(trades(12, 13))
+    assert last(broker).traded == 3
+    feed.take(trades(1, day=2))
+    assert last(broker).traded == 4
+
+
 def test_the_aggressor_is_that_of_the_trade_s_type(broker, feed):
     feed.take(batch((Kind.QUOTE, 1, 131000.0, 0, {"side": 0})))
     bought(broker, price=Decimal(131000))
