@@ -3,6 +3,8 @@
 Litestar's own way tells the first of them alone; a form has to mark them all.
 """
 
+import json
+from collections import Counter
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -25,11 +27,17 @@ class BodyRequest(Request[Any, Any, Any]):
     """A request whose JSON is refused, not broken off, where it is no UTF-8 or nested without end."""
 
     async def json(self) -> Any:
-        """The body. Raises InvalidRequestError, and litestar's own error for other faults."""
+        """The body. Raises InvalidRequestError, and litestar's own error for other faults.
+
+        A command that needs a key says each thing once: of two quantities nobody knows which one was meant.
+        """
         try:
-            return await super().json()
+            found = await super().json()
+            if self.scope["route_handler"].opt.get("always"):
+                json.loads(await self.body() or b"null", object_pairs_hook=_said_once, parse_int=str)
         except (UnicodeDecodeError, RecursionError) as error:
             raise _broken(error) from error
+        return found
 
 
 class Body(AbstractDTO[T], Generic[T]):
@@ -97,6 +105,13 @@ def misfits(found: Any, struct: type[Struct], otherwise: str) -> list[FieldError
         except ValidationError as error:
             errors.append(FieldError(name, _words(error, found[name], hints[field.name])))
     return errors or [FieldError("body", otherwise)]
+
+
+def _said_once(pairs: list[tuple[str, Any]]) -> None:
+    names = Counter(name for name, _ in pairs)
+    for name, count in names.items():
+        if count > 1:
+            raise invalid(name, f"expected once, found {count} times")
 
 
 def _json(value: bytes) -> Any:

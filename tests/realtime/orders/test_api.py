@@ -99,6 +99,7 @@ def test_execute_answers_with_the_number_of_an_order_that_then_lives(running):
         ("/api/v1/execute", {**BODY, "qty": 1}),
         ("/api/v1/execute", {**BODY, "quantity": 0}),
         ("/api/v1/execute", {**BODY, "quantity": 1.5}),
+        ("/api/v1/execute", {**BODY, "quantity": 10**4200}),
         ("/api/v1/execute", {**BODY, "side": "HOLD"}),
         ("/api/v1/execute", {**BODY, "orderType": "MARKET"}),
         ("/api/v1/execute", {**BODY, "symbol": "win;drop"}),
@@ -128,6 +129,22 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(running, path, body
     assert answer.json()["success"] is False
     assert running.broker.sends() == []
     assert running.loop.switch.latch is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "name"),
+    [
+        ("POST", "/api/v1/execute", '{"symbol": "WINX99", "side": "BUY", "quantity": 1, "quantity": 100}', "quantity"),
+        ("PUT", "/api/risk/limits", '{"maxPositionSize": {"WIN": 5, "WIN": 5000}}', "WIN"),
+    ],
+)
+def test_what_is_said_twice_is_refused(running, method, path, body, name):
+    headers = {**HOLDER, "Content-Type": "application/json"}
+    answer = running.client.request(method, path, content=body, headers=headers)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == f"{name}: expected once, found 2 times"
+    assert not running.loop.chronicle.ledger.entries
 
 
 @pytest.mark.parametrize(
