@@ -1,4 +1,4 @@
-"""When a session begins for positions: once the settlement of everything that is held is known.
+"""When a session begins for positions: once what was filled before, and the settlements of what is held, are known.
 
 A process that starts in the morning knows no settlement before the tape has told it. Until then no order leaves and
 the loss of the day pulls no switch: it would count from a wrong price.
@@ -30,6 +30,8 @@ class Day:
         if ledger.session == session:
             self.missing = ()
             return
+        if any(not self._ground.agreement.agreed(each.order.account) for each in ledger.working.values()):
+            return  # what they have traded meanwhile belongs to the session before: the broker's list tells it first
         goes_back = ledger.session is not None and session < ledger.session  # nothing is counted anew then
         held = [] if goes_back else sorted({each.symbol for each in ledger.positions.values() if each.net})
         known = {symbol: self._settlement(symbol, session) for symbol in held}

@@ -3,6 +3,8 @@
 import datetime as dt
 from decimal import Decimal
 
+import pytest
+
 from realtime.orders.commands import Flatten
 from realtime.orders.ground import Ways
 from realtime.orders.prices import Prices
@@ -85,6 +87,22 @@ def test_a_process_that_runs_over_night_does_not_count_from_the_settlement_of_be
         (position,) = s.ledger.positions.values()
 
         assert (s.ledger.session, position.basis) == (s.clock().date(), 130_100)
+
+
+@pytest.mark.parametrize("always_open", [True, False])
+def test_what_was_filled_before_the_night_while_the_process_was_dead_is_of_the_day_before(tmp_path, always_open):
+    """It counted from its own price as a fill of today, with what the price had moved until the settlement."""
+    with scene(tmp_path, rules=rules(ways=Ways(always_open=always_open, twin_seconds=0.0))) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2, told=False)
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.prices = Prices(s.clock)
+        s.tick("130900")
+        s.prices.noted_settlement(SYMBOL, Decimal(130_800))
+        s.restart()
+        (position,) = s.ledger.positions.values()
+
+        assert (s.ledger.session, position.opened, position.basis) == (s.clock().date(), 2, 130_800)
 
 
 def test_shares_have_no_settlement_to_wait_for(tmp_path):
