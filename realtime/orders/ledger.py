@@ -291,7 +291,6 @@ class Ledger:
             self._sent.add(entry.at, None)
             asked: Event = CancelAsked() if entry.what == "cancel" else ChangeAsked()
             found.order = after(found.order, asked).order
-            found.updated_at = entry.at
         elif entry.what == "change":
             if found.change is not None and not found.order.replacing:
                 self.forget(found.change.caller)  # nothing was sent: the key may be tried again
@@ -299,6 +298,7 @@ class Ledger:
             found.order = structs.replace(found.order, replacing=False)
         if entry.what == "cancel":
             found.cancel_wanted = None
+        found.updated_at = entry.at
         said = entry.refused or entry.unclear or "taken by the broker"
         tell(found, number, entry.at, f"{entry.what} answer", said)
         return Change(entry=entry, order=found.order)

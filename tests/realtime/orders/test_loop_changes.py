@@ -217,6 +217,23 @@ def test_the_rest_of_a_partial_fill_is_cancelled_after_its_time(tmp_path):
         assert (entry.order.status, entry.order.traded) == (Status.CANCELED, 1)
 
 
+def test_a_rest_whose_cancellation_is_refused_is_asked_for_again_after_its_time_alone(tmp_path):
+    """It was asked for four times a second, each time on the disk."""
+    with scene(tmp_path, rules=rules(partial_seconds=10.0)) as s:
+        s.place(3)
+        s.broker.fill("EX1", 1)
+        asked = []
+
+        def refused(*_: object) -> None:
+            asked.append(s.clock())
+            raise NotSentError("not in an auction")
+
+        s.broker.cancel = refused
+        s.settle(40)
+
+        assert len(asked) == 3
+
+
 def test_a_strategy_changes_what_it_sent_itself_and_nobody_elses(tmp_path):
     flow, other = Caller(user="flow", source="strategy"), Caller(user="ebb", source="strategy")
     with scene(tmp_path) as s:
