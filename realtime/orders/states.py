@@ -216,18 +216,18 @@ def _send_unclear(order: Order, event: SendUnclear) -> Outcome:
 
 
 def _reported(order: Order, event: Reported) -> Outcome:
-    quantity = order.quantity if event.quantity is None else event.quantity
+    older = event.at is not None and order.newest is not None and event.at < order.newest
+    quantity = order.quantity if event.quantity is None or older else event.quantity
     grown = event.traded - order.traded
     if impossible := _impossible(order, event, quantity):
         return _contradicted(order, impossible)
     if order.status in FINAL:
         return Outcome(order=_named_late(order, event))
     named, claimed = _named(order, event), BROKER_FINAL.get(event.status)
-    older = event.at is not None and order.newest is not None and event.at < order.newest
     if claimed is None and (grown < 0 or (older and grown == 0)):
         return Outcome(order=named)
     fill = _fill(order, event) if grown > 0 else None
-    moved = _moved(named, event, quantity)
+    moved = _moved(named, event, quantity, older=older)
     if claimed is not None or moved.traded == quantity:
         status = Status.FILLED if moved.traded == quantity or claimed is None else claimed
         return Outcome(order=_ended(moved, status, moved.text), fill=fill)
@@ -263,15 +263,15 @@ def _impossible(order: Order, event: Reported, quantity: int) -> str | None:
     return None
 
 
-def _moved(order: Order, event: Reported, quantity: int) -> Order:
-    """Quantities and prices of newer news; a smaller sum is old news and changes none of them."""
+def _moved(order: Order, event: Reported, quantity: int, *, older: bool) -> Order:
+    """What newer news say; older ones may tell a greater sum that nobody told, and change nothing else."""
     grown = event.traded > order.traded
     newest = max(filter(None, (order.newest, event.at)), default=None)
     return structs.replace(
         order,
         quantity=quantity,
-        price=order.price if event.price is None else event.price,
-        stop=order.stop if event.stop is None else event.stop,
+        price=order.price if event.price is None or older else event.price,
+        stop=order.stop if event.stop is None or older else event.stop,
         traded=max(order.traded, event.traded),
         average_price=event.average_price if grown else order.average_price,
         newest=newest,
