@@ -82,7 +82,10 @@ class Hearing:
         if not tells_more(entry.order, report):
             return
         event = reported(report)
-        fill = after(entry.order, event).fill
+        outcome = after(entry.order, event)
+        fill = outcome.fill
+        if outcome.contradiction not in (None, entry.contradiction):
+            self._agreement.soon()  # what cannot be may have changed the position all the same
         instrument = self._ground.market.instrument(entry.order.symbol)
         value = Decimal(str(instrument.point_value)) if instrument and fill else None
         cost = self._costs.of(entry.order.symbol, fill.quantity, fill.price) if fill else Decimal(0)

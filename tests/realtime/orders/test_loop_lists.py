@@ -159,6 +159,19 @@ def test_a_fill_that_is_told_after_the_position_counts_once_with_its_loss(tmp_pa
         assert not s.ledger.differences
 
 
+def test_a_fill_after_the_end_is_never_applied_and_the_position_is_looked_at_at_once(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place(3)
+        s.cancel(entry)
+        s.settle(3)
+        s.broker.fill("EX1", 2)
+        s.settle(10)
+
+        assert (entry.order.status, entry.order.traded, len(entry.fills)) == (Status.CANCELED, 0, 0)
+        assert entry.contradiction == "2 more traded after CANCELED"
+        assert s.ledger.nets("1:0042") == {SYMBOL: 2}
+
+
 def test_a_lost_link_stops_orders_until_it_is_reconciled_again(tmp_path):
     with scene(tmp_path) as s:
         s.place()
