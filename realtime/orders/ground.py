@@ -43,6 +43,7 @@ class Ground:
         self.agreement = agreement
         self.ways = ways
         self._messages: dict[int, tuple[str, str]] = {}  # number of a request -> order, what
+        self._latest: dict[tuple[str, str], int] = {}  # and the number of the last one
 
     def now(self) -> dt.datetime:
         """The clock of everything that is recorded."""
@@ -86,12 +87,17 @@ class Ground:
         if sent.message <= 0:
             return
         self._messages[sent.message] = (order, what)
+        self._latest[order, what] = sent.message
         if len(self._messages) > SENT_MESSAGES:
-            del self._messages[next(iter(self._messages))]
+            oldest = next(iter(self._messages))
+            about = self._messages.pop(oldest)
+            if self._latest.get(about) == oldest:
+                del self._latest[about]
 
     def about(self, message: int) -> tuple[str, str] | None:
-        """The order that a request's number is about, and what was asked."""
-        return self._messages.get(message)
+        """The order that a request's number is about, and what was asked; None where it was asked again since."""
+        found = self._messages.get(message)
+        return found if found is not None and self._latest.get(found) == message else None
 
     def repeated(self, caller: Caller) -> Reply | None:
         """The answer that was given under the caller's key. Raises CommandError when something else was asked then."""

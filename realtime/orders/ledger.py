@@ -21,7 +21,7 @@ from realtime.orders.positions import Position, Trade, after_trade, day_begun, f
 from realtime.orders.recent import Recent
 from realtime.orders.records import Caller, Reply
 from realtime.orders.risk import Limits
-from realtime.orders.states import FINAL, CancelAsked, ChangeAsked, Event, Order, SendUnclear, Sent, after
+from realtime.orders.states import FINAL, CancelAsked, ChangeAsked, Event, Order, Reported, SendUnclear, Sent, after
 from realtime.orders.switch import Latch
 from sql.exchange import SAO_PAULO, instrument_of
 
@@ -215,7 +215,7 @@ class Ledger:
             found.contradiction = outcome.contradiction
         self._name(found, before)
         self._settle(found)
-        self._changed(found, before)
+        self._changed(found, before, entry.event)
         tell(found, number, entry.at, kind_of(entry.event), outcome.contradiction or entry.event)
         if outcome.fill is None:
             return Change(entry=entry, order=found.order, was=before.status)
@@ -223,15 +223,20 @@ class Ledger:
         position = self.positions[fill.account, fill.symbol]
         return Change(entry=entry, order=found.order, was=before.status, fill=fill, position=position)
 
-    def _changed(self, entry: Entry, before: Order) -> None:
-        """A change is over when the broker says so, or when the order has become what was asked."""
+    def _changed(self, entry: Entry, before: Order, event: Event) -> None:
+        """A change is over when its request failed, or when the order has become what was asked.
+
+        Another change, by hand or one that was given up, says nothing of the one that is on its way.
+        """
         order, asked = entry.order, entry.change
         figures = asked and (asked.quantity, asked.price, asked.stop)
-        became = figures == (order.quantity, order.price, order.stop) and order != before
-        if became:
-            entry.order = structs.replace(order, replacing=False)
-        if became or (before.replacing and not order.replacing):
-            entry.change = None
+        if figures == (order.quantity, order.price, order.stop) and order != before:
+            entry.order, entry.change = structs.replace(order, replacing=False), None
+        elif before.replacing and not order.replacing:
+            if isinstance(event, Reported) and asked is not None:
+                entry.order = structs.replace(order, replacing=True)
+            else:
+                entry.change = None
 
     def _filled(self, found: Entry, entry: records.Happened, quantity: int, price: Decimal) -> OwnFill:
         order = found.order

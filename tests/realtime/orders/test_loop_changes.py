@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from realtime.orders.broker import NotSentError, Sent
+from realtime.orders.broker import NotSentError, RequestNews, Sent
 from realtime.orders.commands import Alter, CommandError
 from realtime.orders.records import Caller
 from realtime.orders.states import Status
@@ -111,6 +111,27 @@ def test_an_order_that_the_broker_has_not_named_blocks_the_twins_of_before_and_a
 
         assert (s.refusal(3), s.refusal(4, "129995")) == ("DUPLICATE", "DUPLICATE")
         s.place(4)
+
+
+@pytest.mark.parametrize("came_true", [False, True])
+def test_late_words_of_a_change_that_was_given_up_do_not_end_the_next_one(tmp_path, came_true):
+    with scene(tmp_path, base=base(position=7)) as s:
+        entry = s.place(3)
+        put, s.exchange.put = s.exchange.put, lambda report, **_: report
+        s.alter(entry, quantity=4)
+        s.settle(75)
+        assert entry.change is None
+        s.alter(entry, quantity=6)
+        if came_true:
+            s.broker.tell(put(s.exchange.orders["EX1"], quantity=4, status=5))
+        else:
+            s.broker.put(RequestNews(message=1001, local_id=1, code=9, text="too late"))
+        s.loop.step()
+        assert s.refusal(2, "129990") == "POSITION_LIMIT"
+        s.exchange.put = put
+        s.settle(75)
+
+        assert (entry.change, entry.order.quantity, entry.order.replacing) == (None, 4 if came_true else 3, False)
 
 
 def test_a_smaller_order_may_always_be_made_smaller(tmp_path):
