@@ -73,7 +73,7 @@ class Switch:
             self.pulls += 1
             held = self._latch or latch
             held = self._latch = msgspec.structs.replace(held, flatten=held.flatten or latch.flatten)
-        self._keep(held)
+        self._keep()
         self._idle.wait(SEND_SECONDS)
         return held
 
@@ -89,8 +89,8 @@ class Switch:
             with self._lock:
                 if self.pulls == seen:
                     self._latch, self.failed = None, None
-        if (latch := self._latch) is not None:
-            self._keep(latch)
+        if self._latch is not None:
+            self._keep()
             raise PulledAgainError("it was pulled again meanwhile")
 
     def check(self) -> None:
@@ -119,9 +119,10 @@ class Switch:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _keep(self, latch: Latch) -> None:
+    def _keep(self) -> None:
         with self._disk:
-            if self._kept == latch or self._latch is None:
+            latch = self._latch  # as it is by now: another thread may have pulled as well
+            if latch is None or self._kept == latch:
                 return  # another thread was first, or it was released meanwhile
             try:
                 self._write(msgspec.json.encode(_short(latch)))

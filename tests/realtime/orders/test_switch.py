@@ -50,6 +50,21 @@ def test_a_later_wish_to_flatten_is_kept(tmp_path):
     assert found.flatten
 
 
+def test_a_wish_to_flatten_that_overtakes_another_pull_stays_on_the_disk(tmp_path, monkeypatch):
+    switch = Switch(tmp_path / "switch")
+    keep = switch._keep
+
+    def overtaken(*held):
+        monkeypatch.undo()
+        switch.pull(latch("second", flatten=True))  # of another thread, which is quicker with the disk
+        keep(*held)
+
+    monkeypatch.setattr(switch, "_keep", overtaken)
+    switch.pull(latch("first"))
+
+    assert latched(tmp_path / "switch") == latch("first", flatten=True)
+
+
 def test_a_pull_while_it_is_released_wins(tmp_path, monkeypatch):
     switch = Switch(tmp_path / "switch")
     switch.pull(latch("first"))
