@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from realtime.orders.broker import Held, Report
-from realtime.orders.states import BROKER_FINAL, CLIENT_CREATED, FINAL, PENDING_REPLACE, Order, Reported, Status, after
+from realtime.orders.states import (
+    BROKER_FINAL,
+    CLIENT_CREATED,
+    FINAL,
+    ON_ITS_WAY,
+    PENDING_REPLACE,
+    Order,
+    Reported,
+    Status,
+    after,
+)
 
 LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
@@ -169,10 +179,12 @@ def alike(order: Order, report: Report) -> bool:
 def lives_on(order: Order, report: Report) -> bool:
     """Whether the exchange has an order after all that was ended here without its word: by a list, or by a person.
 
-    What has ended stays ended; what lives on must count, under a name of its own.
+    What has ended stays ended; what lives on must count, under a name of its own. The news of its way there may come
+    after those that the way had failed.
     """
     never_seen = order.status in FINAL and order.exchange_id is None and not order.traded
-    alive = report.status not in BROKER_FINAL and report.status != CLIENT_CREATED
+    on_its_way = report.status == CLIENT_CREATED or (report.status in ON_ITS_WAY and order.status is Status.REJECTED)
+    alive = report.status not in BROKER_FINAL and not on_its_way
     return never_seen and report.key.exchange_id is not None and (alive or report.traded > 0)
 
 

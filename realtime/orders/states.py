@@ -50,6 +50,7 @@ BROKER_FINAL = {
 }
 PENDING_CANCEL, PENDING_REPLACE, REPLACED = 6, 14, 5
 CLIENT_CREATED = 203  # this login's own library speaks of it, and nobody beyond
+ON_ITS_WAY = frozenset({10, 16, 201, 202, 203, 206, 207})  # to the exchange, which has not said that it works
 MESSAGE_FAILED = frozenset({1, 3, 5, 7, 9, 24})  # results of a request, not of the order
 
 

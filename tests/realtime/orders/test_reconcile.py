@@ -168,6 +168,24 @@ def test_what_failed_is_not_what_the_broker_lists():
     assert isinstance(planned([own(status=Status.FAILED)], [report(status=2, traded=3)])[0], Adopted)
 
 
+@pytest.mark.parametrize(
+    ("ended", "said", "lives"),
+    [
+        (Status.FAILED, 0, True),
+        (Status.FAILED, 201, True),
+        (Status.FAILED, 203, False),
+        (Status.FAILED, 8, False),
+        (Status.CANCELED, 0, True),
+        (Status.REJECTED, 0, True),
+        (Status.REJECTED, 201, False),  # a refusal on its way is told before the last news of the way
+    ],
+)
+def test_what_was_ended_here_and_works_there_is_adopted(ended, said, lives):
+    mine, theirs = own(local_id=7, status=ended, more={"this_login": True}), report("EX1", local=7, status=said)
+
+    assert planned([mine], [theirs]) == [Adopted(theirs) if lives else Heard("ORD-1", theirs)]
+
+
 def test_positions_of_either_side_are_compared():
     held = [Held(account=ACCOUNT, symbol=s, quantity=q, average_price=Decimal(1)) for s, q in (("A", 1), ("B", -2))]
 
