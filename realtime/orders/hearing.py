@@ -4,7 +4,7 @@ A report whose order is not known waits until its name is, where it may be one o
 elsewhere. Before the first reconciliation nothing is concluded from a stranger: the list will have it too.
 """
 
-from collections import deque
+from collections import Counter, deque
 from decimal import Decimal
 
 from realtime.orders.agreement import Agreement
@@ -24,9 +24,13 @@ from realtime.orders.entries import Entry
 from realtime.orders.ground import Ground
 from realtime.orders.positions import Costs
 from realtime.orders.reconcile import alike, lives_on, reported, tells_more
+from realtime.orders.records import Caller
 from realtime.orders.states import MESSAGE_FAILED, NotSent, RequestFailed, Sent, after
 
 PARKED = 1000
+UNDELIVERED = frozenset({1, 3, 5, 7})  # codes of requests that failed before the market saw them
+CANCEL_TRIES = 3
+AGAIN = Caller(user="process", source="scheduler")
 
 
 class Hearing:
@@ -38,6 +42,8 @@ class Hearing:
         self._changes = changes
         self._costs = costs
         self._parked: deque[Report] = deque(maxlen=PARKED)
+        self._undelivered: Counter[str] = Counter()  # order -> how often its cancellation did not reach the market
+        self._again: set[str] = set()  # orders whose cancellation is to be told again
 
     def hear(self, news: News) -> None:
         """One piece of news."""
@@ -54,6 +60,7 @@ class Hearing:
                 self._agreement.turn()
             case ListLoaded(account):
                 self._agreement.loaded(account)
+                self._cancel_again(str(account))
             case PositionNews():
                 self._agreement.positions_soon()
             case AccountsNews():
@@ -106,6 +113,23 @@ class Hearing:
         )
         if what == "send" and news.code in MESSAGE_FAILED and order in self._ground.chronicle.ledger.working:
             self._agreement.soon()  # the exchange has named it: its list tells whether it has ended
+        if what == "cancel" and news.code in UNDELIVERED:
+            self._undelivered[order] += 1
+            if self._undelivered[order] < CANCEL_TRIES:
+                self._again.add(order)
+                self._agreement.soon()
+
+    def _cancel_again(self, account: str) -> None:
+        """The wish to end an order outlives a request that was lost on its way: once a list shows that the link is
+        there it is told again, three times in all."""
+        working = self._ground.chronicle.ledger.working
+        for order in sorted(self._again):
+            entry = working.get(order)
+            if entry is not None and entry.order.account != account:
+                continue
+            self._again.discard(order)
+            if entry is not None and entry.cancel_wanted is None and not entry.order.canceling:
+                self._changes.ask_cancel(entry, AGAIN, "the request before did not reach the market")
 
     def _hear_late(self, news: LateNews) -> None:
         if news.id not in self._ground.chronicle.ledger.entries:

@@ -117,6 +117,7 @@ class ScriptedBroker:
         self.up = True
         self.loads = True  # lists arrive as soon as they are asked for
         self.cancels = True  # cancellations succeed
+        self.cancel_code = 9  # of those that do not
         self.knows = True  # what was sent; not yet, right after a send
         self.waits: Callable[[], object] = lambda: None  # before an order or a change leaves
         self._queue = NewsQueue()
@@ -203,7 +204,9 @@ class ScriptedBroker:
         report = self._found(key)
         message = next(self._messages)
         if not self.cancels:
-            self._queue.put(RequestNews(message=message, local_id=report.key.local_id, code=9, text="not now"))
+            self._queue.put(
+                RequestNews(message=message, local_id=report.key.local_id, code=self.cancel_code, text="no")
+            )
         elif report.status not in BROKER_FINAL:
             self.tell(self.exchange.put(report, status=4 if report.traded == 0 else 15))
         return Sent(report.key.local_id or 0, message)

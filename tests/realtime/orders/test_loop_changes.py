@@ -267,3 +267,29 @@ def test_a_strategy_changes_what_it_sent_itself_and_nobody_elses(tmp_path):
         refusal = s.ledger.refusals[-1].refusal
 
         assert (refusal.code, refusal.limit, refusal.observed) == ("SOURCE", "api ana, who sent it", "strategy flow")
+
+
+@pytest.mark.parametrize(("code", "tells"), [(1, 3), (9, 1)])
+def test_a_cancellation_that_the_market_never_saw_is_told_again_and_one_that_it_refused_is_not(tmp_path, code, tells):
+    with scene(tmp_path) as s:
+        entry = s.place(1)
+        s.broker.cancels, s.broker.cancel_code = False, code
+        s.cancel(entry)
+        s.settle(30)
+        assert len([call for call in s.broker.calls if call.name == "cancel"]) == tells
+        assert (entry.order.status, entry.order.canceling) == (Status.SUBMITTED, False)
+
+
+def test_a_cancellation_that_a_broken_line_lost_comes_through_once_there_is_a_line(tmp_path):
+    with scene(tmp_path) as s:
+        entry = s.place(1)
+        s.broker.cancels, s.broker.cancel_code = False, 1
+        s.cancel(entry)
+        s.loop.step()
+        s.broker.link(up=False)
+        s.settle(60)
+        s.broker.cancels = True
+        s.broker.link(up=True)
+        s.settle(6)
+
+        assert entry.order.status == Status.CANCELED
