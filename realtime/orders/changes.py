@@ -167,9 +167,7 @@ class Changes:
             self._answer(order.id, "cancel", refused=str(error))
         except UnclearError as error:
             self._answer(order.id, "cancel", unclear=str(error))
-        except (
-            Exception
-        ):  # an adapter's fault with one order keeps no other from being cancelled; this one stays wanted
+        except Exception:  # an adapter's fault with one order keeps no other from being cancelled; this stays wanted
             log.exception("cancel_broke", order=order.id)
         else:
             self._ground.taken(order.id, "cancel", sent)
