@@ -30,8 +30,8 @@ class Day:
         if ledger.session == session:
             self.missing = ()
             return
-        if any(not self._ground.agreement.agreed(each.order.account) for each in ledger.working.values()):
-            return  # what they have traded meanwhile belongs to the session before: the broker's list tells it first
+        if self._untold():
+            return  # what was traded meanwhile belongs to the session before: the broker's list tells it first
         goes_back = ledger.session is not None and session < ledger.session  # nothing is counted anew then
         held = [] if goes_back else sorted({each.symbol for each in ledger.positions.values() if each.net})
         known = {symbol: self._settlement(symbol, session) for symbol in held}
@@ -43,6 +43,14 @@ class Day:
             settlements = {symbol: price for symbol, price in known.items() if price is not None}
             self._ground.chronicle.record(records.DayBegun(at=now, session=session, settlements=settlements))
             self._ground.chronicle.turn_page()  # before anybody trades
+
+    def _untold(self) -> bool:
+        """Whether a list has yet to tell what a working order traded: none does of an account that the broker lacks."""
+        agreement, working = self._ground.agreement, self._ground.chronicle.ledger.working.values()
+        standing = agreement.standing.values()
+        if standing and all(standing):
+            return False
+        return any(not agreement.agreed(each.order.account) for each in working)
 
     def _needed(self, symbol: str) -> bool:
         """Shares have no settlement: without a close they go on from where they stood."""

@@ -115,7 +115,7 @@ def plan(
     """
     settled = asked_at - rules.settle  # what was asked for until then would have come by now
     settled = settled if settled >= reached_at else LONG_AGO
-    known, strangers = _known(own, listed)
+    known, strangers, late = _known(own, listed)
     over, strangers = _over(own, strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
@@ -123,7 +123,7 @@ def plan(
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
     nameless = [each for each in missing if each.order.exchange_id is None]
-    steps += _guessed(nameless, strangers, rules)
+    steps += _guessed(nameless, strangers, late, rules)
     found = {step.order for step in steps if isinstance(step, Heard | Disputed)}
     steps += [_absent(each, settled) for each in missing if each.order.id not in found]
     return steps
@@ -188,21 +188,26 @@ def lives_on(order: Order, report: Report) -> bool:
     return never_seen and report.key.exchange_id is not None and (alive or report.traded > 0)
 
 
-def _known(own: Sequence[Own], listed: Sequence[Report]) -> tuple[list[tuple[Own, Report]], list[Report]]:
-    """The pairs that names connect, and the reports of nobody."""
+def _known(
+    own: Sequence[Own], listed: Sequence[Report]
+) -> tuple[list[tuple[Own, Report]], list[Report], dict[str | None, str]]:
+    """The pairs that names connect, the reports of nobody, and what of these lives on: exchange's id -> ours."""
     by_exchange = {each.order.exchange_id: each for each in own if each.order.exchange_id is not None}
     by_local = {each.order.local_id: each for each in own if each.this_login and each.order.local_id is not None}
-    pairs, strangers = [], []
+    pairs, strangers, late = [], [], {}
     for report in listed:
         found = by_exchange.get(report.key.exchange_id) if report.key.exchange_id is not None else None
         local = by_local.get(report.key.local_id) if report.key.local_id is not None else None
         if found is None and local is not None and local.order.exchange_id in (None, report.key.exchange_id):
-            found = None if lives_on(local.order, report) else local
+            if lives_on(local.order, report):
+                late[report.key.exchange_id] = local.order.id
+            else:
+                found = local
         if found is None:
             strangers.append(report)
         else:
             pairs.append((found, report))
-    return pairs, strangers
+    return pairs, strangers, late
 
 
 def _over(
@@ -238,7 +243,9 @@ def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:
     return report.status in BROKER_FINAL and same and _may_be(own, report, rules)
 
 
-def _guessed(nameless: Sequence[Own], strangers: Sequence[Report], rules: Rules) -> list[Step]:
+def _guessed(
+    nameless: Sequence[Own], strangers: Sequence[Report], late: Mapping[str | None, str], rules: Rules
+) -> list[Step]:
     """Matches by what an order is, where there is exactly one of each; everything else is adopted."""
     may_be = {n: [each for each in nameless if _may_be(each, report, rules)] for n, report in enumerate(strangers)}
     candidates: dict[str, list[int]] = {}
@@ -251,7 +258,8 @@ def _guessed(nameless: Sequence[Own], strangers: Sequence[Report], rules: Rules)
         if len(owners) == 1 and candidates[owners[0].order.id] == [n] and not owners[0].disputed:
             steps.append(Heard(owners[0].order.id, report))
         else:
-            steps.append(Adopted(report, tuple(each.order.id for each in owners)))
+            ended = [late[report.key.exchange_id]] if report.key.exchange_id in late else []
+            steps.append(Adopted(report, (*ended, *(each.order.id for each in owners))))
     heard = {step.order for step in steps if isinstance(step, Heard)}
     for order, numbers in candidates.items():
         if order not in heard:

@@ -26,7 +26,7 @@ log = structlog.get_logger("orders")
 
 AGAIN_SECONDS = 1.0  # a cancellation that ended nothing is asked again
 OWN_SECONDS = 10.0  # a closing order that does not fill is cancelled then, and another one sent
-FLAT_SECONDS = 60.0  # a wish to be flat is old then: nobody is surprised by an order of an hour ago
+FLAT_SECONDS = 90.0  # a wish to be flat is old then; its own cancellations count against it for a minute
 TRIES = 5  # closing orders of one symbol, each a second later than the one before
 SWITCH = Caller(user="kill-switch", source="kill-switch")
 SILENT = Answers(placed=lambda *_: Reply(202, ""), refused=lambda *_: Reply(403, ""))

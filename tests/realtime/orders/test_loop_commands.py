@@ -57,6 +57,20 @@ def test_flatten_waits_until_its_own_cancellations_leave_room_for_the_closing_or
         assert not s.ledger.refusals
 
 
+def test_flatten_outlasts_the_minute_that_its_cancellations_have_used_up(tmp_path):
+    with scene(tmp_path, base=base(per_minute=8)) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.settle(70)
+        for n in range(4):
+            s.place(1, str(129_000 - 5 * n))
+        s.ask(Flatten(caller=ANA, symbol=SYMBOL))
+        s.clock.move(0.1)  # no look at the very end of the minute
+        s.settle(70)
+
+        assert [(o.side, o.quantity) for o in s.exchange.arrivals[5:]] == [("SELL", 2)]
+
+
 def test_a_switch_that_closes_is_not_crossed_by_an_earlier_wish_to_be_flat(tmp_path):
     """The wish cancelled each closing order of the switch, until it had tried often enough."""
     with scene(tmp_path) as s:
@@ -90,7 +104,7 @@ def test_a_wish_to_be_flat_that_could_not_be_followed_is_forgotten(tmp_path):
 
         s.broker.position = hangs
         s.ask(Flatten(caller=ANA, symbol=SYMBOL))
-        s.settle(50)
+        s.settle(80)
         assert s.loop.winding.busy
         s.settle(20)
         s.broker.position = position

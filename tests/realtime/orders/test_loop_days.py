@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from realtime.orders.broker import AccountId
 from realtime.orders.commands import Flatten
 from realtime.orders.ground import Ways
 from realtime.orders.prices import Prices
 from realtime.orders.service import probe_of
 from tests.realtime.orders.scenes import ANA, NOON, SYMBOL, base, rules, scene
+from tests.realtime.orders.scripted_broker import ScriptedBroker
 
 DAYS_LATER = 3 * 24 * 3600
 
@@ -103,6 +105,18 @@ def test_what_was_filled_before_the_night_while_the_process_was_dead_is_of_the_d
         (position,) = s.ledger.positions.values()
 
         assert (s.ledger.session, position.opened, position.basis) == (s.clock().date(), 2, 130_800)
+
+
+def test_a_working_order_of_an_account_that_the_broker_has_no_more_keeps_no_day_from_beginning(tmp_path, monkeypatch):
+    with scene(tmp_path, rules=rules(ways=Ways(always_open=False, twin_seconds=0.0))) as s:
+        s.place(2, "129000", time_in_force="GTC")
+        s.clock.at = NOON + dt.timedelta(days=1)
+        s.exchange.orders.clear()
+        monkeypatch.setattr(ScriptedBroker, "accounts", lambda _: [AccountId(1, "0043")])
+        s.restart()
+
+        assert s.ledger.session == s.clock().date()
+        assert s.place(1).order.account == "1:0043"
 
 
 def test_shares_have_no_settlement_to_wait_for(tmp_path):

@@ -114,6 +114,21 @@ def test_an_order_that_was_ended_here_and_reaches_the_exchange_late_counts(tmp_p
         assert not s.loop.winding.busy
 
 
+def test_an_order_that_was_ended_here_and_is_made_after_the_switch_is_cancelled_though_only_the_list_tells(tmp_path):
+    with scene(tmp_path) as s:
+        s.broker.faults = ["silent"]
+        ended = s.place(4).order.id
+        s.settle(30)
+        assert s.order(ended).status is Status.FAILED
+        s.loop.pull("enough", ANA)
+        s.settle(3)
+        s.exchange.arrived(s.broker.sends()[0], 1)
+        s.broker._by_local[1] = "EX1"
+        s.settle(70)
+
+        assert s.exchange.working == []
+
+
 def test_of_two_alike_at_the_broker_neither_is_taken_for_ours(tmp_path):
     with scene(tmp_path) as s:
         s.broker.faults = ["unclear after"]

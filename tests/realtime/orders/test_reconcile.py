@@ -183,7 +183,7 @@ def test_what_failed_is_not_what_the_broker_lists():
 def test_what_was_ended_here_and_works_there_is_adopted(ended, said, lives):
     mine, theirs = own(local_id=7, status=ended, more={"this_login": True}), report("EX1", local=7, status=said)
 
-    assert planned([mine], [theirs]) == [Adopted(theirs) if lives else Heard("ORD-1", theirs)]
+    assert planned([mine], [theirs]) == [Adopted(theirs, ("ORD-1",)) if lives else Heard("ORD-1", theirs)]
 
 
 def test_positions_of_either_side_are_compared():
