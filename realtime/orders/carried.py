@@ -27,7 +27,9 @@ class Carried(Struct, frozen=True, kw_only=True):
     differences: tuple[records.Differed, ...]
     latch: Latch | None
     session: dt.date | None
+    begun_at: dt.datetime | None = None
     left: dt.date | None = None  # the session that a clock was put back from
+    left_at: dt.datetime | None = None  # when that one had begun
     records: int
     limits: Change
     version: int

@@ -45,7 +45,9 @@ class Ledger:
         self.differences: deque[records.Differed] = deque(maxlen=200)
         self.latch: Latch | None = None
         self.session: dt.date | None = None
+        self._begun_at: dt.datetime | None = None
         self._left: dt.date | None = None  # the session that a clock was put back from
+        self._left_at: dt.datetime | None = None  # when that one had begun
         self.records = 0
         self._change = LimitsChange()  # what was changed since the start of the journal, as one
         self._keys: dict[str, Remembered] = {}
@@ -130,7 +132,9 @@ class Ledger:
             differences=tuple(self.differences),
             latch=self.latch,
             session=self.session,
+            begun_at=self._begun_at,
             left=self._left,
+            left_at=self._left_at,
             records=self.records,
             limits=self._change,
             version=self.limits.version,
@@ -156,7 +160,7 @@ class Ledger:
         self.refusals.extend(carried.refusals)
         self.differences.extend(carried.differences)
         self.latch, self.session, self.records = carried.latch, carried.session, carried.records
-        self._left = carried.left
+        self._begun_at, self._left, self._left_at = carried.begun_at, carried.left, carried.left_at
         self._change = carried.limits
         self.limits = structs.replace(changed(self.limits, carried.limits), version=carried.version)
         self._keys = dict(carried.keys)
@@ -354,10 +358,15 @@ class Ledger:
                     each.this_login = False
 
     def _day_begun(self, entry: records.DayBegun) -> None:
-        before, left = self.session, self._left
-        went_back = before is not None and entry.session < before
-        self.session, self._left = entry.session, (left or before) if went_back else None
-        if went_back or entry.session == left:  # a clock was put back, or right again: what the day has brought stays
+        before, went_back = self.session, self.session is not None and entry.session < self.session
+        left, left_at = self._left, self._left_at
+        if went_back:
+            self._left, self._left_at = (left, left_at) if left else (before, self._begun_at)
+        else:
+            self._left = self._left_at = None
+        self.session, self._begun_at = entry.session, entry.at
+        again = entry.session == left and (left_at is None or entry.at >= left_at)  # else it had begun too early
+        if went_back or again:  # a clock was put back, or right again: what the day has brought stays
             return
         for key, position in self.positions.items():
             self.positions[key] = day_begun(position, entry.settlements.get(position.symbol))

@@ -45,6 +45,27 @@ def test_a_clock_that_is_put_back_by_a_day_forgets_no_loss_of_it(tmp_path):
             assert s.ledger.positions["1:0042", "WINZ26"].day_realised == results
 
 
+def test_a_day_that_a_wrong_clock_began_too_early_begins_when_it_comes(tmp_path):
+    """It counted as the one of which a clock was put back: a gain of the day before hid its losses."""
+    with scene(tmp_path) as s:
+        for seconds in (DAY, -DAY):
+            s.clock.move(seconds)
+            s.tick()
+            s.settle(1)
+        s.place(1)
+        s.broker.fill("EX1", 1, "130000")
+        s.place(1, "131000", side="SELL")
+        s.broker.fill("EX2", 1, "131000")
+        s.settle(1)
+        assert s.ledger.positions["1:0042", "WINZ26"].day_realised == 200
+        s.restart()
+        s.clock.at = MIDNIGHT + dt.timedelta(hours=6)
+        s.tick()
+        s.settle(1)
+
+        assert s.ledger.positions["1:0042", "WINZ26"].day_realised == 0
+
+
 def test_a_clock_that_is_put_back_stops_neither_lists_nor_cancellations(tmp_path):
     with scene(tmp_path) as s:
         entry = s.place()
