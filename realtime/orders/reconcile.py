@@ -6,7 +6,7 @@ several are not, and then nothing is guessed. The list settles what it lacks onl
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -114,18 +114,21 @@ def plan(
     before may have hung on its way until then. Taking the steps twice changes nothing the second time.
     """
     settled = asked_at - rules.settle  # what was asked for until then would have come by now
-    settled = settled if settled >= reached_at else LONG_AGO
+
+    def came(at: dt.datetime) -> bool:  # what is of a time to come was asked for before the clock was put back
+        return settled >= reached_at and (at <= settled or at > asked_at + rules.apart)
+
     known, strangers, late = _known(own, listed)
     over, strangers = _over(own, strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
-    steps += [step for each, report in known if (step := _unmade(each, report, settled)) is not None]
+    steps += [step for each, report in known if (step := _unmade(each, report, came)) is not None]
     matched = {each.order.id for each, _ in known}
     missing = [each for each in own if each.order.id not in matched and each.order.status not in FINAL]
     nameless = [each for each in missing if each.order.exchange_id is None]
     steps += _guessed(nameless, strangers, late, rules)
     found = {step.order for step in steps if isinstance(step, Heard | Disputed)}
-    steps += [_absent(each, settled) for each in missing if each.order.id not in found]
+    steps += [_absent(each, came) for each in missing if each.order.id not in found]
     return steps
 
 
@@ -231,10 +234,10 @@ def _over(
     return pairs, left
 
 
-def _unmade(own: Own, report: Report, settled: dt.datetime) -> Step | None:
+def _unmade(own: Own, report: Report, came: Callable[[dt.datetime], bool]) -> Step | None:
     if own.change_at is None or report.status == PENDING_REPLACE:
         return None
-    return Unchanged(own.order.id) if own.change_at <= settled else Waiting(own.order.id)
+    return Unchanged(own.order.id) if came(own.change_at) else Waiting(own.order.id)
 
 
 def _ended_alike(own: Own, report: Report, rules: Rules) -> bool:
@@ -273,10 +276,10 @@ def _may_be(own: Own, report: Report, rules: Rules) -> bool:
     return alike(own.order, report) and near and (other_login or own.order.local_id == report.key.local_id)
 
 
-def _absent(own: Own, settled: dt.datetime) -> Step:
+def _absent(own: Own, came: Callable[[dt.datetime], bool]) -> Step:
     if own.over:
         return Over(own.order.id)
-    if own.disputed or own.made_at > settled:
+    if own.disputed or not came(own.made_at):
         return Waiting(own.order.id)
     settled_by_list = own.order.status in (Status.PENDING, Status.UNKNOWN) or own.order.exchange_id is not None
     return Lost(own.order.id) if settled_by_list else Waiting(own.order.id)

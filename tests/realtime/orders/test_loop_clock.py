@@ -66,6 +66,21 @@ def test_a_day_that_a_wrong_clock_began_too_early_begins_when_it_comes(tmp_path)
         assert s.ledger.positions["1:0042", "WINZ26"].day_realised == 0
 
 
+def test_a_clock_that_is_put_back_leaves_no_order_unknown_until_it_is_as_late_again(tmp_path):
+    """The list settled nothing for as long, and the switch closed no position of the symbol."""
+    with scene(tmp_path) as s:
+        s.place(2)
+        s.broker.fill("EX1", 2)
+        s.broker.faults = ["unclear before"]
+        name = s.place(1, "129000").order.id
+        s.clock.move(-HOUR)
+        s.settle(8)
+        assert s.order(name).status is Status.UNKNOWN
+        s.settle(8)
+
+        assert s.order(name).status is Status.FAILED
+
+
 def test_a_clock_that_is_put_back_stops_neither_lists_nor_cancellations(tmp_path):
     with scene(tmp_path) as s:
         entry = s.place()
