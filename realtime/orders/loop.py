@@ -287,14 +287,14 @@ class OrderLoop:
         now = self.chronicle.now()
         for entry in list(self.chronicle.ledger.working.values()):
             order = entry.order
-            age = (now - entry.made_at).total_seconds()
+            age = abs((now - entry.made_at).total_seconds())  # of a time to come: the clock was put back
             if order.status is Status.SUBMITTED and order.exchange_id is None and age > self.rules.ack_seconds:
                 if not order.traded:
                     self._ground.happened(order.id, Overdue())
                 self.agreement.soon()
             if entry.cancel_wanted is not None:
                 self._changes.tell_cancel(entry)
-            still = (now - entry.updated_at).total_seconds()
+            still = abs((now - entry.updated_at).total_seconds())
             partial = order.status is Status.PARTIALLY_FILLED and not entry.foreign and not order.canceling
             if partial and 0 < self.rules.partial_seconds < still and entry.cancel_wanted is None:
                 self._changes.ask_cancel(entry, PROCESS, f"partially filled for {self.rules.partial_seconds:g} s")

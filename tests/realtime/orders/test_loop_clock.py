@@ -66,6 +66,20 @@ def test_a_day_that_a_wrong_clock_began_too_early_begins_when_it_comes(tmp_path)
         assert s.ledger.positions["1:0042", "WINZ26"].day_realised == 0
 
 
+def test_a_clock_that_is_put_back_leaves_no_rest_working_and_no_silent_order_unasked(tmp_path):
+    with scene(tmp_path) as s:
+        rest = s.place(3, "129000")
+        s.broker.fill("EX1", 1, "129000")
+        s.loop.step()
+        s.broker.faults = ["silent"]
+        silent = s.place(1)
+        s.clock.move(-HOUR)
+        s.settle(20)
+
+        assert rest.order.status is Status.CANCELED
+        assert silent.order.status is Status.FAILED
+
+
 def test_a_clock_that_is_put_back_leaves_no_order_unknown_until_it_is_as_late_again(tmp_path):
     """The list settled nothing for as long, and the switch closed no position of the symbol."""
     with scene(tmp_path) as s:
