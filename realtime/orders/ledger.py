@@ -122,6 +122,11 @@ class Ledger:
         if caller.key is not None:
             self._keys.pop(caller.key, None)
 
+    def put_back(self, now: dt.datetime) -> None:
+        """The clock shows less than before: what was sent later counts as just now, not until it is as late again."""
+        self._sent.put_back(now)
+        self._intents.put_back(now)
+
     def carried(self) -> Carried:
         """All of it, for a file of the journal that begins here."""
         return Carried(

@@ -189,6 +189,7 @@ class OrderLoop:
     def begin(self) -> None:
         """Take up what the journal says: what was being sent when the process ended may have left."""
         now = self.chronicle.now()
+        self.chronicle.ledger.put_back(now)
         self.chronicle.record(records.Started(at=now, broker=self.rules.broker, version=_version()))
         for entry in list(self.chronicle.ledger.working.values()):
             if entry.order.status is Status.PENDING:
@@ -222,9 +223,11 @@ class OrderLoop:
                 break
             self._follow(command, future)
             self._take_news()
-        now = self.chronicle.now().timestamp()
+        clock = self.chronicle.now()
+        now = clock.timestamp()
         put_back = now < self._next_turn - 2 * TURN_SECONDS
         if put_back:  # what waits for a time would wait for too long: ask the broker anew
+            self.chronicle.ledger.put_back(clock)
             self.agreement.lost()
         if now >= self._next_turn or put_back:
             self._next_turn = now + TURN_SECONDS

@@ -22,18 +22,23 @@ class Recent(Generic[T]):
 
     def add(self, at: dt.datetime, what: T) -> None:
         """It happened just now."""
+        self.put_back(at)
         instants, things = self._held
         second = at.timestamp()
-        if instants and instants[-1] > second:
-            instants = array("d", (min(each, second) for each in instants))
-            things = [(min(each, at), thing) for each, thing in things]
-            self._held = (instants, things)
         things.append((at, what))
         instants.append(second)
         if len(instants) > self._trimmed_at:
             old = bisect_right(instants, second - self._kept)
             self._held = (instants[old:], things[old:])
             self._trimmed_at = max(TRIMMED_AT, 2 * (len(instants) - old))
+
+    def put_back(self, at: dt.datetime) -> None:
+        """It is `at` now, whatever it was before."""
+        instants, things = self._held
+        second = at.timestamp()
+        if instants and instants[-1] > second:
+            instants = array("d", (min(each, second) for each in instants))
+            self._held = (instants, [(min(each, at), thing) for each, thing in things])
 
     def held(self) -> list[tuple[dt.datetime, T]]:
         """All that is kept, the oldest first."""

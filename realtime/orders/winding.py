@@ -136,7 +136,7 @@ class Winding:
         if _in_others(entry):
             return False
         if entry.foreign and not entry.maybe:
-            return entry.made_at <= latch.at
+            return min(entry.made_at, entry.evidence[0].at) <= latch.at  # by the broker's clock, or known by ours
         return entry.caller.source != "kill-switch" or self._old(entry)
 
     def _still_listed(self, latch: Latch) -> set[tuple[str, str]] | None:

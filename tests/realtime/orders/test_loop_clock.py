@@ -4,7 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 from realtime.orders.states import Status
-from tests.realtime.orders.scenes import ANA, scene
+from tests.realtime.orders.scenes import ANA, base, scene
 
 MIDNIGHT = dt.datetime(2026, 11, 19, 3, tzinfo=dt.UTC)  # in São Paulo
 HOUR, DAY = 3600, 24 * 3600
@@ -64,6 +64,19 @@ def test_a_day_that_a_wrong_clock_began_too_early_begins_when_it_comes(tmp_path)
         s.settle(1)
 
         assert s.ledger.positions["1:0042", "WINZ26"].day_realised == 0
+
+
+def test_a_clock_that_is_put_back_keeps_orders_back_for_a_minute_and_no_longer(tmp_path):
+    """All that had left since then counted as just now, until it was as late again."""
+    with scene(tmp_path, base=base(per_minute=5)) as s:
+        for _ in range(5):
+            s.place(1, "129000")
+            s.settle(20)
+        s.clock.move(-HOUR)
+        s.settle(10)
+        assert s.refusal(1, "128000") == "MESSAGE_RATE"
+        s.settle(60)
+        s.place(1, "128000")
 
 
 def test_a_clock_that_is_put_back_leaves_no_rest_working_and_no_silent_order_unasked(tmp_path):

@@ -246,6 +246,18 @@ def test_foreign_orders_after_the_latch_are_left_to_the_person(tmp_path):
         assert len(s.exchange.working) == 1
 
 
+def test_a_foreign_order_that_was_known_before_the_latch_is_cancelled_by_whatever_clock_it_was_made(tmp_path):
+    with scene(tmp_path) as s:
+        report = s.exchange.arrived(elsewhere(1), None)
+        ahead = s.clock() + dt.timedelta(seconds=30)
+        s.broker.tell(s.exchange.put(report, created=ahead))
+        s.settle(5)
+        s.loop.pull("a person asked", ANA)
+        s.settle(3)
+
+        assert s.exchange.working == []
+
+
 def test_a_loop_that_dies_ends_the_process_and_says_so(tmp_path, monkeypatch):
     with scene(tmp_path) as s:
         ended = []
