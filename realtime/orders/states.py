@@ -218,6 +218,7 @@ def _send_unclear(order: Order, event: SendUnclear) -> Outcome:
 
 def _reported(order: Order, event: Reported) -> Outcome:
     older = event.at is not None and order.newest is not None and event.at < order.newest
+    older = older and event.status not in BROKER_FINAL  # the last word on an order, whatever its time
     quantity = order.quantity if event.quantity is None or older else event.quantity
     grown = event.traded - order.traded
     if impossible := _impossible(order, event, quantity):

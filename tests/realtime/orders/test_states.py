@@ -224,6 +224,15 @@ def test_a_change_takes_the_new_quantity_and_price():
     assert (made.quantity, made.price, made.replacing, made.status) == (6, Decimal(9), False, Status.SUBMITTED)
 
 
+def test_the_last_word_on_an_order_holds_though_news_of_a_later_time_came_before():
+    made = run(Sent(7), told(0, at=NOON), told(14, at=NOON + dt.timedelta(seconds=1)))
+    outcome = after(made, told(2, 8, "9", quantity=8, at=NOON))
+
+    assert (outcome.order.status, outcome.order.quantity, outcome.contradiction) == (Status.FILLED, 8, None)
+    assert outcome.fill is not None
+    assert outcome.fill.quantity == 8
+
+
 def test_late_news_of_a_fill_leave_a_changed_order_as_it_was_changed():
     made = run(Sent(7), told(0, at=NOON), told(5, quantity=15, price=Decimal(9), at=NOON + dt.timedelta(seconds=1)))
     outcome = after(made, told(1, 4, "8", quantity=10, price=Decimal(8), at=NOON))
