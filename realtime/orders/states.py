@@ -219,7 +219,7 @@ def _send_unclear(order: Order, event: SendUnclear) -> Outcome:
 def _reported(order: Order, event: Reported) -> Outcome:
     older = event.at is not None and order.newest is not None and event.at < order.newest
     older = older and event.status not in BROKER_FINAL  # the last word on an order, whatever its time
-    quantity = order.quantity if event.quantity is None or older else event.quantity
+    quantity = order.quantity if event.quantity is None or (older and not _goes_on(order, event)) else event.quantity
     grown = event.traded - order.traded
     if impossible := _impossible(order, event, quantity):
         return _contradicted(order, impossible)
@@ -239,6 +239,11 @@ def _reported(order: Order, event: Reported) -> Outcome:
     canceling = order.canceling or event.status == PENDING_CANCEL
     replacing = event.status == PENDING_REPLACE or (order.replacing and not _replaced(order, event, moved))
     return Outcome(order=structs.replace(moved, status=status, canceling=canceling, replacing=replacing), fill=fill)
+
+
+def _goes_on(order: Order, event: Reported) -> bool:
+    """Whether all that we know of has traded, and the broker says that there is more."""
+    return event.quantity is not None and event.quantity > event.traded >= order.quantity
 
 
 def _replaced(order: Order, event: Reported, moved: Order) -> bool:

@@ -233,6 +233,14 @@ def test_the_last_word_on_an_order_holds_though_news_of_a_later_time_came_before
     assert outcome.fill.quantity == 8
 
 
+def test_a_fill_of_an_order_that_grew_does_not_end_it_though_news_of_a_later_time_came_before():
+    """It counted as filled, and what it could still trade counted nowhere."""
+    made = run(Sent(7), told(0, at=NOON), told(14, at=NOON + dt.timedelta(seconds=1)))
+    outcome = after(made, told(1, 10, "9", quantity=15, at=NOON))
+
+    assert (outcome.order.status, outcome.order.leaves) == (Status.PARTIALLY_FILLED, 5)
+
+
 def test_late_news_of_a_fill_leave_a_changed_order_as_it_was_changed():
     made = run(Sent(7), told(0, at=NOON), told(5, quantity=15, price=Decimal(9), at=NOON + dt.timedelta(seconds=1)))
     outcome = after(made, told(1, 4, "8", quantity=10, price=Decimal(8), at=NOON))
