@@ -7,8 +7,8 @@ watched from the first statement on, so that a connection which the server cut w
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
@@ -22,6 +22,7 @@ PREPARED_AFTER = 2  # times a statement was seen
 MOST_PREPARED = 100  # of a connection; the one that was not used for longest gives way
 MOST_SEEN = 1000
 CANCEL_SECONDS = 5.0
+LOOK_SECONDS = 0.25  # a loop on libuv tells nobody of a socket that was reset: who waits so long looks by himself
 PLACE = re.compile(r"%(?:(%)|\((\w+)\)s|(s))?")
 STALE = frozenset({"26000", "0A000"})  # the server forgot the statement, or its tables have changed: nothing was done
 
@@ -79,6 +80,7 @@ class Wire:
         self._made = 0
         self._watched = False
         self._waiting: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle
 
     @property
     def closed(self) -> bool:
@@ -169,7 +171,7 @@ class Wire:
         while True:
             while self._pg.is_busy():
                 self._waiting = self._loop.create_future()
-                await self._waiting
+                await self._told(self._waiting, self._arrived)
             result = self._pg.get_result()
             if result is None:
                 break
@@ -198,9 +200,21 @@ class Wire:
         ready: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_writer(self._socket, _resolve, ready)
         try:
-            await ready
+            await self._told(ready, partial(_resolve, ready))
         finally:
             self._loop.remove_writer(self._socket)
+
+    async def _told(self, ready: "asyncio.Future[None]", look: Callable[[], None]) -> None:
+        """Wait until the loop tells of the socket; `look` asks it all the same, now and then."""
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look, look)
+        try:
+            await ready
+        finally:
+            self._timer.cancel()
+
+    def _look(self, look: Callable[[], None]) -> None:
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look, look)
+        look()
 
     async def _break_off(self) -> None:
         """Stop what the server is at, for a caller who waits no more; closed where that cannot be."""

@@ -1,6 +1,9 @@
 """The pool: errors in our words, connections that come back, a server that goes and returns."""
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 
 import pytest
@@ -11,9 +14,53 @@ from sql import wire
 from sql.errors import ConflictError, StatementError, StoreUnavailableError, UncertainError, UnfitValueError
 from sql.pool import Pool, operation_of
 
+try:
+    import uvloop
+except ImportError:  # on Windows
+    uvloop = None
 
-def run(engines, body, dsn=None, **values):
-    """`body(pool)` in a loop of its own, with a pool of the role `app_workspace`, or of another `dsn`."""
+
+LOOPS = [asyncio.new_event_loop, *([uvloop.new_event_loop] if uvloop else [])]
+
+
+class Link:
+    """A way to PostgreSQL that can be cut: the client's side is reset, as by a host that went."""
+
+    def __init__(self, target):
+        self.port = 0
+        self._target = target
+        self._ends = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._joined, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.cut()
+        self._server.close()
+
+    def cut(self):
+        while self._ends:
+            end = self._ends.pop()
+            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            end.transport.abort()
+
+    async def _joined(self, reader, writer):
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._ends.append(writer)
+        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+
+    async def _pass_on(self, one, other):
+        with contextlib.suppress(OSError):
+            while data := await one.read(65_536):
+                other.write(data)
+                await other.drain()
+        other.close()
+
+
+def run(engines, body, dsn=None, loop=LOOPS[-1], **values):
+    """`body(pool)` in a loop like a server's, with a pool of the role `app_workspace`, or of another `dsn`."""
 
     async def bounded():
         pool = Pool(dsn or engines.postgres.dsn("app_workspace", "frontend_apps"), "test", **values)
@@ -22,7 +69,8 @@ def run(engines, body, dsn=None, **values):
         finally:
             await pool.close()
 
-    return asyncio.run(bounded())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(bounded())
 
 
 def test_rows_are_dicts_in_utc_and_statements_become_prepared(engines):
@@ -119,6 +167,30 @@ def test_connections_that_were_cut_while_idle_fail_one_statement_at_most(engines
         return failed
 
     assert run(engines, body) <= 1
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("asked", ["SELECT pg_sleep(20)", "SELECT length(%s), pg_sleep(20)"])
+def test_a_connection_that_is_reset_under_a_statement_fails_it_whatever_the_loop_tells(engines, loop, asked):
+    own, name = engines.postgres.port, "a connection that is reset"
+    params = ["x" * 20_000_000] if "%s" in asked else None  # more than the sockets hold: it is cut while it is sent
+    active = "SELECT 1 AS one FROM pg_stat_activity WHERE application_name = %s AND query LIKE '%%pg_sleep%%'"
+
+    async def body(other):
+        async with Link(own) as link:
+            dsn = engines.postgres.dsn("app_workspace", "frontend_apps").replace(f":{own}/", f":{link.port}/")
+            pool = Pool(dsn, name)
+            await pool.one("SELECT 1 AS one")
+            task = asyncio.create_task(pool.rows(asked, params))
+            await asyncio.sleep(0)
+            while params is None and not await other.rows(active, [name]):
+                pass
+            link.cut()
+            with pytest.raises(StoreUnavailableError, match="broke off"):
+                await asyncio.wait_for(task, 10)
+            await pool.close()
+
+    run(engines, body, dsn=engines.postgres.admin_dsn("frontend_apps"), loop=loop)
 
 
 def test_a_server_that_is_away_fails_a_flood_of_callers_at_once():
