@@ -22,7 +22,7 @@ PREPARED_AFTER = 2  # times a statement was seen
 MOST_PREPARED = 100  # of a connection; the one that was not used for longest gives way
 MOST_SEEN = 1000
 CANCEL_SECONDS = 5.0
-LOOK_SECONDS = 0.25  # a loop on libuv tells nobody of a socket that was reset: who waits so long looks by himself
+LOOK_SECONDS = 0.25  # uvloop tells of a socket that was reset once, and no more of what is left to read: look again
 PLACE = re.compile(r"%(?:(%)|\((\w+)\)s|(s))?")
 STALE = frozenset({"26000", "0A000"})  # the server forgot the statement, or its tables have changed: nothing was done
 

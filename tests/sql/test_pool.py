@@ -1,7 +1,6 @@
 """The pool: errors in our words, connections that come back, a server that goes and returns."""
 
 import asyncio
-import contextlib
 import socket
 import struct
 import time
@@ -23,40 +22,43 @@ except ImportError:  # on Windows
 LOOPS = [asyncio.new_event_loop, *([uvloop.new_event_loop] if uvloop else [])]
 
 
+LAST_WORDS = b"SFATAL\0VFATAL\0C57P01\0Mthe server goes\0\0"
+
+
 class Link:
-    """A way to PostgreSQL that can be cut: the client's side is reset, as by a host that went."""
+    """A way to PostgreSQL that can be cut: the server's last words come, and a reset with them."""
 
     def __init__(self, target):
-        self.port = 0
         self._target = target
-        self._ends = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.setblocking(False)
+        self.port = self._server.getsockname()[1]
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._joined, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._work = asyncio.create_task(self._carry())
         return self
 
     async def __aexit__(self, *_):
-        self.cut()
         self._server.close()
 
-    def cut(self):
-        while self._ends:
-            end = self._ends.pop()
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            end.transport.abort()
+    async def cut(self):
+        self._work.cancel()
+        await asyncio.wait([self._work])
+        self._client.send(b"E" + struct.pack("!i", 4 + len(LAST_WORDS)) + LAST_WORDS)
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._client.close()
 
-    async def _joined(self, reader, writer):
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self._ends.append(writer)
-        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+    async def _carry(self):
+        loop = asyncio.get_running_loop()
+        self._client, _ = await loop.sock_accept(self._server)
+        with socket.create_connection(("127.0.0.1", self._target)) as server:
+            server.setblocking(False)
+            await asyncio.gather(self._pass_on(self._client, server), self._pass_on(server, self._client))
 
     async def _pass_on(self, one, other):
-        with contextlib.suppress(OSError):
-            while data := await one.read(65_536):
-                other.write(data)
-                await other.drain()
-        other.close()
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(one, 65_536):
+            await loop.sock_sendall(other, data)
 
 
 def run(engines, body, dsn=None, loop=LOOPS[-1], **values):
@@ -185,7 +187,7 @@ def test_a_connection_that_is_reset_under_a_statement_fails_it_whatever_the_loop
             await asyncio.sleep(0)
             while params is None and not await other.rows(active, [name]):
                 pass
-            link.cut()
+            await link.cut()
             with pytest.raises(StoreUnavailableError, match="broke off"):
                 await asyncio.wait_for(task, 10)
             await pool.close()
