@@ -109,12 +109,13 @@ def placed_by_number(trades: pl.DataFrame, others: pl.DataFrame, own: Longs, els
 def paired(trades: pl.DataFrame, others: pl.DataFrame, *, timed: bool = True) -> pl.DataFrame:
     """As many trades as can be, each with one of `others`, each of which serves once: columns as `Placed.twins`.
 
-    Of equal ones those with the same brokers come together, and those that are both cancelled or both not.
+    Of equal ones those with the same brokers come together, then those with the same number: should the numbering turn
+    out to be one, each stands for itself and not for its equal. Then those that are both cancelled or both not.
     """
     moment = MOMENT if timed else MOMENT[1:]
     left, right = _keyed(trades, "trade_id"), _keyed(others, "twin")
     found = []
-    for alike in ((*BROKERS, "struck"), BROKERS, ("struck",), ()):
+    for alike in ((*BROKERS, "number"), (*BROKERS, "struck"), BROKERS, ("number",), ("struck",), ()):
         by = (*moment, *alike)
         pairs = _turns(left, by).join(_turns(right, by), on=(*by, "turn"), nulls_equal=True, suffix="_other")
         if pairs.height:
@@ -147,6 +148,7 @@ def _keyed(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """What rows are compared by; a price as millionths, because two readers of a decimal may differ in its last bit."""
     return rows.select(
         pl.col("trade_id").alias(name),
+        number=own_number("trade_id"),
         at=pl.col("ts").dt.epoch("ms"),
         millionths=(pl.col("price") * 1_000_000).round().cast(pl.Int64),
         quantity=pl.col("quantity"),
