@@ -121,9 +121,8 @@ steps = st.lists(
 )
 
 
-@example(
-    [(0, 41.2, 1)] * 5 + [(0, 41.2, 2)], [("file", 0, 1), ("feed", 1, 3)], (10, 0), 2
-)  # equal ones keep their number
+@pytest.mark.timeout(300)  # many small imports
+@example([(0, 41.2, 1)] * 5 + [(0, 41.2, 2)], [("file", 0, 1), ("feed", 1, 3)], (10, 0), 2)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(truths, steps, st.sampled_from([(10, 0), (10, 10), (7, 3)]), st.sampled_from([2, 20]))
 def test_in_any_order_no_trade_is_there_twice_and_the_file_brings_the_rest(hot, bring, truth, order, scheme, enough):
