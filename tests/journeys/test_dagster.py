@@ -200,7 +200,9 @@ def held(warm, where):
 
 
 def blocked(warm):
-    return warm.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] > 0
+    """Whether somebody waits for this connection: Dagster's storage, with locks of its own, is in the same cluster."""
+    statement = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    return warm.execute(statement).fetchone()[0] > 0
 
 
 def pass_of(interface, run_id):
