@@ -66,9 +66,11 @@ def known_of(
 ) -> Known:
     """Everything that the checks want to know of an order. `instead_of`: the order that it replaces does not count."""
     account, symbol, now = order.account, order.symbol, standing.now
-    positions = [p for p in ledger.positions.values() if p.account == account]
+    seconds = now.timestamp()
+    in_second, in_minute = ledger.messages(seconds)
     held = ledger.positions.get((account, symbol))
-    open_result, oldest = marked(positions, market)
+    positions = [p for p in ledger.positions.values() if p.account == account]
+    realised, open_result, oldest = result_of(positions, market)
     reckoned = limits.open_notional is not None or limits.margin_rate is not None
     notional = ledger.exposure.notional(account, market.last, instead_of, market.instrument) if reckoned else None
     return Known(
@@ -77,49 +79,48 @@ def known_of(
         day_begun=standing.day_begun,
         journal_ready=standing.journal_ready,
         switched_off=standing.switched_off,
-        in_hours=in_hours(ledger.limits.hours, symbol, now, always_open=standing.always_open),
+        in_hours=in_hours(ledger.limits.hours, symbol, int(seconds) // 60, always_open=standing.always_open),
         state=market.state(symbol),
         instrument=market.instrument(symbol),
         dispute=market.disputes.get(symbol),
         last=market.last(symbol),
         position=held.net if held else 0,
         open=ledger.exposure.met_by(order, notional, instead_of),
-        realised=sum([p.day_result for p in positions], ZERO),
+        realised=realised,
         open_result=open_result,
         oldest_mark=oldest,
-        margin_used=margin_used(positions, notional, market, limits),
-        messages_second=ledger.messages(now, 1.0),
-        messages_minute=ledger.messages(now, 60.0),
-        twins=0 if instead_of else ledger.twins(order, now, standing.twin_seconds),
+        margin_used=margin_used(positions, notional, market, limits) if reckoned else ZERO,
+        messages_second=in_second,
+        messages_minute=in_minute,
+        twins=0 if instead_of else ledger.twins(order, seconds, standing.twin_seconds),
     )
 
 
-def in_hours(hours: Hours, symbol: str, now: dt.datetime, *, always_open: bool) -> bool:
-    """Whether orders may leave at this time of the day. All bounds are whole minutes: a minute has one answer."""
-    return _minute_in_hours(hours, symbol, always_open, int(now.timestamp()) // 60)
+def result_of(positions: Iterable[Position], market: Market) -> tuple[Decimal, Decimal | None, dt.datetime | None]:
+    """What a day has brought: realised, open at the marks, and the oldest mark in that.
 
-
-def marked(positions: Iterable[Position], market: Market) -> tuple[Decimal | None, dt.datetime | None]:
-    """The open result of a day and the oldest mark in it; None when a position has no mark."""
-    total, oldest = ZERO, None
+    Open is None when a position has no mark.
+    """
+    realised, total, oldest, known = ZERO, ZERO, None, True
     for position in positions:
+        realised += position.day_realised - position.day_costs
         if position.net == 0:
             continue
         mark = market.last(position.symbol)
         if mark is None:
-            return None, oldest
+            known = False
+            continue
         total += position.day_unrealised(mark.price)
-        oldest = mark.at if oldest is None else min(oldest, mark.at)
-    return total, oldest
+        oldest = mark.at if oldest is None or mark.at < oldest else oldest
+    return realised, total if known else None, oldest
 
 
 def loss_of(positions: Iterable[Position], market: Market, now: dt.datetime, limits: Limits) -> Decimal | None:
     """The day's loss at fresh marks (a gain is negative); None when a mark is missing or stale: that pulls nothing."""
-    mine = list(positions)
-    open_result, oldest = marked(mine, market)
+    realised, open_result, oldest = result_of(positions, market)
     if open_result is None or (oldest is not None and abs(now - oldest) > limits.mark_age):
         return None
-    return round(-(sum((p.day_result for p in mine), ZERO) + open_result), MONEY_DIGITS)
+    return round(-(realised + open_result), MONEY_DIGITS)
 
 
 def sure_loss(positions: Iterable[Position], market: Market, now: dt.datetime, limits: Limits) -> Decimal | None:
@@ -179,6 +180,7 @@ def confidence_finding(confidence: float | None, least: float, *, needed: bool) 
 
 
 @lru_cache(maxsize=1024)
-def _minute_in_hours(hours: Hours, symbol: str, always_open: bool, number: int) -> bool:
-    minute = dt.datetime.fromtimestamp(number * 60, dt.UTC)
-    return hours.hold(minute) and (always_open or rows_expected(minute, market_of(symbol), symbol))
+def in_hours(hours: Hours, symbol: str, minute: int, *, always_open: bool) -> bool:
+    """Whether orders may leave in a minute since 1970: all bounds are whole minutes, so that one has one answer."""
+    at = dt.datetime.fromtimestamp(minute * 60, dt.UTC)
+    return hours.hold(at) and (always_open or rows_expected(at, market_of(symbol), symbol))

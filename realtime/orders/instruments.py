@@ -6,6 +6,7 @@ it are refused. Told by the thread that drains the DLL's events, asked by any ot
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import structlog
@@ -47,13 +48,12 @@ class Instruments:
         }
         self._heard: dict[str, Dispute | None] = {}  # as it was told last
         self._known: dict[str, Instrument | None] = {}  # of symbols that the broker told of
+        self._unheard = lru_cache(maxsize=1024)(self._by_its_name)
         self.disputes: Mapping[str, Dispute] = {}  # of symbols whose orders cannot be reckoned with
 
     def __call__(self, symbol: str) -> Instrument | None:
         """What holds for a symbol."""
-        if symbol in self._known:
-            return self._known[symbol]
-        return self._by(symbol) or instrument_of(symbol)
+        return self._known.get(symbol) or self._unheard(symbol)
 
     def hear(self, event: Control) -> None:
         """Take what the DLL says of an asset; quick, and other events change nothing."""
@@ -69,6 +69,9 @@ class Instruments:
         if said is None:
             others = {name: each for name, each in self.disputes.items() if name != symbol}
             self.disputes = {**others, symbol: dispute} if dispute else others
+
+    def _by_its_name(self, symbol: str) -> Instrument | None:
+        return self._by(symbol) or instrument_of(symbol)
 
     def _by(self, symbol: str) -> Instrument | None:
         found = CONTRACT.fullmatch(symbol)

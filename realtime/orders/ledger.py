@@ -95,12 +95,15 @@ class Ledger:
         number = self._last_id[1] + 1 if day == self._last_id[0] else 1
         return f"{prefix}-{day}-{number:03d}"
 
-    def messages(self, now: dt.datetime, seconds: float) -> int:
-        """Orders, cancellations and changes that went to the broker within the last seconds, a minute at most."""
-        return self._sent.count(now, seconds)
+    def messages(self, now: float) -> tuple[int, int]:
+        """Orders, cancellations and changes that went to the broker within the second and the minute before `now`.
 
-    def twins(self, order: Order, now: dt.datetime, seconds: float) -> int:
-        """Equal orders that were sent within the last seconds, an hour at most."""
+        `now` in seconds since 1970.
+        """
+        return self._sent.count(now, 1.0), self._sent.count(now, RATE_SECONDS)
+
+    def twins(self, order: Order, now: float, seconds: float) -> int:
+        """Equal orders that were sent within the last seconds, an hour at most. `now` in seconds since 1970."""
         return sum([same(made, order) for made in self._intents.newer(now, seconds)])
 
     def limits_of(self, account: str, strategy: str | None, symbol: str) -> Limits:

@@ -49,7 +49,7 @@ class Stricter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     forbidden: bool = False  # no order at all
 
 
-class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, cache_hash=True):
     """When orders may be sent, on a clock."""
 
     start: str = "09:00"

@@ -44,13 +44,13 @@ class Recent(Generic[T]):
         """All that is kept, the oldest first."""
         return list(self._held[1])
 
-    def count(self, now: dt.datetime, seconds: float) -> int:
-        """How much happened within the last seconds."""
+    def count(self, now: float, seconds: float) -> int:
+        """How much happened within the last seconds before `now`, in seconds since 1970."""
         instants, _ = self._held
-        return len(instants) - bisect_right(instants, now.timestamp() - seconds)
+        return len(instants) - bisect_right(instants, now - seconds)
 
-    def newer(self, now: dt.datetime, seconds: float) -> list[T]:
-        """What happened within the last seconds, the oldest first."""
+    def newer(self, now: float, seconds: float) -> list[T]:
+        """What happened within the last seconds before `now`, in seconds since 1970; the oldest first."""
         instants, things = self._held
-        first = bisect_right(instants, now.timestamp() - seconds)
+        first = bisect_right(instants, now - seconds)
         return [thing for _, thing in things[first:]] if first < len(instants) else []

@@ -17,6 +17,7 @@ from sql.exchange import SAO_PAULO, Instrument
 
 MONEY_DIGITS = 6  # averages are divisions: a loss of exactly the limit must not come out as a hair below it
 OPENED = 0  # the exchange's number for a symbol in continuous trading
+WITH_PRICE, WITH_STOP = ("LIMIT", "STOP_LIMIT"), ("STOP", "STOP_LIMIT")  # kinds
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Why = tuple[str, str, str]  # limit, observed, reference
-Check = Callable[[Intent, Known, Limits], Why | None]  # None: it passes
+Words = Callable[[Intent, Known, Limits], Why]  # of a check that refuses
 
 
 def refusal_of(intent: Intent, known: Known, limits: Limits) -> Finding | None:
@@ -129,10 +130,10 @@ def refusal_of(intent: Intent, known: Known, limits: Limits) -> Finding | None:
 
 def findings(intent: Intent, known: Known, limits: Limits) -> list[Finding]:
     """All checks in their order, passed or not: what the audit keeps of a decision, with what was known."""
-    return [
-        passed if (why := check(intent, known, limits)) is None else refused(passed.code, *why)
-        for passed, check in _TABLE
-    ]
+    found = _PASSED.copy()
+    for code in refusing(intent, known, limits):
+        found[_PLACES[code]] = refused(code, *CHECKS[code](intent, known, limits))
+    return found
 
 
 def refused(code: str, limit: str, observed: str, reference: str = "") -> Finding:
@@ -162,172 +163,230 @@ def exact(value: float) -> Decimal:
     return Decimal(str(value))
 
 
-def _kill_switch(_: Intent, known: Known, __: Limits) -> Why | None:
-    return None if known.switched_off is None else ("off", f"on: {known.switched_off}", "")
+def refusing(intent: Intent, known: Known, limits: Limits) -> list[str]:  # noqa: PLR0912, PLR0915 - in one piece
+    """The codes of the checks that refuse, in the order of `CHECKS`, which has the words for each.
+
+    In one piece, because every order waits for it: with a function for each check it takes more than twice as long.
+    """
+    codes: list[str] = []
+    instrument, last, working, now = known.instrument, known.last, known.open, known.now
+    quantity, own = intent.quantity, intent.price is not None or intent.stop is not None
+    less = reduces(intent, known)
+    money = total = None
+    if limits.notional is not None or limits.open_notional is not None or limits.margin_rate is not None:
+        money = _money(intent, known)
+        total = None if money is None or working.notional is None else money + working.notional
+
+    if known.switched_off is not None:
+        codes.append("KILL_SWITCH")
+    if not known.journal_ready:
+        codes.append("JOURNAL")
+    if not known.orders_ready or not (known.day_begun or less):  # the loss of a day that has not begun is not known
+        codes.append("CONNECTION")
+    if not known.in_hours:
+        codes.append("TRADING_HOURS")
+    strange = instrument is None or (limits.allowed is not None and intent.symbol not in limits.allowed)
+    if strange or (known.dispute is not None and not less):  # whoever is right about it, less of it is less risk
+        codes.append("INSTRUMENT")
+    if known.state != OPENED:  # an instrument that nobody knows has none
+        codes.append("SESSION_STATE")
+    if not _formed(intent):
+        codes.append("ORDER_FORM")
+    if not 0 < quantity <= limits.quantity:
+        codes.append("MAX_QUANTITY")
+    if instrument is None or instrument.lot <= 0 or quantity % instrument.lot:
+        codes.append("LOT")
+    if instrument is None or instrument.tick_size <= 0 or (own and not _on_ticks(intent, instrument)):
+        codes.append("TICK_SIZE")
+    # A trade of a time to come: the clock was put back.
+    if last is None or abs(now - last.at) > limits.price_age or (own and _away(intent, last) > limits.collar):
+        codes.append("PRICE_COLLAR")
+    if limits.notional is not None and (money is None or money > limits.notional):
+        codes.append("MAX_NOTIONAL")
+    if not less and worst_position(intent, known) > limits.position:
+        codes.append("POSITION_LIMIT")
+    if working.orders >= limits.open_orders:
+        codes.append("OPEN_ORDERS")
+    if limits.open_notional is not None and (total is None or total > limits.open_notional):
+        codes.append("OPEN_EXPOSURE")
+    if known.messages_second >= limits.per_second or known.messages_minute >= limits.per_minute:
+        codes.append("MESSAGE_RATE")
+    if known.twins > limits.twins or working.unknown:
+        codes.append("DUPLICATE")
+    if known.open_result is None or (known.oldest_mark is not None and abs(now - known.oldest_mark) > limits.mark_age):
+        if not less:  # what is not known refuses new risk: whoever wants less of it is let out
+            codes.append("DAILY_LOSS")
+    elif (known.day_begun or not less) and _lost(known.realised, known.open_result) >= limits.daily_loss:
+        codes.append("DAILY_LOSS")
+    if limits.capital is None or limits.margin_rate is None:
+        if limits.margin_needed:
+            codes.append("MARGIN")
+    elif not less:  # else it frees margin: who has too little of it must be able to get out
+        used = known.margin_used
+        if money is None or used is None or used + money * limits.margin_rate > limits.capital:
+            codes.append("MARGIN")
+    return codes
 
 
-def _connection(intent: Intent, known: Known, _: Limits) -> Why | None:
-    """While the day waits for settlements its loss is not known: only what shrinks a position may leave."""
+def _formed(intent: Intent) -> bool:
+    """Prices are there where the kind needs them and nowhere else, and a stop-limit can be filled at its stop."""
+    kind, price, stop = intent.kind, intent.price, intent.stop
+    if (price is not None) is not (kind in WITH_PRICE) or (stop is not None) is not (kind in WITH_STOP):
+        return False
+    if (price is not None and price <= 0) or (stop is not None and stop <= 0):
+        return False
+    return price is None or stop is None or intent.sign * (price - stop) >= 0
+
+
+def _on_ticks(intent: Intent, instrument: Instrument) -> bool:
+    tick = exact(instrument.tick_size)
+    return not any(price is not None and price % tick for price in (intent.price, intent.stop))
+
+
+def _away(intent: Intent, last: Mark) -> Decimal:
+    """How far the order's prices stand from the last trade, as a share of it."""
+    prices = [price for price in (intent.price, intent.stop) if price is not None]
+    return max([abs(price - last.price) / last.price for price in prices])
+
+
+def _lost(realised: Decimal, open_result: Decimal) -> Decimal:
+    return round(-(realised + open_result), MONEY_DIGITS)
+
+
+def _money(intent: Intent, known: Known) -> Decimal | None:
+    price = reference_price(intent, known)
+    if price is None or known.instrument is None:
+        return None
+    return intent.quantity * price * exact(known.instrument.point_value)
+
+
+# --- what is said of each, where it refuses ---
+
+
+def _kill_switch(_: Intent, known: Known, __: Limits) -> Why:
+    return "off", f"on: {known.switched_off}", ""
+
+
+def _journal(_: Intent, __: Known, ___: Limits) -> Why:
+    return "a journal that can be written", "it cannot", ""
+
+
+def _connection(_: Intent, known: Known, __: Limits) -> Why:
     if not known.orders_ready:
         return "broker connected and reconciled", "not ready", ""
-    if known.day_begun or reduces(intent, known):
-        return None
     return "a day that has begun, or an order that only reduces", "it waits for settlements of what is held", ""
 
 
-def _journal(_: Intent, known: Known, __: Limits) -> Why | None:
-    return None if known.journal_ready else ("a journal that can be written", "it cannot", "")
-
-
-def _hours(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    if known.in_hours:
-        return None
+def _hours(intent: Intent, known: Known, limits: Limits) -> Why:
     clock = f"{known.now.astimezone(SAO_PAULO):%Y-%m-%d %H:%M:%S} in São Paulo"
     return f"{limits.hours}, and the exchange's own hours of {intent.symbol}", clock, ""
 
 
-def _session(intent: Intent, known: Known, __: Limits) -> Why | None:
-    if known.state == OPENED:
-        return None
+def _session(intent: Intent, known: Known, _: Limits) -> Why:
     told = f"none was told of {intent.symbol}: it is not subscribed" if known.state is None else f"state {known.state}"
     return f"state {OPENED}, continuous trading", told, ""
 
 
-def _allowed(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    """Whoever is right about a disputed instrument, less of it is less risk."""
+def _instrument(intent: Intent, known: Known, limits: Limits) -> Why:
     if known.dispute is not None and not reduces(intent, known):
         return known.dispute.ours, known.dispute.theirs, "what the broker says of the instrument"
-    if known.instrument is not None and (limits.allowed is None or intent.symbol in limits.allowed):
-        return None
     limit = "a known instrument" if limits.allowed is None else " ".join(sorted(limits.allowed))
-    limit = limit or "none: a stricter limit forbids all"
-    return limit, intent.symbol, ""
+    return limit or "none: a stricter limit forbids all", intent.symbol, ""
 
 
-def _form(intent: Intent, _: Known, __: Limits) -> Why | None:
-    """Prices are there where the kind needs them and nowhere else, and a stop-limit can be filled at its stop."""
-    price, stop = intent.kind in ("LIMIT", "STOP_LIMIT"), intent.kind in ("STOP", "STOP_LIMIT")
-    fits = (intent.price is not None) is price and (intent.stop is not None) is stop
-    fits = fits and (intent.price is None or intent.price > 0) and (intent.stop is None or intent.stop > 0)
-    if fits and intent.price is not None and intent.stop is not None:
-        fits = intent.sign * (intent.price - intent.stop) >= 0
-    if fits:
-        return None
+def _form(intent: Intent, _: Known, __: Limits) -> Why:
+    price, stop = intent.kind in WITH_PRICE, intent.kind in WITH_STOP
     limit = f"{intent.kind} with {' and '.join(['price'] * price + ['stop'] * stop) or 'no price'}"
     if price and stop:
         limit += ", BUY stop ≤ price, SELL stop ≥ price"
     return limit, f"price {_said(intent.price)}, stop {_said(intent.stop)}", ""
 
 
-def _lot(intent: Intent, known: Known, _: Limits) -> Why | None:
-    lot = known.instrument.lot if known.instrument else 0
-    return None if lot > 0 and intent.quantity % lot == 0 else (f"multiples of {lot}", str(intent.quantity), "")
+def _quantity(intent: Intent, _: Known, limits: Limits) -> Why:
+    return f"1 to {limits.quantity}", str(intent.quantity), ""
 
 
-def _tick(intent: Intent, known: Known, _: Limits) -> Why | None:
-    prices = [price for price in (intent.price, intent.stop) if price is not None]
-    tick = known.instrument.tick_size if known.instrument else 0.0
-    if tick > 0 and not any(price % exact(tick) for price in prices):
-        return None
-    return f"multiples of {exact(tick)}", " and ".join(map(str, prices)) or "no price", ""
+def _lot(intent: Intent, known: Known, _: Limits) -> Why:
+    return f"multiples of {known.instrument.lot if known.instrument else 0}", str(intent.quantity), ""
 
 
-def _quantity(intent: Intent, _: Known, limits: Limits) -> Why | None:
-    fits = 0 < intent.quantity <= limits.quantity
-    return None if fits else (f"1 to {limits.quantity}", str(intent.quantity), "")
+def _tick(intent: Intent, known: Known, _: Limits) -> Why:
+    prices = [str(price) for price in (intent.price, intent.stop) if price is not None]
+    tick = exact(known.instrument.tick_size if known.instrument else 0.0)
+    return f"multiples of {tick}", " and ".join(prices) or "no price", ""
 
 
-def _collar(intent: Intent, known: Known, limits: Limits) -> Why | None:
+def _collar(intent: Intent, known: Known, limits: Limits) -> Why:
     """The order's prices stand near the last trade, and that trade is fresh; a market order needs the latter alone."""
     last = known.last
-    if last is None or abs(known.now - last.at) > limits.price_age:  # a time to come: the clock was put back
+    if last is None or abs(known.now - last.at) > limits.price_age:
         age = f"last trade {(known.now - last.at).total_seconds():.1f} s ago" if last else "no last trade"
         return f"a last trade within {limits.price_age.total_seconds():g} s", age, ""
-    prices = [price for price in (intent.price, intent.stop) if price is not None]
-    if not prices:
-        return None
-    away = max([abs(price - last.price) / last.price for price in prices])
-    return None if away <= limits.collar else (f"{limits.collar:%}", f"{away:.2%}", f"last trade {last.price}")
+    return f"{limits.collar:%}", f"{_away(intent, last):.2%}", f"last trade {last.price}"
 
 
-def _notional(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    if limits.notional is None:
-        return None
-    money = _money(intent, known)
-    fits = money is not None and money <= limits.notional
-    return None if fits else (str(limits.notional), _said(money), f"at {_said(reference_price(intent, known))}")
+def _notional(intent: Intent, known: Known, limits: Limits) -> Why:
+    return str(limits.notional), _said(_money(intent, known)), f"at {_said(reference_price(intent, known))}"
 
 
-def _position(intent: Intent, known: Known, limits: Limits) -> Why | None:
+def _position(intent: Intent, known: Known, limits: Limits) -> Why:
     worst = worst_position(intent, known)
-    if worst <= limits.position or reduces(intent, known):
-        return None
     return str(limits.position), str(worst), f"position {known.position} and working orders"
 
 
-def _open_orders(_: Intent, known: Known, limits: Limits) -> Why | None:
-    count = known.open.orders
-    return None if count < limits.open_orders else (f"below {limits.open_orders}", str(count), "")
+def _open_orders(_: Intent, known: Known, limits: Limits) -> Why:
+    return f"below {limits.open_orders}", str(known.open.orders), ""
 
 
-def _exposure(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    if limits.open_notional is None:
-        return None
+def _exposure(intent: Intent, known: Known, limits: Limits) -> Why:
     own, others = _money(intent, known), known.open.notional
     if own is None or others is None:
         return str(limits.open_notional), "an order without a price to reckon with", ""
-    total = own + others
-    return None if total <= limits.open_notional else (str(limits.open_notional), str(total), "")
+    return str(limits.open_notional), str(own + others), ""
 
 
-def _rate(_: Intent, known: Known, limits: Limits) -> Why | None:
-    if known.messages_second < limits.per_second and known.messages_minute < limits.per_minute:
-        return None
+def _rate(_: Intent, known: Known, limits: Limits) -> Why:
     observed = f"{known.messages_second} within a second, {known.messages_minute} within a minute"
     return f"{limits.per_second} and {limits.per_minute}", observed, ""
 
 
-def _twin(_: Intent, known: Known, limits: Limits) -> Why | None:
-    unknown = known.open.unknown
-    if known.twins <= limits.twins and not unknown:
-        return None
-    return f"{limits.twins} equal ones", f"{known.twins} equal ones just now, {unknown} whose fate nobody knows", ""
+def _twin(_: Intent, known: Known, limits: Limits) -> Why:
+    observed = f"{known.twins} equal ones just now, {known.open.unknown} whose fate nobody knows"
+    return f"{limits.twins} equal ones", observed, ""
 
 
-def _daily_loss(intent: Intent, known: Known, limits: Limits) -> Why | None:
-    """What is not known refuses new risk: whoever wants less of it is let out."""
-    if not known.day_begun and reduces(intent, known):
-        return None
+def _daily_loss(_: Intent, known: Known, limits: Limits) -> Why:
     if known.open_result is None:
-        return None if reduces(intent, known) else (str(limits.daily_loss), "the open result is not known", "")
+        return str(limits.daily_loss), "the open result is not known", ""
     if known.oldest_mark is not None and abs(known.now - known.oldest_mark) > limits.mark_age:
         marked = f"a position is marked at {known.oldest_mark:%H:%M:%S}, too long ago"
-        return None if reduces(intent, known) else (str(limits.daily_loss), marked, "")
-    loss = round(-(known.realised + known.open_result), MONEY_DIGITS)
-    return None if loss < limits.daily_loss else (f"below {limits.daily_loss}", str(max(loss, Decimal(0))), "")
+        return str(limits.daily_loss), marked, ""
+    loss = _lost(known.realised, known.open_result)
+    return f"below {limits.daily_loss}", str(max(loss, Decimal(0))), ""
 
 
-def _margin(intent: Intent, known: Known, limits: Limits) -> Why | None:
+def _margin(intent: Intent, known: Known, limits: Limits) -> Why:
     if limits.capital is None or limits.margin_rate is None:
         missing = "TRADINGSYSTEM_CAPITAL" if limits.capital is None else "TRADINGSYSTEM_MARGIN_RATE"
-        return ("capital and rate", f"{missing} is not set", "") if limits.margin_needed else None
-    if reduces(intent, known):  # it frees margin: who has too little of it must be able to get out
-        return None
+        return "capital and rate", f"{missing} is not set", ""
     money = _money(intent, known)
     if money is None or known.margin_used is None:
         return str(limits.capital), "no price to reckon with", ""
-    needed = known.margin_used + money * limits.margin_rate
-    return None if needed <= limits.capital else (str(limits.capital), str(needed), "")
+    return str(limits.capital), str(known.margin_used + money * limits.margin_rate), ""
 
 
-CHECKS: Mapping[str, Check] = MappingProxyType(
+def _said(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+CHECKS: Mapping[str, Words] = MappingProxyType(
     {
         "KILL_SWITCH": _kill_switch,
         "JOURNAL": _journal,
         "CONNECTION": _connection,
         "TRADING_HOURS": _hours,
-        "INSTRUMENT": _allowed,
-        "SESSION_STATE": _session,  # an instrument that nobody knows has none
+        "INSTRUMENT": _instrument,
+        "SESSION_STATE": _session,
         "ORDER_FORM": _form,
         "MAX_QUANTITY": _quantity,
         "LOT": _lot,
@@ -343,15 +402,5 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "MARGIN": _margin,
     }
 )
-_TABLE = [(Finding(code=code, passed=True), check) for code, check in CHECKS.items()]
-
-
-def _money(intent: Intent, known: Known) -> Decimal | None:
-    price = reference_price(intent, known)
-    if price is None or known.instrument is None:
-        return None
-    return intent.quantity * price * exact(known.instrument.point_value)
-
-
-def _said(value: object) -> str:
-    return "none" if value is None else str(value)
+_PASSED = [Finding(code=code, passed=True) for code in CHECKS]
+_PLACES = {code: place for place, code in enumerate(CHECKS)}

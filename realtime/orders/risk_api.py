@@ -19,7 +19,7 @@ from api.kernel.openapi import EXAMPLE
 from realtime.orders import shapes
 from realtime.orders.api import SourceHeader, asked, caller_of, envelope
 from realtime.orders.commands import Release, SetLimits
-from realtime.orders.decisions import loss_of, marked, source_finding
+from realtime.orders.decisions import loss_of, result_of, source_finding
 from realtime.orders.limits import Change, Hours, LimitsError, check
 from realtime.orders.loop import OrderLoop
 from realtime.orders.shapes import LimitsBody, ReleaseBody, SwitchBody
@@ -276,11 +276,12 @@ RISK = [limits, set_limits, switch, pull, release, positions, position, exposure
 def _limits(orders: OrderLoop) -> dict[str, Any]:
     ledger, now = orders.chronicle.ledger, orders.chronicle.now()
     held = ledger.limits
+    in_second, in_minute = ledger.messages(now.timestamp())
     positions_now = list(ledger.positions.values())
     losses = []
     for account in sorted({p.account for p in positions_now}):
         mine = [p for p in positions_now if p.account == account]
-        losses.append((account, loss_of(mine, orders.market, now, held.base), marked(mine, orders.market)[0]))
+        losses.append((account, loss_of(mine, orders.market, now, held.base), result_of(mine, orders.market)[1]))
     known = [loss for _, loss, _ in losses]
     worst = None if None in known else max((loss for loss in known if loss is not None), default=Decimal(0))
     return {
@@ -303,8 +304,8 @@ def _limits(orders: OrderLoop) -> dict[str, Any]:
         "version": held.version,
         "usage": {
             "openOrders": len(ledger.working),
-            "messagesLastSecond": ledger.messages(now, 1),
-            "messagesLastMinute": ledger.messages(now, 60),
+            "messagesLastSecond": in_second,
+            "messagesLastMinute": in_minute,
             "dailyLoss": {account: shapes.number(loss) for account, loss, _ in losses},
             "positions": {
                 p.symbol: {"quantity": p.net, "limit": held.position(p.symbol)} for p in positions_now if p.net

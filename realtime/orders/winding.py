@@ -254,9 +254,10 @@ class Winding:
 
     def _crowded(self, account: str, symbol: str) -> bool:
         """Whether so many messages have left that a closing order would be one too many just now."""
-        ledger, now = self._ground.chronicle.ledger, self._ground.now()
+        ledger = self._ground.chronicle.ledger
         limits = ledger.limits_of(account, None, symbol)
-        return ledger.messages(now, 1.0) >= limits.per_second or ledger.messages(now, 60.0) >= limits.per_minute
+        in_second, in_minute = ledger.messages(self._ground.now().timestamp())
+        return in_second >= limits.per_second or in_minute >= limits.per_minute
 
 
 def _in_others(entry: Entry) -> bool:
