@@ -79,7 +79,7 @@ def known_of(
         day_begun=standing.day_begun,
         journal_ready=standing.journal_ready,
         switched_off=standing.switched_off,
-        in_hours=in_hours(ledger.limits.hours, symbol, int(seconds) // 60, always_open=standing.always_open),
+        in_hours=in_hours(ledger.limits.hours, symbol, int(seconds) // 60, standing.always_open),
         state=market.state(symbol),
         instrument=market.instrument(symbol),
         dispute=market.disputes.get(symbol),
@@ -180,7 +180,7 @@ def confidence_finding(confidence: float | None, least: float, *, needed: bool) 
 
 
 @lru_cache(maxsize=1024)
-def in_hours(hours: Hours, symbol: str, minute: int, *, always_open: bool) -> bool:
+def in_hours(hours: Hours, symbol: str, minute: int, always_open: bool) -> bool:
     """Whether orders may leave in a minute since 1970: all bounds are whole minutes, so that one has one answer."""
     at = dt.datetime.fromtimestamp(minute * 60, dt.UTC)
     return hours.hold(at) and (always_open or rows_expected(at, market_of(symbol), symbol))

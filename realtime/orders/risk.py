@@ -274,7 +274,7 @@ def _journal(_: Intent, __: Known, ___: Limits) -> Why:
 def _connection(_: Intent, known: Known, __: Limits) -> Why:
     if not known.orders_ready:
         return "broker connected and reconciled", "not ready", ""
-    return "a day that has begun, or an order that only reduces", "it waits for settlements of what is held", ""
+    return "a day that has begun, or an order that only reduces", "it waits for a list or for settlements", ""
 
 
 def _hours(intent: Intent, known: Known, limits: Limits) -> Why:
