@@ -116,6 +116,8 @@ def paired(trades: pl.DataFrame, others: pl.DataFrame, *, timed: bool = True) ->
     left, right = _keyed(trades, "trade_id"), _keyed(others, "twin")
     found = []
     for alike in ((*BROKERS, "number"), (*BROKERS, "struck"), BROKERS, ("number",), ("struck",), ()):
+        if left.is_empty() or right.is_empty():
+            break
         by = (*moment, *alike)
         pairs = _turns(left, by).join(_turns(right, by), on=(*by, "turn"), nulls_equal=True, suffix="_other")
         if pairs.height:
