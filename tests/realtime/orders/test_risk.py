@@ -10,6 +10,7 @@ from msgspec import structs
 
 from realtime.orders.risk import (
     CHECKS,
+    Dispute,
     Intent,
     Known,
     Limits,
@@ -20,7 +21,7 @@ from realtime.orders.risk import (
     refusal_of,
     worst_position,
 )
-from sql.exchange import FUTURES, instrument_of
+from sql.exchange import FUTURES, Instrument, instrument_of
 
 NOW = dt.datetime(2026, 11, 18, 15, tzinfo=dt.UTC)
 WIN = FUTURES["WIN"]
@@ -55,6 +56,8 @@ def test_a_sound_order_may_leave():
     assert len(findings(INTENT, KNOWN, LIMITS)) == len(CHECKS)
 
 
+SELL = {"side": "SELL"}
+DISPUTE = Dispute(ours="tick 5", theirs="tick 1")
 REFUSED = [
     ("KILL_SWITCH", {}, {"switched_off": "loss"}, {}),
     ("JOURNAL", {}, {"journal_ready": False}, {}),
@@ -65,15 +68,21 @@ REFUSED = [
     ("SESSION_STATE", {}, {"state": None}, {}),
     ("INSTRUMENT", {}, {"instrument": None}, {}),
     ("INSTRUMENT", {}, {}, {"allowed": frozenset({"WDOZ26"})}),
+    ("INSTRUMENT", {}, {"dispute": DISPUTE}, {}),
+    ("INSTRUMENT", SELL, {"dispute": DISPUTE}, {}),
     ("ORDER_FORM", {"price": None}, {}, {}),
     ("ORDER_FORM", {"kind": "MARKET"}, {}, {}),
     ("ORDER_FORM", {"stop": Decimal(130_000)}, {}, {}),
     ("ORDER_FORM", {"kind": "STOP_LIMIT", "stop": Decimal(130_005)}, {}, {}),
     ("ORDER_FORM", {"kind": "STOP_LIMIT", "side": "SELL", "stop": Decimal(129_995)}, {}, {}),
     ("ORDER_FORM", {"price": Decimal(-5)}, {}, {}),
+    ("ORDER_FORM", {"price": Decimal(0)}, {}, {}),
+    ("ORDER_FORM", {"kind": "STOP", "price": None, "stop": Decimal(0)}, {}, {}),
     ("MAX_QUANTITY", {"quantity": 0}, {}, {}),
     ("MAX_QUANTITY", {"quantity": 3}, {}, {"quantity": 2}),
     ("LOT", {}, {"instrument": FUTURES["DOL"]}, {}),
+    ("LOT", {}, {"instrument": Instrument(tick_size=5.0, lot=0, point_value=0.2)}, {}),
+    ("TICK_SIZE", {}, {"instrument": Instrument(tick_size=0.0, lot=1, point_value=0.2)}, {}),
     ("TICK_SIZE", {"price": Decimal(130_001)}, {}, {}),
     ("PRICE_COLLAR", {"price": Decimal(150_000)}, {}, {}),
     ("PRICE_COLLAR", {}, {"last": None}, {}),
@@ -91,6 +100,7 @@ REFUSED = [
     ("DAILY_LOSS", {}, {"realised": Decimal(-5000)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-3000), "open_result": Decimal(-2000)}, {}),
     ("DAILY_LOSS", {}, {"realised": Decimal(-4000), "open_result": Decimal("-999.99999999999999999999963")}, {}),
+    ("DAILY_LOSS", SELL, {"position": 2, "realised": Decimal(-5000)}, {}),
     ("DAILY_LOSS", {}, {"open_result": None}, {}),
     ("DAILY_LOSS", {}, {"oldest_mark": NOW - dt.timedelta(minutes=5)}, {}),
     ("MARGIN", {}, {"margin_used": Decimal(49_000)}, {}),
@@ -108,6 +118,31 @@ def test_each_check_refuses_and_says_limit_and_value(code, intent, known, limits
     assert refusal.code == code
     assert refusal.limit
     assert refusal.observed
+
+
+ALONE = {"notional": None, "open_notional": None, "capital": None, "margin_rate": None, "margin_needed": False}
+ALLOWED = [
+    ({"quantity": 2}, {}, {"quantity": 2}),
+    ({"kind": "STOP_LIMIT", "stop": Decimal(130_000)}, {}, {}),
+    ({"price": Decimal(143_000)}, {}, {}),
+    ({}, {"last": Mark(Decimal(130_000), NOW - LIMITS.price_age)}, {}),
+    ({}, {"oldest_mark": NOW - LIMITS.mark_age}, {}),
+    ({}, {}, {"notional": Decimal(26_000)}),
+    ({}, {"position": 4}, {}),
+    ({}, {"open": Open(notional=Decimal(174_000))}, {}),
+    ({}, {"margin_used": Decimal(44_800)}, {}),
+    ({}, {}, {**ALONE, "notional": Decimal(26_000)}),
+    ({}, {}, {**ALONE, "open_notional": Decimal(26_000)}),
+    ({}, {}, {**ALONE, "capital": Decimal(5_200), "margin_rate": Decimal("0.2")}),
+    (SELL, {"position": 2, "dispute": DISPUTE}, {}),
+    (SELL, {"position": 2, "day_begun": False, "realised": Decimal(-5000)}, {}),
+    (SELL, {"position": 2, "open_result": None}, {}),
+]
+
+
+@pytest.mark.parametrize(("intent", "known", "limits"), ALLOWED)
+def test_what_lies_exactly_at_a_limit_or_only_reduces_may_leave(intent, known, limits):
+    assert refusal_of(*changed(intent, known, limits)) is None
 
 
 def test_every_check_is_among_those_that_were_seen_to_refuse():
