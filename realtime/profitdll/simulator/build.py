@@ -22,6 +22,9 @@ MINGW = "x86_64-w64-mingw32-gcc"
 ZIG = "0.17.0"  # pinned with its hashes in zig.lock; 411 MB installed
 NAMES = ("ProfitDLL64.dll", "ProfitDLL.dll")  # what sample bindings import, on Linux too
 FLAGS = ("-std=c11", "-O2", "-shared", "-fvisibility=hidden", "-D_FILE_OFFSET_BITS=64")
+WINDOWS_FLAGS = ("-static-libgcc", "-lwinmm")
+# Never unloaded: Mono does so at its exit, under the feet of threads that nobody has finalised.
+UNIX_FLAGS = ("-fPIC", "-D_GNU_SOURCE", "-Wl,-z,nodelete", "-lpthread", "-lm")
 BUILD_SECONDS = 600
 FETCH_SECONDS = 1800
 
@@ -79,10 +82,14 @@ def sources() -> list[Path]:
 
 
 def _digest(windows: bool, flags: tuple[str, ...]) -> str:
-    hashed = hashlib.blake2b(repr((windows, FLAGS, flags)).encode(), digest_size=8)
+    hashed = hashlib.blake2b(repr((windows, _flags(windows), flags)).encode(), digest_size=8)
     for path in sorted((*sources(), *SOURCES.glob("*.h"))):
         hashed.update(path.name.encode() + b"\0" + path.read_bytes())
     return hashed.hexdigest()
+
+
+def _flags(windows: bool) -> tuple[str, ...]:
+    return FLAGS + (WINDOWS_FLAGS if windows else UNIX_FLAGS)
 
 
 def compiler(
@@ -129,12 +136,8 @@ def _compile(compiler: list[str], library: Path, windows: bool, flags: tuple[str
     say("building the ProfitDLL simulator (once)")
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         made = Path(scratch) / library.name
-        command = [*compiler, *FLAGS, *flags, *map(str, sources()), "-o", str(made)]
-        if windows:
-            command += ["-static-libgcc", "-lwinmm"]
-        else:
-            command += ["-fPIC", "-D_GNU_SOURCE", f"-Wl,-soname,{library.name}", "-lpthread", "-lm"]
-        _run(command, BUILD_SECONDS)
+        named = [] if windows else [f"-Wl,-soname,{library.name}"]
+        _run([*compiler, *map(str, sources()), *_flags(windows), *flags, *named, "-o", str(made)], BUILD_SECONDS)
         made.replace(library)
 
 

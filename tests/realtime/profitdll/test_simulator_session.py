@@ -3,6 +3,7 @@
 import ctypes
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -35,6 +36,16 @@ def test_every_struct_has_the_sheets_sizes_and_offsets(market_library):
     wanted |= {f"{name}.{field}": place for name, (_, fields) in LAYOUTS.items() for field, place in fields.items()}
 
     assert found == wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="dlclose")
+def test_a_host_that_lets_go_of_the_library_does_not_unload_it(market_library, tmp_path):
+    """Mono does so at its exit, while threads of the library run that nobody has finalised."""
+    path = str(shutil.copy(market_library, tmp_path))
+    handle = ctypes.CDLL(path)._handle
+
+    assert ctypes.CDLL(None).dlclose(ctypes.c_void_p(handle)) == 0
+    assert ctypes.CDLL(path, mode=os.RTLD_NOLOAD)._handle == handle
 
 
 def test_nothing_answers_before_the_login_and_nothing_after_the_end(market_library, market):
