@@ -153,9 +153,10 @@ class Offers:
 def test_the_offer_book_rebuilt_from_events_is_the_next_full_book_and_the_depth(market):
     client = market(*BUSY)
     offers, depth = Offers(client), Depth(client, "WINX99")
-    client.subscribe("WINX99")
-    client.dll.SubscribePriceDepth(byref(depth.asset))
+    # The offers first: the book begins with more than a page on each side, and trades soon take some of them away.
     assert client.dll.SubscribeOfferBook(wide("WINX99"), wide("F")) == OK
+    client.dll.SubscribePriceDepth(byref(depth.asset))
+    client.subscribe("WINX99")
     client.wait(lambda: offers.changes > 3000, 30)
     client.close()  # the rest is delivered first
     levels = ({}, {})
