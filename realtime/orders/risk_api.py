@@ -308,7 +308,12 @@ def _limits(orders: OrderLoop) -> dict[str, Any]:
             "messagesLastMinute": in_minute,
             "dailyLoss": {account: shapes.number(loss) for account, loss, _ in losses},
             "positions": {
-                p.symbol: {"quantity": p.net, "limit": held.position(p.symbol)} for p in positions_now if p.net
+                account: {
+                    p.symbol: {"quantity": p.net, "limit": held.position(p.symbol)}
+                    for p in positions_now
+                    if p.account == account and p.net
+                }
+                for account, _, _ in losses
             },
         },
     }

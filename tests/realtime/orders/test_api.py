@@ -12,10 +12,11 @@ from msgspec import structs
 from launcher.cli import Refusal
 from launcher.commands.drill import check, played
 from realtime.orders import api as module
+from realtime.orders.broker import AccountId, PositionNews
 from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
-from tests.realtime.orders.scripted_broker import Exchange, ScriptedBroker
+from tests.realtime.orders.scripted_broker import ACCOUNT, Exchange, ScriptedBroker
 
 KEY = "ts_" + "k" * 40
 HOLDER = {"X-API-Key": KEY}
@@ -396,6 +397,25 @@ def test_limits_are_read_and_changed_with_a_version(running):
     assert running.post("/api/orders", NEW).json()["code"] == "POSITION_LIMIT"
     freed = running.client.put("/api/risk/limits", json={"maxPositionSize": {"WINX99": None}}, headers=HOLDER)
     assert freed.json()["data"]["maxPositionSize"] == {}
+
+
+@pytest.fixture
+def two_accounts(monkeypatch):
+    """Both hold what the exchange holds."""
+    monkeypatch.setattr(ScriptedBroker, "accounts", lambda _: [ACCOUNT, AccountId(1, "0043")])
+
+
+def test_the_usage_of_limits_is_told_of_each_account(two_accounts, running):
+    running.until(lambda: running.loop.agreement.agreed("1:0043"))
+    running.exchange.held["WINX99"] = 2
+    for number in ("0042", "0043"):
+        running.broker.put(PositionNews(AccountId(1, number), "WINX99"))
+
+    held = {"WINX99": {"quantity": 2, "limit": 10}}
+    usage = running.until(
+        lambda: len(found := running.client.get("/api/risk/limits").json()["data"]["usage"]["positions"]) == 2 and found
+    )
+    assert usage == {"1:0042": held, "1:0043": held}
 
 
 def test_events_are_told_over_the_socket_in_the_journals_order(running):
