@@ -7,7 +7,7 @@
 enum { SAO_PAULO_MS = 3 * 3600 * 1000 }; /* no daylight saving since 2019 */
 
 static struct {
-    int64_t monotonic;
+    _Atomic int64_t monotonic; /* when the running clock began */
     double speed;
     _Atomic int64_t base_ms;     /* market clock = base + running clock */
     _Atomic int64_t followed_ms; /* unpaced sources: the time of their last trade */
@@ -26,6 +26,8 @@ int64_t sim_clock_ns(void) {
     int64_t passed = platform_monotonic_ns() - clocks.monotonic;
     return clocks.speed == 1 ? passed : (int64_t)((double)passed * clocks.speed);
 }
+
+void clock_pass(double seconds) { clocks.monotonic -= (int64_t)(seconds * 1e9 / clocks.speed); }
 
 int64_t sim_now(void) {
     int64_t followed = clocks.followed_ms;

@@ -64,9 +64,12 @@ PROFIT_EXPORT int32_t PROFIT_CALL SimAllow(int64_t trades) {
 
 PROFIT_EXPORT int32_t PROFIT_CALL SimCounters(void *into, int32_t size) {
     if (!into || size <= 0) return NL_INVALID_ARGS;
+    sim_lock();
     SimCountersTable table = *sim_counters();
     table.size = sizeof table;
+    table.timers_waiting = timers_waiting();
     table.queue_depth = queue_depth();
+    sim_unlock();
     memcpy(into, &table, (size_t)size < sizeof table ? (size_t)size : sizeof table);
     return NL_OK;
 }

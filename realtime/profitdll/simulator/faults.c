@@ -119,6 +119,12 @@ static const char *freeze(const Fault *fault) {
     return NULL;
 }
 
+static const char *pass(const Fault *fault) {
+    clock_pass(drawn(fault->count));
+    server_wake();
+    return NULL;
+}
+
 static void day_task(void *unused) {
     (void)unused;
     feed_day_change();
@@ -240,7 +246,8 @@ static const struct {
              {"day-change", NULL, day_change}, {"skip", NULL, skip}, {"duplicate", NULL, duplicate},
              {"edit", NULL, edit}, {"cancel", NULL, cancel}, {"sentinel", NULL, sentinel},
              {"untranslatable", NULL, untranslatable}, {"auction", NULL, auction}, {"circuit-break", NULL, breaks},
-             {"inhibit", NULL, inhibit}, {"adjust", NULL, adjust}, {"rollover", NULL, rollover}};
+             {"inhibit", NULL, inhibit}, {"adjust", NULL, adjust}, {"rollover", NULL, rollover},
+             {"pass", NULL, pass}};
 
 static int32_t find_verb(int32_t words, char *word[], Strike *strike) {
     for (size_t k = 0; k < sizeof verbs / sizeof *verbs; k++) {

@@ -150,6 +150,7 @@ Settings *settings(void);
 void clock_begin(void);
 int64_t clock_of_market(int64_t market_ms); /* running clock at which the market clock shows it */
 void clock_jump(int64_t market_ms);         /* the market clock shows this from now on */
+void clock_pass(double seconds);             /* so much of the running clock passes at once */
 void clock_follow(int64_t market_ms);       /* unpaced sources carry the clock along */
 int64_t date_days(int32_t session);         /* days since 1970 */
 int32_t days_date(int64_t days);
@@ -171,6 +172,7 @@ bool queue_busy_since(int64_t *since_ns); /* a callback runs since */
 void timers_begin(void);
 void timers_end(void);
 int64_t timers_next(void);
+int64_t timers_waiting(void); /* without the two that always come again; under the lock */
 bool timers_run_one(int64_t now);
 void server_wake(void);
 

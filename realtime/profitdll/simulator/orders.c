@@ -70,9 +70,9 @@ static void waits_if_slow(int64_t quantity, bool after) {
     if (faults->slow_after != after || !sim_strikes(&faults->slow, quantity)) {
         return;
     }
-    int64_t ns = (int64_t)(faults->slow_ms * 1e6);
+    int64_t until = SIM_AFTER_MS(faults->slow_ms);
     sim_unlock();
-    platform_sleep_ns(ns);
+    while (sim_clock_ns() < until) platform_sleep_ns(1000000);
     sim_lock();
 }
 

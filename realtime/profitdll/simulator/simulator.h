@@ -223,7 +223,8 @@ typedef struct SimCountersTable {
     int64_t waits;       /* times the server waited for room in the queue */
     int64_t load_done;   /* 1 when `rate ... for` or the tape has ended */
     int64_t callbacks_without_slot;
-    int64_t reserved[16];
+    int64_t timers_waiting; /* what is still to come without anybody's doing, trades, books and daily bars apart */
+    int64_t reserved[15];
 } SimCountersTable;
 SimCountersTable *sim_counters(void);
 #define SIM_COUNT(field) atomic_fetch_add_explicit((_Atomic int64_t *)&sim_counters()->field, 1, memory_order_relaxed)

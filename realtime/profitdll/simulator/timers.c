@@ -4,6 +4,8 @@
 
 #include "market.h"
 
+enum { STANDING = 2 }; /* daily bars and changes of the books: see feed_begin */
+
 typedef struct Timer {
     int64_t due;
     uint64_t order;
@@ -53,6 +55,8 @@ void sim_run_at(int64_t due, SimTask task, const void *payload, size_t size) {
 }
 
 int64_t timers_next(void) { return timers.count ? timers.heap[0].due : INT64_MAX; }
+
+int64_t timers_waiting(void) { return (int64_t)timers.count > STANDING ? (int64_t)timers.count - STANDING : 0; }
 
 static Timer taken(void) {
     Timer first = timers.heap[0], last = timers.heap[--timers.count];
