@@ -47,6 +47,7 @@ from tests.realtime.profitdll.broker_abi import (
     SystemTime,
     ZeroPosition,
 )
+from tests.realtime.profitdll.market_client import counters
 
 
 def wide(text: str) -> Any:
@@ -217,7 +218,7 @@ class Client:
         with self.arrived:
             return [event.values for event in self.events if event.kind == kind]
 
-    def wait(self, holds: Callable[[], Any], seconds: float = 10) -> Any:
+    def wait(self, holds: Callable[[], Any], seconds: float = 30) -> Any:
         """Waits until `holds()` is true after some event, and returns what it said."""
         deadline = time.monotonic() + seconds
         with self.arrived:
@@ -385,7 +386,7 @@ class Client:
 
     # ---- waiting for an order
 
-    def until(self, local_id: int, *statuses: int, seconds: float = 10) -> Seen:
+    def until(self, local_id: int, *statuses: int, seconds: float = 30) -> Seen:
         return self.wait(lambda: (now := self.details(local_id)).status in statuses and now, seconds)
 
     def history_of(self, local_id: int) -> list[int]:
@@ -394,15 +395,9 @@ class Client:
     def codes_of(self, message_id: int) -> list[int]:
         return [number for _, message, number, _ in self.of("message") if message == message_id]
 
-    def quiet(self, seconds: float = 0.15) -> None:
-        """Returns when nothing has arrived for so long."""
-        while True:
-            with self.arrived:
-                count = len(self.events)
-            time.sleep(seconds)
-            with self.arrived:
-                if len(self.events) == count:
-                    return
+    def quiet(self) -> None:
+        """Returns when all that was to come has come: nothing waits for its time any more, and nothing for delivery."""
+        self.wait(lambda: (table := counters(self.dll)).timers_waiting == table.queue_depth == 0)
 
 
 def seen(order: Any, cl_ord_id: str, text: str) -> Seen:

@@ -27,7 +27,7 @@ PASSWORD = "secret"
 SCRIPT = f"""\
 seed 7
 handshake 40
-start 2026-11-19 10:30:57
+start 2026-11-19 10:30:00
 symbol WINX99 F price 131250 tick 5 lot 1 rate 50
 symbol WDOX99 F price 5412.5 tick 0.5 lot 1 rate 0
 latency 1
@@ -145,7 +145,9 @@ class ProfitStage(Stage):
             self.settle()
             self.broker.call_seconds = 0.5
             self.command(f"hang {figures[0]}")
-        elif power != "close":  # the script closes the market by itself
+        elif power == "close":  # of a script that has an end of trading
+            self.command("pass 60")
+        else:
             self.command(words[power].format(*figures))
 
     def settle(self) -> None:

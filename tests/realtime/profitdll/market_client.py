@@ -98,8 +98,17 @@ class Counters(ctypes.Structure):
         ("waits", c_int64),
         ("load_done", c_int64),
         ("callbacks_without_slot", c_int64),
-        ("reserved", c_int64 * 16),
+        ("timers_waiting", c_int64),
+        ("reserved", c_int64 * 15),
     ]
+
+
+def counters(dll: ctypes.CDLL) -> Counters:
+    """The simulator's own figures, all of one moment."""
+    table = Counters()
+    assert dll.SimCounters(byref(table), ctypes.sizeof(table)) == OK
+    assert table.size == ctypes.sizeof(table)
+    return table
 
 
 class Told(NamedTuple):
@@ -210,7 +219,7 @@ class Market:
     def trades(self, kind: str = "trade", ticker: str | None = None) -> list[Told]:
         return [Told(*values) for values in self.of(kind, ticker)]
 
-    def wait(self, holds: Callable[[], Any], seconds: float = 10) -> Any:
+    def wait(self, holds: Callable[[], Any], seconds: float = 30) -> Any:
         deadline = time.monotonic() + seconds
         while not (answer := holds()):
             assert time.monotonic() < deadline, f"nothing like it in {seconds} s; last: {self.events[-8:]}"
@@ -233,7 +242,7 @@ class Market:
         """Asks, waits for progress 100, and hands over what came."""
         before, done = len(self.of("history")), self.of("progress").count((ticker, 100))
         assert self.history(ticker, start, end) == OK
-        self.wait(lambda: self.of("progress").count((ticker, 100)) > done, 30)
+        self.wait(lambda: self.of("progress").count((ticker, 100)) > done, 90)
         return self.trades("history")[before:]
 
     def command(self, line: str) -> int:
@@ -245,10 +254,7 @@ class Market:
         return "".join(map(chr, text[:length]))
 
     def counters(self) -> Counters:
-        table = Counters()
-        assert self.dll.SimCounters(byref(table), ctypes.sizeof(table)) == OK
-        assert table.size == ctypes.sizeof(table)
-        return table
+        return counters(self.dll)
 
     def clock(self) -> dt.datetime:
         date, parts = c_double(), [c_int32() for _ in range(7)]

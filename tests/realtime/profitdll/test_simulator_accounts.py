@@ -26,11 +26,12 @@ def window(client, name, start, into, count, *first, room=8):
 
 
 def test_the_list_is_partial_first_and_the_rest_comes_with_the_list_event(simulated):
-    client = simulated("accounts first 1 after 5 rest 60", ready=False)
+    client = simulated("accounts first 1 after 5 rest 60000", ready=False)
 
     client.wait(lambda: client.of("account"))
     early = client.dll.GetAccountCount()
     unlisted = details(client, 1, (3001, "000124", ""))[0]
+    client.command("pass 60")
     client.wait(lambda: len(client.of("broker accounts")) == 2)
 
     assert (early, unlisted) == (1, NOT_FOUND)

@@ -1,7 +1,6 @@
 """Words of the script that hold an order in a state for as long as somebody wants to look at it, chosen by quantity."""
 
 import threading
-import time
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.realtime.profitdll.broker_abi import (
     PENDING_CANCEL,
     PENDING_REPLACE,
 )
+from tests.realtime.profitdll.broker_client import wide
 
 FAR = 100000  # no order at this price trades
 
@@ -40,20 +40,20 @@ def test_sending_may_be_refused_by_the_call_itself(simulated):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_slow_call_holds_its_caller_and_nobody_else(simulated, when):
-    client = simulated(f"order slow {when} 700 any of 9")
-    began, took = time.monotonic(), []
-    sender = threading.Thread(
-        target=lambda: (client.send(price=FAR, quantity=9), took.append(time.monotonic() - began))
-    )
+    client = simulated(f"order slow {when} 60000 any of 9")
+    sender = threading.Thread(target=lambda: client.send(price=FAR, quantity=9))
     sender.start()
-    time.sleep(0.1)
+    client.wait(lambda: client.dll.SimRequests(wide("SendOrder")) == 1)
+    if when == "after":
+        client.wait(client.orders)
     client.load()  # others ask and are answered
     there = [order.quantity for order in client.orders()]
 
-    assert time.monotonic() - began < 0.6
+    assert sender.is_alive()
     assert there == ([] if when == "before" else [9])
-    sender.join()
-    assert took[0] >= 0.7
+    client.command("pass 60")
+    sender.join(10)
+    assert not sender.is_alive()
     (order,) = client.orders()
     client.until(order.local_id, NEW)
 
@@ -62,7 +62,7 @@ def test_nothing_is_told_of_a_mute_order_until_the_next_load(simulated):
     client = simulated("order mute any of 6")
     order = client.send(price=FAR, quantity=6)
     message = client.message_id
-    client.quiet(0.3)
+    client.quiet()
 
     assert set(client.history_of(order)) == {CLIENT_CREATED}
     assert client.codes_of(message) == []
@@ -78,7 +78,7 @@ def test_a_cancel_may_be_stuck_and_a_restart_concludes_what_the_market_had(simul
     order = client.send(price=FAR, quantity=7)
     client.until(order, NEW)
     assert client.cancel(order) == OK
-    client.quiet(0.3)
+    client.quiet()
 
     assert client.status(order) == shown
     client.close()
@@ -93,7 +93,7 @@ def test_a_stuck_change_changes_nothing(simulated):
     client.until(order, NEW)
     assert client.change(order, price=FAR, quantity=3) == OK
     client.until(order, PENDING_REPLACE)
-    client.quiet(0.3)
+    client.quiet()
 
     assert (client.status(order), client.details(order).quantity) == (PENDING_REPLACE, 7)
 

@@ -166,13 +166,13 @@ def test_a_dropped_order_stops_after_message_4_and_nothing_more_is_heard(simulat
     order = client.send()
     message = client.message_id
     client.wait(lambda: 4 in client.codes_of(message))
-    client.quiet(0.3)
+    client.quiet()
 
     assert client.codes_of(message) == [2, 4]
     assert client.history_of(order) == [CLIENT_CREATED, CLIENT_CREATED]
     assert client.cancel(order) == OK
     client.wait(lambda: 4 in client.codes_of(client.message_id))
-    client.quiet(0.3)
+    client.quiet()
     assert client.codes_of(client.message_id) == [2, 4]
     assert client.load() == [client.details(order)]  # the broker does not list it, the DLL still holds it
 
@@ -183,7 +183,7 @@ def test_the_wrong_routing_password_looks_just_like_that(simulated):
     order = client.send()
     message = client.message_id
     client.wait(lambda: 4 in client.codes_of(message))
-    client.quiet(0.3)
+    client.quiet()
 
     assert client.codes_of(message) == [2, 4]
     assert client.status(order) == CLIENT_CREATED
@@ -369,13 +369,16 @@ def test_every_event_may_come_several_times(simulated):
 
 
 def test_details_may_be_missing_right_after_an_event(simulated):
-    client = simulated("order not-found 60")
+    client = simulated("order not-found 60000")
     client.details_in_callback = False
     order = client.send()
     client.wait(lambda: client.of("order"))
 
     assert client.raw_details(order)[0] == NOT_FOUND
-    client.wait(lambda: client.raw_details(order)[0] == OK)
+    client.quiet()
+    assert client.raw_details(order)[0] == NOT_FOUND
+    client.command("pass 60")
+    assert client.raw_details(order)[0] == OK
 
 
 def test_an_order_may_fill_in_scripted_parts(simulated):
@@ -416,12 +419,14 @@ def test_without_routing_an_order_and_a_cancel_are_answered_by_message_1(simulat
 
 
 def test_events_of_a_gap_are_not_replayed_and_the_next_load_shows_what_became_of_the_orders(simulated):
-    client = simulated("latency 20")
+    client = simulated("latency 50000")  # 98 s to the first event, 20 s between the steps
     order = client.send(quantity=3)
     client.load()
+    client.command("pass 160")
     client.wait(lambda: 4 in client.codes_of(client.message_id))
     client.command("routing 1")
-    client.quiet(0.4)
+    client.command("pass 600")
+    client.quiet()
 
     assert client.status(order) == CLIENT_CREATED
     assert client.of("position") == []
@@ -441,11 +446,12 @@ def test_orders_beyond_the_limit_of_a_minute_are_rejected(simulated):
 
 
 def test_day_orders_expire_when_the_session_ends_and_then_the_market_is_closed(simulated):
-    client = simulated("hours 09:00-10:31", "order partial next 1 split 50", start="2026-11-20 10:30:57")
+    client = simulated("hours 09:00-10:31", "order partial next 1 split 50")
     partial = client.send(price=200000, quantity=4, side=SELL)
     client.until(partial, NEW)
     untouched = resting(client)
 
+    client.command("pass 60")
     client.until(untouched, EXPIRED)
     assert client.status(partial) == EXPIRED
     late = client.send()
@@ -461,22 +467,26 @@ def test_a_stop_limit_whose_limit_cannot_follow_its_stop_is_rejected_by_the_mark
 
 def test_the_measured_latencies_are_there_when_asked_for(simulated):
     client = simulated("latency 10")
-    began = time.monotonic()
-    order = client.send()
-    client.until(order, FILLED)
-    told = [event.at for event in client.events if event.kind == "order"]
+    took = []
+    for _ in range(5):
+        known, began = len(client.of("order")), time.monotonic()
+        client.until(client.send(), FILLED)
+        client.quiet()
+        told = [event.at - began for event in client.events if event.kind == "order"][known:]
+        took.append((told[0], told[-1]))
 
-    assert 0.0196 <= told[0] - began < 0.2
-    assert 0.0625 <= told[-1] - began < 0.3
+    assert all(first >= 0.0196 and last >= 0.0625 for first, last in took)
+    assert min(first for first, _ in took) < 0.2  # the machine may hold up any of them
+    assert min(last for _, last in took) < 0.3
 
 
 def test_the_chain_takes_the_time_that_the_script_says(simulated):
     client = simulated("latency 40")
+    began = time.monotonic()
     order = client.send(side=BUY)
-    sent = client.events[-1].at if client.events else 0
     client.until(order, FILLED)
     client.quiet()
 
-    told = [event.at for event in client.events if event.kind == "order"]
-    assert told[-1] - told[0] >= 0.12
-    assert sent <= told[0]
+    told = [event.at - began for event in client.events if event.kind == "order"]
+    assert told[0] >= 0.0784
+    assert told[-1] >= 0.25

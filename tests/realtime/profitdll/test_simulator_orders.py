@@ -151,9 +151,10 @@ def test_a_market_login_has_no_orders(simulated):
 
 
 def test_before_routing_there_is_no_login_and_after_the_end_nothing(simulated):
-    client = simulated("handshake 1500", ready=False)
+    client = simulated("handshake 20000", ready=False)
 
     assert client.send() == NO_LOGIN
+    client.command("pass 20")
     client.ready()
     client.close()
     assert client.send() == NOT_INITIALIZED
@@ -272,7 +273,7 @@ def test_version_0_of_an_enumerated_order_has_no_event_id(broker):
 
 
 def test_orders_of_an_interval_wait_for_one_load_and_then_are_there(simulated):
-    client = simulated()
+    client = simulated("order history 60000")
     order = client.send()
     client.until(order, FILLED)
     client.quiet()
@@ -280,6 +281,7 @@ def test_orders_of_an_interval_wait_for_one_load_and_then_are_there(simulated):
 
     assert client.has_orders() == WAITING_SERVER
     assert client.has_orders() == WAITING_SERVER
+    client.command("pass 60")
     client.wait(lambda: client.of("loaded"))
     assert client.has_orders() == OK
     client.quiet()
@@ -325,8 +327,9 @@ def test_an_order_of_another_account_is_not_listed(simulated):
 
 
 def test_an_order_begins_in_the_client(simulated):
-    client = simulated("latency 40")
+    client = simulated("latency 30000")
     order = client.send()
 
     assert client.status(order) == CLIENT_CREATED
+    client.command("pass 600")
     client.until(order, FILLED)
