@@ -64,6 +64,7 @@ def test_the_depth_rebuilt_from_events_is_the_accessors_book(market):
     client.subscribe("WINX99")
     assert client.dll.SubscribePriceDepth(byref(depth.asset)) == OK
     client.wait(lambda: len(depth.updates) > 3000, 30)
+    client.close()  # nothing changes any more
 
     assert depth.wrong == []
     assert depth.updates[:2] == [D_FULL, D_PREPARE]
@@ -93,7 +94,7 @@ def test_an_auction_shows_a_theoretical_group_of_price_minus_infinity(market):
     depth = Depth(client, "WINX99")
     client.subscribe("WINX99")
     client.dll.SubscribePriceDepth(byref(depth.asset))
-    client.command("auction WINX99 for 3")
+    client.command("auction WINX99 for 60")
     client.wait(lambda: D_THEORETICAL in depth.updates)
     group, price, quantity = Group(), c_double(), c_int64()
 
