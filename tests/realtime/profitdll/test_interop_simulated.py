@@ -100,20 +100,23 @@ for ticker, exchange in (("WINZ26", "F"), ("PETR4", "B")):
     dll.subscribe(ticker, exchange)
     dll.subscribe_depth(ticker, exchange)
     dll.subscribe_offers(ticker, exchange)
+def books():
+    depth, offers = rows()[rows()["kind"] == Kind.DEPTH], rows()[rows()["kind"] == Kind.OFFER]
+    read = depth[np.isin(depth["action"], (1, 3)) & (depth["flags"] & 12 == 0)]
+    return depth, offers, read, int((offers["action"] < 4).sum())
+
 end = time.monotonic() + 3
-while time.monotonic() < end:
-    turn()
+until(lambda: time.monotonic() > end and len(books()[2]) > 50 and books()[3] > 50)
 dll.close()
 turn(), turn()
-depth, offers = rows()[rows()["kind"] == Kind.DEPTH], rows()[rows()["kind"] == Kind.OFFER]
-read = depth[np.isin(depth["action"], (1, 3)) & (depth["flags"] & 12 == 0)]
+depth, offers, read, deltas = books()
 pages = depth[(depth["action"] == 4)]
 print(json.dumps({
     "first": int((pages["flags"] & 2 > 0).sum()), "last": int((pages["flags"] & 1 > 0).sum()),
     "offers_first": int((offers["flags"] & 2 > 0).sum()), "offers_last": int((offers["flags"] & 1 > 0).sum()),
     "unread": int((depth["flags"] & 4 > 0).sum()),
     "read": len(read), "empty": int((read["quantity"] <= 0).sum()),
-    "deltas": int((offers["action"] < 4).sum()),
+    "deltas": deltas,
     **simulated(), **dll.counters(),
 }))
 """,
