@@ -52,6 +52,7 @@ class Switch:
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._idle.set()
+        self._sending = 0  # sends that have begun and not come back
         self._disk = threading.Lock()  # one writer of the file
         self.failed: str | None = None  # why the latch could not be put on the disk
         self.pulls = 0  # so that one which comes while the switch is being released is not lost
@@ -107,11 +108,15 @@ class Switch:
         with self._lock:
             if self._latch is not None:
                 raise SwitchedOffError(self._latch.reason)
+            self._sending += 1
             self._idle.clear()
         try:
             yield
         finally:
-            self._idle.set()
+            with self._lock:
+                self._sending -= 1
+                if not self._sending:
+                    self._idle.set()
 
     def close(self) -> None:
         """Let go of the file; the latch stays as it is."""

@@ -144,7 +144,8 @@ def test_a_missing_file_means_on_where_orders_were_sent_before(tmp_path):
     assert Switch(tmp_path / "lost").latch is not None  # and it was written down
 
 
-def test_pull_waits_for_the_send_that_had_begun_and_nothing_begins_after_it(tmp_path):
+def test_pull_waits_for_each_send_that_had_begun_and_nothing_begins_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SEND_SECONDS", 60.0)
     switch = Switch(tmp_path / "switch")
     inside, finish, pulled = threading.Event(), threading.Event(), threading.Event()
 
@@ -159,7 +160,9 @@ def test_pull_waits_for_the_send_that_had_begun_and_nothing_begins_after_it(tmp_
 
     sender, puller = threading.Thread(target=send), threading.Thread(target=pull)
     sender.start()
-    inside.wait(10)
+    assert inside.wait(10)
+    with switch.sending():
+        pass  # another one, which has come back
     puller.start()
     assert not pulled.wait(0.1)
     finish.set()
@@ -171,7 +174,17 @@ def test_pull_waits_for_the_send_that_had_begun_and_nothing_begins_after_it(tmp_
         pass
 
 
-def test_a_hundred_threads_that_send_never_pass_a_pulled_switch(tmp_path):
+def test_a_send_that_hangs_keeps_nobody_from_pulling(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SEND_SECONDS", 0.01)
+    switch = Switch(tmp_path / "switch")
+    with switch.sending():
+        switch.pull(latch())
+
+    assert switch.latch == latch()
+
+
+def test_threads_that_send_never_pass_a_pulled_switch(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SEND_SECONDS", 60.0)
     switch = Switch(tmp_path / "switch")
     over, late = threading.Event(), []
 
