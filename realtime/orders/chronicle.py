@@ -1,7 +1,8 @@
 """The journal and the ledger as one: what is recorded is written, takes effect, and is told once it is on the disk.
 
 Only the thread of the order loop records. A journal that cannot be written closes the door for orders and changes for
-good; what is recorded after that still takes effect here, so that cancellations and the switch go on working.
+good, one whose disk is slow until it has answered; what is recorded meanwhile still takes effect here, so that
+cancellations and the switch go on working.
 """
 
 import datetime as dt
@@ -68,11 +69,21 @@ class Chronicle:
         self._journal = journal
         self._number = number
         self._trouble = trouble
+        self._late: Future[Record] | None = None  # the last record that was not waited for to its end
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be recorded; None while it can."""
+        """Why nothing may leave that must be recorded before; None while it may."""
+        return self._closed or self._slow
+
+    @property
+    def _closed(self) -> str | None:
         return self._trouble or (self._journal.failed if self._journal else "there is no journal")
+
+    @property
+    def _slow(self) -> str | None:
+        late = self._late
+        return None if late is None or late.done() else "the journal's disk has not answered yet"
 
     def record(self, entry: Entry) -> Change:
         """Record, without waiting for the disk: for what has happened already."""
@@ -85,8 +96,11 @@ class Chronicle:
         """Record and wait until it is on the disk: for what is about to have an effect.
 
         Raises JournalError when it is not there in time. The record took effect in the ledger all the same, and may
-        still reach the disk: the caller must say what became of it.
+        still reach the disk: the caller must say what became of it. While the disk is late with another one, nothing
+        is waited for.
         """
+        if self._slow:
+            seconds = 0.0
         future = self._append(entry)
         change = self.ledger.apply(entry, self._number if future else None)
         self._tell_when_durable(change, future)
@@ -95,8 +109,8 @@ class Chronicle:
         try:
             future.result(seconds)
         except FutureTimeout as error:
-            self._trouble = f"the journal's disk did not answer within {seconds:g} s"
-            raise JournalError(self._trouble) from error
+            self._late = future
+            raise JournalError(f"the journal's disk did not answer within {seconds:g} s") from error
         return change
 
     def turn_page(self, least: int | None = None) -> None:
@@ -116,7 +130,7 @@ class Chronicle:
             self._journal.close()
 
     def _append(self, entry: Entry) -> "Future[Record] | None":
-        if self._journal is None or self.trouble is not None:
+        if self._journal is None or self._closed is not None:
             return None
         future = self._journal.append(kind_of(entry), body_of(entry))
         self._number += 1

@@ -15,7 +15,7 @@ from realtime.orders.limits import Hours, RiskLimits
 from realtime.orders.loop import OrderLoop
 from realtime.orders.prices import Prices
 from realtime.orders.switch import Switch
-from tests.realtime.orders.scenes import ANA, KEY, RULES, SYMBOL, base, place
+from tests.realtime.orders.scenes import ANA, KEY, RULES, SYMBOL, base, patient, place
 from tests.realtime.orders.scripted_broker import ACCOUNT, Exchange, ScriptedBroker
 
 WRONG = ("after_latch", "never_quiet", "broken", "disagreeing")
@@ -31,7 +31,7 @@ def flooded(folder: Path) -> Iterator[OrderLoop]:
     long = dt.timedelta(days=1)  # as long as a price stays fresh
     many = {"position": 10**6, "open_orders": 10**6, "per_second": 10**6, "per_minute": 10**6}
     limits = base(price_age=long, mark_age=long, **many)
-    chronicle = opened(folder, KEY, RiskLimits(base=limits, hours=Hours(start="00:00", end="23:59")))
+    chronicle = patient(opened(folder, KEY, RiskLimits(base=limits, hours=Hours(start="00:00", end="23:59"))))
     broker = ScriptedBroker(Exchange(lambda: dt.datetime.now(dt.UTC)))
     loop = OrderLoop(broker, chronicle, Switch(folder / "switch", used_before=False), prices, RULES)
     loop.start()

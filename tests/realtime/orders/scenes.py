@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 
 from realtime.orders.broker import NewOrder
-from realtime.orders.chronicle import opened
+from realtime.orders.chronicle import Chronicle, opened
 from realtime.orders.commands import Alter, Answers, Cancel, Place
 from realtime.orders.entries import Entry
 from realtime.orders.ground import Ways
@@ -30,6 +30,14 @@ SYMBOL = "WINZ26"
 BASE = Limits(position=100, per_second=1000, per_minute=10_000, open_orders=1000)
 RULES = LoopRules(ways=Ways(always_open=True, twin_seconds=0.0), broker="scripted")
 ANA = Caller(user="ana")
+DISK_SECONDS = 60.0
+
+
+def patient(chronicle: Chronicle) -> Chronicle:
+    """Waits for its disk however busy the machine is, cancellations too."""
+    kept = chronicle.record_durably
+    chronicle.record_durably = lambda entry, _=0.0: kept(entry, DISK_SECONDS)  # type: ignore[method-assign]
+    return chronicle
 
 
 def answers() -> Answers:
@@ -70,7 +78,7 @@ class Scene:
         self.start()
 
     def start(self, *, key: bytes | None = KEY, confirms: bool = True, loads: bool = True) -> None:
-        chronicle = opened(self.folder, key, self.limits, self.clock)
+        chronicle = patient(opened(self.folder, key, self.limits, self.clock))
         self.switch = Switch(self.folder / "switch", used_before=chronicle.ledger.records > 0)
         self.broker = ScriptedBroker(self.exchange, confirms=confirms)
         self.broker.loads = loads

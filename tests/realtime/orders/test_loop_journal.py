@@ -1,7 +1,11 @@
 """What the journal remembers and what happens without it: keys, a full disk, a broken chain, the ledger again."""
 
+import threading
+import time
+
 import pytest
 
+from realtime.orders import changes
 from realtime.orders.chronicle import opened
 from realtime.orders.commands import CommandError
 from realtime.orders.decisions import intent_of
@@ -11,6 +15,7 @@ from realtime.orders.ledger import positions_again
 from realtime.orders.records import Intended, Refused, entry_of
 from realtime.orders.risk import refusal_of
 from realtime.orders.states import Status
+from sql import durable
 from tests.realtime.orders.scenes import ANA, KEY, SYMBOL, base, place, scene
 
 
@@ -93,6 +98,34 @@ def test_a_journal_whose_disk_is_full_stops_orders_not_cancellations_nor_the_swi
 
         assert s.switch.latch is not None
         assert len(s.exchange.arrivals) == 2
+
+
+def test_a_disk_that_is_slow_keeps_orders_back_until_it_has_answered_and_no_cancellation(tmp_path, monkeypatch):
+    """A second without an answer, as a cancellation waits, closed the journal until the next start."""
+    with scene(tmp_path) as s:
+        first, second = s.place(), s.place(1, "129990")
+        answers, sync = threading.Event(), durable.sync
+        monkeypatch.setattr("realtime.orders.journal.durable.sync", lambda number: (answers.wait(60), sync(number)))
+        monkeypatch.setattr(changes, "CANCEL_DISK_SECONDS", 0.01)
+        del s.loop.chronicle.record_durably  # the scene's, which is patient
+        s.cancel(first)
+        monkeypatch.setattr(changes, "CANCEL_DISK_SECONDS", 60.0)  # those after it do not wait as well
+        s.cancel(second)
+        s.loop.step()
+        assert s.exchange.working == []
+        assert s.refusal(1, "129985") == "JOURNAL"
+        answers.set()
+        deadline = time.monotonic() + 60
+        while s.loop.chronicle.trouble is not None:
+            assert time.monotonic() < deadline, s.loop.chronicle.trouble
+            time.sleep(0.005)
+        third = s.place(1, "129985").order.id
+        s.restart()
+
+        assert list(s.ledger.working) == [third]
+        kinds = [r.body["what"] for r in journal_records(tmp_path / "journal.jsonl") if r.kind == "request"]
+        assert kinds == ["cancel", "cancel"]
+        assert verify(tmp_path / "journal.jsonl", tmp_path / "head.json", KEY).holds
 
 
 def test_a_broken_chain_blocks_orders_and_is_said(tmp_path):
