@@ -16,6 +16,7 @@ from realtime.orders.broker import AccountId, PositionNews
 from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
+from tests.realtime.orders.scenes import patient
 from tests.realtime.orders.scripted_broker import ACCOUNT, Exchange, ScriptedBroker
 
 KEY = "ts_" + "k" * 40
@@ -40,7 +41,7 @@ class Running:
         self.tick()
         return self.client.post(path, json=body, headers={**HOLDER, **headers})
 
-    def until(self, holds, seconds: float = 10.0):
+    def until(self, holds, seconds: float = 30.0):
         deadline = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, "it never came to be"
@@ -52,7 +53,8 @@ class Running:
 
 
 @pytest.fixture
-def running(settings_in, tmp_path):
+def running(settings_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CANCEL_SECONDS", 30.0)
     made = settings_in(
         tmp_path / "data",
         TRADINGSYSTEM_API_KEY=KEY,
@@ -64,6 +66,7 @@ def running(settings_in, tmp_path):
     exchange, prices = Exchange(lambda: dt.datetime.now(dt.UTC)), Prices()
     broker = ScriptedBroker(exchange)
     loop = loop_of(made, broker, prices, name="scripted", live=False)
+    patient(loop.chronicle)
     with TestClient(orders_app(made, loop), base_url="http://127.0.0.1:3205") as client:
         one = Running(made, client, loop, exchange, broker, prices)
         one.tick()
@@ -441,7 +444,7 @@ def test_events_are_told_over_the_socket_in_the_journals_order(running):
 
 def test_a_drill_says_how_long_it_took_and_leaves_the_switch_off(running):
     running.client.headers["X-API-Key"] = KEY
-    found = played(running.client, 3, "WINX99", 10.0)
+    found = played(running.client, 3, "WINX99", 60.0)
 
     assert found["holds"], found
     assert found["working_before"] == 3

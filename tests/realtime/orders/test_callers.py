@@ -14,6 +14,7 @@ from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
 from tests.api.access.memory import Register
+from tests.realtime.orders.scenes import patient
 from tests.realtime.orders.scripted_broker import Exchange, ScriptedBroker
 
 KEY = "ts_" + "k" * 40
@@ -28,11 +29,12 @@ def desk(settings_in, tmp_path, monkeypatch):
     monkeypatch.setattr(application, "directory_of", lambda _: Directory(register, tokens))
     broker = ScriptedBroker(Exchange(lambda: dt.datetime.now(dt.UTC)))
     loop = loop_of(made, broker, prices, name="scripted", live=False)
+    patient(loop.chronicle)
     with TestClient(orders_app(made, loop), base_url="http://127.0.0.1:3205") as client:
         prices.note("WINX99", Decimal(130_000))
         prices.noted_state("WINX99", 0)
         loop.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not loop.agreement.agreed("1:0042"):
             assert time.monotonic() < deadline, "the loop never agreed with its broker"
             time.sleep(0.005)  # the loop's own thread tells nobody

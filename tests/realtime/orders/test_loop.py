@@ -197,7 +197,7 @@ def test_rehearsals_go_on_and_nothing_of_them_stays(tmp_path):
         s.loop.start()
         reply = s.loop.answer(command)
         assert rehearsed.wait(20)
-        assert s.loop.stop()
+        assert s.loop.stop(60)
 
         assert [order.quantity for order in s.exchange.arrivals] == [2]
         assert list(s.ledger.entries) == [reply.body]
@@ -226,4 +226,4 @@ def test_a_rehearsal_that_breaks_is_said_and_not_tried_again(tmp_path):
 
         assert len(told) == 2
         assert s.loop.broken == 1
-        assert s.loop.stop()
+        assert s.loop.stop(60)
