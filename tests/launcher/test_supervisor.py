@@ -22,7 +22,15 @@ SLEEPER = "import time; time.sleep(600)"
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
 SLOW_END = """
 import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (time.sleep({seconds}), sys.exit()))
+def say(word):
+    with open("{ends}", "a") as file:
+        file.write("{name} " + word + "\\n")
+def end(*_):
+    say("is asked")
+    time.sleep({seconds})
+    say("ends")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -70,29 +78,33 @@ def pid_of(supervised: Supervisor, name: str) -> int:
 def slow(child, tmp_path) -> Callable[..., Child]:
     """Children that take some time to end when they are asked to."""
 
-    def make(name: str, seconds: float, **options: object) -> Child:
+    def make(name: str, seconds: float, when: Callable[[], None] = lambda: None, **options: object) -> Child:
         def ready() -> None:
             if "ready" not in (tmp_path / f"{name}.log").read_text(encoding="utf-8"):
                 raise NotReadyError("not yet")
+            when()
 
-        return child(name, SLOW_END.format(seconds=seconds), **{"ready": ready, **options})
+        code = SLOW_END.format(seconds=seconds, name=name, ends=(tmp_path / "ends").as_posix())
+        return child(name, code, ready=ready, **options)
 
     return make
 
 
-def outlives(supervised: Supervisor, longer: str, shorter: str) -> bool:
-    """Stop everything; whether `longer` was still there when `shorter` had ended."""
-    first, second = (psutil.Process(pid_of(supervised, name)) for name in (shorter, longer))
-    stopping = threading.Thread(target=supervised.stop)
-    stopping.start()
-    processes.await_end([first], 10)
-    alive = processes.lives(second)
-    stopping.join()
-    assert not processes.lives(second)
-    return alive
+@pytest.fixture
+def outlives(supervised: Supervisor, tmp_path) -> Callable[[str, str], bool]:
+    """Stops two `slow` children; whether the first one was asked to end only when the second had ended."""
+
+    def stop(longer: str, shorter: str) -> bool:
+        both = [psutil.Process(pid_of(supervised, name)) for name in (longer, shorter)]
+        supervised.stop()
+        assert not any(processes.lives(each) for each in both)
+        said = (tmp_path / "ends").read_text(encoding="utf-8").splitlines()
+        return said == [f"{name} {word}" for name in (shorter, longer) for word in ("is asked", "ends")]
+
+    return stop
 
 
-def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, slow, until):
+def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, slow, outlives, until):
     order: list[str] = []
     first_may = threading.Event()
 
@@ -101,23 +113,23 @@ def test_a_child_starts_after_what_it_needs_and_stops_before_it(supervised, slow
             raise NotReadyError("not yet")
         order.append("first ready")
 
-    supervised.add([slow("first", 0.3, ready=ready_first)])
-    supervised.add([slow("second", 0.8, needs=("first",), prepare=lambda: order.append("prepared"))])
+    supervised.add([slow("first", 0.1, ready_first)])
+    supervised.add([slow("second", 0.5, needs=("first",), prepare=lambda: order.append("prepared"))])
     supervised.start(["second", "first"])
     until(lambda: supervised.runners["first"].state == "starting")
     first_may.set()
     supervised.require(["first", "second"])
 
     assert order.index("first ready") < order.index("prepared")
-    assert outlives(supervised, "first", "second")
+    assert outlives("first", "second")
 
 
-def test_a_child_that_needs_nothing_to_start_may_still_be_outlived(supervised, slow):
-    supervised.add([slow("worker", 0.8, outlived_by=("store",)), slow("store", 0.3)])
+def test_a_child_that_needs_nothing_to_start_may_still_be_outlived(supervised, slow, outlives):
+    supervised.add([slow("worker", 0.5, outlived_by=("store",)), slow("store", 0.1)])
     supervised.start(["worker", "store"])
     supervised.require(["worker", "store"])
 
-    assert outlives(supervised, "store", "worker")
+    assert outlives("store", "worker")
 
 
 def test_a_killed_child_is_started_again_and_both_is_told(supervised, child, until, told):
