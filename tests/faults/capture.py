@@ -229,9 +229,13 @@ class Scene:
         state = memory.load(self.known.spool_dir / STATE)
         if state is None:
             return True
-        sizes = {int(path.stem.split("-")[1]): path.stat().st_size for path in self.known.spool_dir.glob("*.sealed")}
         at = state.position
-        return any(number > at.segment or (number == at.segment and size > at.offset) for number, size in sizes.items())
+        for path in self.known.spool_dir.glob("*.sealed"):
+            number = int(path.stem.split("-")[1])
+            with contextlib.suppress(FileNotFoundError):  # it was taken, and put aside just now
+                if number > at.segment or (number == at.segment and path.stat().st_size > at.offset):
+                    return True
+        return False
 
     def judge(self) -> dict[str, int]:
         """Hold what is stored against what was delivered; the counts of what is wrong, and of what is known to miss."""
