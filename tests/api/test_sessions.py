@@ -52,16 +52,26 @@ def test_gaps_are_told_with_their_story(tape, url):
 def catalog_since(url, moment):
     """The catalog made after that moment: the gateway keeps one for some seconds, and other tests ask for it too."""
     for _ in range(200):
-        told = httpx.get(f"{url}/api/v1/catalog").json()["data"]
+        told = httpx.get(f"{url}/api/v1/catalog", timeout=30).json()["data"]
         if dt.datetime.fromisoformat(told["made_at"]) > moment:
             return told
         time.sleep(0.05)
     raise AssertionError(told["made_at"])
 
 
+def pulse_with_sessions(url):
+    """The pulse once it has read the ledger that the fixture wrote: it keeps what it read before for some seconds."""
+    for _ in range(200):
+        told = httpx.get(f"{url}/api/v1/live", timeout=30).json()["data"]
+        if told["sessions"]:
+            return told
+        time.sleep(0.1)
+    raise AssertionError(told["sessions"])
+
+
 def test_the_catalog_and_the_pulse_tell_of_sessions(url):
     sessions = catalog_since(url, dt.datetime.now(dt.UTC))["sessions"]
-    pulse = httpx.get(f"{url}/api/v1/live").json()["data"]
+    pulse = pulse_with_sessions(url)
 
     assert {(row["symbol"], row["state"]) for row in sessions} >= {("WINZ26", "unproven")}
     assert {row["symbol"] for row in pulse["sessions"]} == {"WINZ26", "WDOZ26", "PETR4"}
