@@ -96,9 +96,10 @@ class BotApi:
     def tell(self, update):
         """An update for every bot that wants its kind."""
         self._update += 1
-        for account in self.accounts.values():
-            if account.allowed is None or set(update) & set(account.allowed):
-                account.waiting.append({"update_id": self._update} | update)
+        with self._changed:  # the server's thread takes out what was confirmed
+            for account in self.accounts.values():
+                if account.allowed is None or set(update) & set(account.allowed):
+                    account.waiting.append({"update_id": self._update} | update)
         self._wake()
         return self._update
 
@@ -178,7 +179,8 @@ class BotApi:
         if "allowed_updates" in values:
             account.allowed = json.loads(values["allowed_updates"])
         offset = int(values.get("offset", 0))
-        account.waiting = [update for update in account.waiting if update["update_id"] >= offset]
+        with self._changed:
+            account.waiting = [update for update in account.waiting if update["update_id"] >= offset]
         deadline = time.monotonic() + min(float(values.get("timeout", 0)), LONGEST_POLL)
         while not account.waiting and time.monotonic() < deadline and not self._server.should_exit:
             account.news.clear()
