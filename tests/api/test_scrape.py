@@ -6,6 +6,7 @@ from litestar.testing import TestClient
 
 from api.kernel.application import create_app
 from api.kernel.fetch import Door
+from api.kernel.health import Checks
 from api.scrape import Firecrawl, firecrawl_proxy
 from tests.api import firecrawl_server
 from tests.api.refused_targets import LOOPBACK_WRITTEN, PRIVATE
@@ -159,7 +160,9 @@ def test_a_firecrawl_that_is_slow_is_504_and_one_that_is_away_503(proxied, monke
     assert away.headers["retry-after"]
 
 
-def test_health_is_200_and_says_whether_firecrawl_is_reached(proxied, upstream):
+def test_health_is_200_and_says_whether_firecrawl_is_reached(proxied, upstream, monkeypatch):
+    monkeypatch.setattr("api.scrape.READINESS_SECONDS", 30.0)  # it is there, however slow
+    monkeypatch.setitem(Checks.__init__.__kwdefaults__, "timeout_seconds", 30.0)
     there, away = proxied().get("/health"), proxied("http://me:word@127.0.0.1:9").get("/health")
 
     assert there.json()["data"].items() >= {"service": "firecrawl-proxy", "status": "ok"}.items()

