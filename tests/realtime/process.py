@@ -12,7 +12,7 @@ from config.settings import ROOT, Settings
 from launcher import instance
 
 KEY = "a-key-for-tests"
-READY_SECONDS = 40.0
+READY_SECONDS = 90.0
 HEAD = "handshake 40\n"
 
 

@@ -41,7 +41,7 @@ def ready(running: Realtime) -> None:
     until(lambda: running.get("/health").status_code == 200)
 
 
-def until(holds, seconds: float = 30.0):
+def until(holds, seconds: float = 90.0):
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, "it never came to be"
@@ -67,19 +67,24 @@ def one(running: Realtime, name: str) -> dict:
 
 def told_by_the_broker(running: Realtime) -> None:
     """The simulator's words of its assets have come all the way to the checks."""
-    win, wdo, bgi = (
-        until(lambda path=f"/api/v1/prices/{symbol}": (a := running.get(path)).status_code == 200 and a.json()["data"])
-        for symbol in ("WINX99", "WDOX99", "BGIX99")
-    )
-    assert win["instrument"] == {"tickSize": 5.0, "lot": 1, "pointValue": 0.2, "dispute": None}
-    assert wdo["instrument"]["dispute"] == {"ours": "tick 0.5", "theirs": "tick 1"}
-    assert bgi["instrument"] == {"tickSize": 0.05, "lot": 1, "pointValue": 0.2, "dispute": None}  # in no table
+
+    def told(symbol: str) -> dict | None:
+        answer = running.get(f"/api/v1/prices/{symbol}")
+        return answer.json()["data"]["instrument"] if answer.status_code == 200 else None
+
+    bgi = until(lambda: told("BGIX99"))  # in no table
+    wdo = until(lambda: (now := told("WDOX99")) and now["dispute"] and now)
+    win = until(lambda: told("WINX99"))
+    assert win == {"tickSize": 5.0, "lot": 1, "pointValue": 0.2, "dispute": None}
+    assert wdo["dispute"] == {"ours": "tick 0.5", "theirs": "tick 1"}
+    assert bgi == {"tickSize": 0.05, "lot": 1, "pointValue": 0.2, "dispute": None}
     refused = post(running, "/api/v1/execute", {"symbol": "WDOX99", "side": "BUY", "quantity": 1})
     assert (refused.status_code, refused.json()["code"]) == (403, "INSTRUMENT")
     standing = running.get("/api/v1/orders-standing").json()["data"]
     assert standing["instrumentsDisputed"].keys() == {"WDOX99"}
     bought = post(running, "/api/v1/execute", {"symbol": "BGIX99", "side": "BUY", "quantity": 1})
     assert bought.status_code == 202, bought.text
+    until(lambda: one(running, bought.json()["orderId"])["status"] == "FILLED")
 
 
 def test_orders_live_and_a_kill_between_them_loses_nothing(running):
