@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+from realtime.orders import switch
 from realtime.orders.chronicle import opened
 from realtime.orders.commands import CommandError, Release
 from realtime.orders.limits import Hours, RiskLimits
@@ -19,7 +20,7 @@ from tests.realtime.orders.scenes import ANA, KEY, RULES, SYMBOL, base, patient,
 from tests.realtime.orders.scripted_broker import ACCOUNT, Exchange, ScriptedBroker
 
 WRONG = ("after_latch", "never_quiet", "broken", "disagreeing")
-SENDERS, LEFT, PATIENCE = 3, 15, 20.0
+SENDERS, LEFT, PATIENCE = 3, 15, 60.0
 
 
 @contextmanager
@@ -37,16 +38,18 @@ def flooded(folder: Path) -> Iterator[OrderLoop]:
     loop.start()
     over = threading.Event()
     threads = [threading.Thread(target=_flood, args=(loop, number, over)) for number in range(SENDERS)]
+    send_seconds, switch.SEND_SECONDS = switch.SEND_SECONDS, PATIENCE  # a send that is slow here does not hang
     try:
         _await(lambda: loop.agreement.agreed(str(ACCOUNT)))
         for thread in threads:
             thread.start()
         yield loop
     finally:
+        switch.SEND_SECONDS = send_seconds
         over.set()
         for thread in threads:
             thread.join(PATIENCE)
-        loop.stop()
+        loop.stop(PATIENCE)
         chronicle.close()
         loop.switch.close()
 
@@ -76,7 +79,7 @@ def _drill(loop: OrderLoop, wrong: Counter[str], counts: Counter[str]) -> None:
     wrong["after_latch"] += len(exchange.arrivals) - left
     counts["orders"] += left - begun
     counts["drills"] += 1
-    loop.answer(Release(caller=ANA, reason="the drill is over"))
+    loop.answer(Release(caller=ANA, reason="the drill is over"), PATIENCE)
 
 
 def _exchange(loop: OrderLoop) -> Exchange:
