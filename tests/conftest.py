@@ -21,7 +21,9 @@ from tests.lanes import Lanes, longest_first
 from tests.loopback import free_ports
 
 # How long an example takes says how busy the machine is, not that an answer is wrong.
-hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+HABITS = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("chance", **HABITS)  # other examples each time: --hypothesis-profile=chance
+hypothesis.settings.register_profile("suite", derandomize=True, **HABITS)  # a run says the same of the same code
 hypothesis.settings.load_profile("suite")
 
 PORTS = ("QUESTDB_PG_PORT", *(s.port_variables[0] for s in manifest.services() if s.port_variables))

@@ -97,11 +97,11 @@ class Scene:
         self.switch.close()
 
     def headed(self) -> None:
-        """Until the journal's head names the last record: it is another file, written by another thread."""
-        lines = (self.folder / "journal.jsonl").read_bytes().count(b"\n")
-        deadline = time.monotonic() + 10
-        while msgspec.json.decode((self.folder / "head.json").read_bytes())["number"] < lines:
-            assert time.monotonic() < deadline, f"the head does not reach record {lines}"
+        """Until the journal's head names the last record, of those too that nobody waited for."""
+        last = self.loop.chronicle._number
+        deadline = time.monotonic() + DISK_SECONDS
+        while msgspec.json.decode((self.folder / "head.json").read_bytes())["number"] < last:
+            assert time.monotonic() < deadline, f"the head does not reach record {last}"
             time.sleep(0.005)
 
     def tick(self, price: str = "130000", symbol: str = SYMBOL) -> None:
