@@ -333,7 +333,7 @@ class Killing:
     def _get(self, path: str) -> Any:
         return self.http.get(path).json()["data"]
 
-    def until(self, holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """The first answer that holds. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

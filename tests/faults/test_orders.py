@@ -64,6 +64,7 @@ def test_every_edit_of_a_journal_is_found(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="hosts the simulator's Linux build")
+@pytest.mark.timeout(600)
 def test_the_process_is_killed_with_an_order_in_each_state_and_journal_broker_and_positions_agree(tmp_path):
     wrong, counts = order_kills.run(tmp_path, 1, 1)  # one life, unless the machine is too busy to hold all states in it
 

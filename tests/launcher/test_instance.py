@@ -141,9 +141,7 @@ def test_a_port_of_an_ended_connection_is_not_taken(closed_port):
 
 
 def test_free_ports_are_those_that_nobody_holds_and_the_system_gives_to_nobody():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", free_port()))
-        held.listen()
+    with socket.create_server(("127.0.0.1", free_port())) as held:
         taken = held.getsockname()[1]
         found = instance.free_ports(3, range(taken, taken + 100))
 

@@ -164,9 +164,7 @@ def test_a_start_that_is_told_to_stop_while_it_starts_stops_in_order(commands: C
 
 
 def test_a_taken_port_of_a_service_in_another_process_is_told_too(commands: Commands):
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", commands.settings.ports["workspace-api"]))
-        held.listen()
+    with socket.create_server(("127.0.0.1", commands.settings.ports["workspace-api"])):
         done = commands.run(*UP)
 
     assert done.returncode == 1
@@ -174,9 +172,7 @@ def test_a_taken_port_of_a_service_in_another_process_is_told_too(commands: Comm
 
 
 def test_a_taken_port_is_told_before_anything_starts(commands: Commands):
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", commands.settings.ports["questdb"]))
-        held.listen()
+    with socket.create_server(("127.0.0.1", commands.settings.ports["questdb"])):
         done = commands.run(*UP)
 
     assert done.returncode == 1
