@@ -13,9 +13,7 @@ def the_list_says_what_was_told(stage):
     resting = stage.working(quantity=2)
     filled = stage.send(quantity=2)
     stage.until_status(filled, Status.FILLED)
-    loaded = stage.seen["ListLoaded"]
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"] > loaded)
+    stage.load()
     found = [report for report in stage.broker.listed(stage.account) if report.key.exchange_id]
     listed = {report.key.exchange_id: report for report in found}
 
@@ -26,14 +24,13 @@ def the_list_says_what_was_told(stage):
 
 @case(71)
 def what_the_list_says_is_what_the_state_machine_knows(stage):
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"])
-    stage.quiet(0.2)
+    stage.load()
     listed = {report.key.local_id: report for report in stage.broker.listed(stage.account)}
+    named = [name for name, order in stage.orders.items() if order.exchange_id is not None]
+    stage.until(lambda: all(stage.orders[n].traded >= listed[stage.orders[n].local_id].traded for n in named))
+    stage.quiet(0.2)
 
-    for order in stage.orders.values():
-        if order.exchange_id is None:
-            continue
+    for order in (stage.orders[name] for name in named):
         report = listed[order.local_id]
         assert report.traded == order.traded
         assert (report.status in (2, 3, 4, 8, 12, 15, 17, 18, 204, 205)) == (order.status in FINAL)
@@ -41,12 +38,16 @@ def what_the_list_says_is_what_the_state_machine_knows(stage):
 
 @case(72)
 def a_position_is_the_sum_of_the_fills(stage):
+    def told() -> int:
+        return sum(
+            (fill.quantity if stage.orders[name].side == "BUY" else -fill.quantity)
+            for name, each in stage.fills.items()
+            for fill in each
+        )
+
+    stage.until(lambda: stage.net() == told())
     stage.quiet(0.2)
-    fills = sum(
-        (fill.quantity if stage.orders[name].side == "BUY" else -fill.quantity)
-        for name, each in stage.fills.items()
-        for fill in each
-    )
+    fills = told()
 
     assert stage.net() == fills
     assert {held.symbol: held.quantity for held in stage.broker.positions(stage.account)}.get(stage.symbol, 0) == fills
@@ -90,8 +91,7 @@ def after_a_restart_the_list_has_them_under_their_exchange_ids(stage):
     told = {report.key.exchange_id: report for report in stage.remembered()}
     with pytest.raises(NotLoadedError):
         stage.broker.listed(stage.account)
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"])
+    stage.load()
     listed = {report.key.exchange_id: as_told(report) for report in stage.broker.listed(stage.account)}
 
     assert listed == told
@@ -107,8 +107,7 @@ def after_a_restart_the_list_has_them_under_their_exchange_ids(stage):
 @case(82, needs="link", alone=True)
 def without_a_link_nothing_leaves_and_afterwards_the_list_is_loaded_again(stage):
     name = stage.working()
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"] == 1)
+    stage.load()
     stage.bring("link", 0)
     stage.until(lambda: stage.links[-1] is False)
 
@@ -121,8 +120,7 @@ def without_a_link_nothing_leaves_and_afterwards_the_list_is_loaded_again(stage)
     stage.until(lambda: stage.links[-1] is True)
     with pytest.raises(NotLoadedError):
         stage.broker.listed(stage.account)
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"] == 2)
+    stage.load()
     assert [r.status for r in stage.broker.listed(stage.account)] == [stage.of(name)[-1].status]
 
 

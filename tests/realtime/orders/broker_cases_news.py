@@ -29,8 +29,7 @@ def an_order_that_vanishes_is_never_told_final(stage):
 
     assert stage.orders[name].status is Status.SUBMITTED
     assert stage.orders[name].exchange_id is None
-    stage.broker.load(stage.account, stage.began)
-    stage.until(lambda: stage.seen["ListLoaded"])
+    stage.load()
     listed = [r for r in stage.broker.listed(stage.account) if r.key.local_id == stage.orders[name].local_id]
     assert all(report.key.exchange_id is None and report.traded == 0 for report in listed)
 

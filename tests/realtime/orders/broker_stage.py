@@ -30,7 +30,7 @@ from realtime.orders.broker import (
 )
 from realtime.orders.states import Order, Side, Status
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Stage:
@@ -177,6 +177,12 @@ class Stage:
 
     def until_code(self, message: int, code: int) -> None:
         self.until(lambda: code in self.codes.get(message, ()), f"message {message} {code}")
+
+    def load(self) -> None:
+        """Have the list loaded, once more."""
+        loaded = self.seen["ListLoaded"]
+        self.broker.load(self.account, self.began)
+        self.until(lambda: self.seen["ListLoaded"] > loaded, "the list")
 
     def quiet(self, seconds: float = 0.3) -> None:
         """Follow the news until none has come for a while."""
