@@ -1,5 +1,6 @@
 """What tests of every room may ask for: real engines of their own, on free ports, in a directory that goes away."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +48,8 @@ def left_behind(session: Path) -> Iterator[Path]:
     for other in session.parent.iterdir():
         if other != session and not lives(other):
             for pattern in ("engines*", "*/data", "popen-*/engines*", "popen-*/*/data"):
-                yield from other.glob(pattern)
+                with contextlib.suppress(FileNotFoundError):  # somebody else clears it away just now
+                    yield from other.glob(pattern)
 
 
 def lives(session: Path) -> bool:
