@@ -3,6 +3,7 @@
 A scene answers with what it saw, as JSON on the last line; the spool stays in FOLDER.
 """
 
+import ctypes
 import datetime as dt
 import json
 import os
@@ -18,12 +19,14 @@ from typing import Any
 from msgspec import to_builtins
 
 from config.settings import ROOT
+from tests.realtime.profitdll.market_client import Counters, counters
 from tests.realtime.profitdll.pumped import simulator
 
 OPEN = dt.datetime(2026, 11, 19, 15, tzinfo=dt.UTC)  # a Thursday, noon in São Paulo
 NIGHT = dt.datetime(2026, 11, 20, 4, tzinfo=dt.UTC)
-QUIET = "symbol WINX99 F price 131250 tick 5 lot 1 rate 0\ndaily-every 100000\n"
-BUSY = "symbol-rate 200\ndaily-every 100000\n"
+NOON = "start 2026-11-19 12:00:00\n"  # not whatever it is now: around midnight a market has its opening
+QUIET = f"{NOON}symbol WINX99 F price 131250 tick 5 lot 1 rate 0\ndaily-every 100000\n"
+BUSY = f"{NOON}symbol-rate 200\ndaily-every 100000\n"
 PATIENCE = 20.0
 
 
@@ -31,7 +34,7 @@ def played(scene: Callable[["Stage"], Any], folder: Path) -> Any:
     """What a scene answers."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMULATOR": str(simulator())}
     command = [sys.executable, "-P", "-W", "error", "-m", __name__, scene.__name__, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False, env=environment)
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -106,10 +109,22 @@ class Stage:
         since = self.now.records
         return self.until(lambda now: now.records >= since + records)
 
+    def simulated(self) -> Counters:
+        """The simulator's own figures."""
+        return counters(ctypes.CDLL(os.environ["SIMULATOR"]))
+
+    def caught_up(self) -> None:
+        """Until all that was asked for is done, and what was told by then is in the spool."""
+        assert self.capture._desk.ask("nothing", lambda: None).wait(PATIENCE)
+        self.until(lambda now: self.simulated().queue_depth == 0 and now.records == self.dll.market.head)
+
+    def told_whole(self, seconds: float = PATIENCE) -> None:
+        """Until the simulator's tape or day is over, and all of it in the spool."""
+        self.until(lambda _: self.simulated().load_done, seconds)
+        self.caught_up()
+
     def command(self, line: str) -> None:
         """A line of the script, now."""
-        import ctypes
-
         from realtime.simulated import _text
 
         assert ctypes.CDLL(os.environ["SIMULATOR"]).SimCommand(_text(line)) == 0, line
@@ -128,7 +143,7 @@ class Stage:
 
 
 def steady(stage: Stage) -> Any:
-    stage.begin(BUSY, "WINX99 DEMO4")
+    stage.begin(BUSY, "WINX99 DEMO4", close_seconds=15.0)
     stage.active()
     standing = stage.more(200)
     return {"symbols": standing.symbols, "ended_in": stage.end(), "raised": stage.raised, "records": stage.now.records}
@@ -138,8 +153,9 @@ def drop_and_return(stage: Stage) -> Any:
     stage.begin(BUSY, "WINX99 DEMO4", depth="DEMO4")
     stage.active()
     stage.more()
-    stage.command("market drop for 0.3")
+    stage.command("market drop for 20")
     down = stage.until(lambda now: now.trouble)
+    stage.command("pass 20")
     stage.until(lambda now: now.reconnects == 1)
     stage.active()
     stage.more(300)
@@ -150,11 +166,11 @@ def drop_and_return(stage: Stage) -> Any:
 def slow(stage: Stage) -> Any:
     stage.begin(f"{BUSY}queue 4096\nslow-consumer 60\n", "WINX99 DEMO4")
     stage.active()
-    stage.command("degraded 0.3")
-    server = stage.until(lambda now: now.link == "Degraded").trouble
+    stage.command("degraded 3")
+    server = stage.until(lambda now: now.trouble == "the feed is slow").link
     stage.active()
-    stage.command("freeze 0.8")
-    frozen = stage.until(lambda now: now.link == "Degraded").trouble
+    stage.command("freeze 3")
+    frozen = stage.until(lambda now: now.trouble == "the DLL says that it hangs").link
     stage.until(lambda now: now.market == 4 and now.link == "Active" and now.idle_seconds < 0.5)
     stage.more()
     said = [entry["word"] for entry in stage.logs if entry["event"] == "state" and entry["channel"] == 2]
@@ -166,7 +182,7 @@ def unknown_symbol(stage: Stage) -> Any:
     from realtime.subscriptions import Wanted
 
     stage.begin(BUSY, "WINX99 NADA3")
-    told = stage.until(lambda now: now.unknown_symbols)
+    told = stage.until(lambda now: now.unknown_symbols and now.link == "Active")
     stage.subscriptions.add(Wanted(symbol="NADA4", market="B", offers=True))
     stage.capture.follow()
     later = stage.until(lambda now: len(now.unknown_symbols) == 2)
@@ -190,12 +206,12 @@ def books_end(stage: Stage) -> Any:
     stage.more(100)
     stage.subscriptions.add(Wanted(symbol="WINX99", market="F", depth=False, offers=True))
     stage.capture.follow()
-    time.sleep(0.3)  # late events are normal
+    stage.caught_up()  # late events are normal
     offers = stage.more(100)
     stage.subscriptions.remove("WINX99")
     stage.capture.follow()
     stage.until(lambda now: not now.symbols)
-    time.sleep(0.3)
+    stage.caught_up()
     before = stage.now
     time.sleep(0.5)
     after = stage.now
@@ -213,6 +229,7 @@ def roll(stage: Stage) -> Any:
     still = stage.now.symbols
     stage.today = dt.datetime(2026, 12, 17, 3, 1, tzinfo=dt.UTC)
     after = stage.until(lambda now: now.symbols != before and now.symbols).symbols
+    stage.caught_up()
     stage.more()
     stage.end()
     return {"before": before, "still": still, "after": after}
@@ -221,7 +238,7 @@ def roll(stage: Stage) -> Any:
 def hang(stage: Stage) -> Any:
     from realtime.subscriptions import Wanted
 
-    stage.begin(BUSY, "WINX99", always_open=True, restart_seconds=2.0, close_seconds=0.5)
+    stage.begin(BUSY, "WINX99", always_open=True, restart_seconds=4.0, close_seconds=0.5)
     stage.active()
     stage.command("hang 30")
     stage.subscriptions.add(Wanted(symbol="DEMO4", market="B"))
@@ -234,9 +251,9 @@ def hang(stage: Stage) -> Any:
 
 def silence(stage: Stage) -> Any:
     stage.today = NIGHT
-    stage.begin(QUIET, "WINX99", silence_seconds=1.5)
+    stage.begin(QUIET, "WINX99", silence_seconds=4.0)
     stage.active()
-    time.sleep(3)  # longer than may be silent, were the market open
+    time.sleep(5.5)  # longer than may be silent, were the market open
     night = stage.now
     stage.today = OPEN
     time.sleep(1.1)
@@ -271,7 +288,7 @@ def answer(stage: Stage) -> Any:
 def past_trades(stage: Stage) -> Any:
     """What was skipped is asked for, with the bad records that history has."""
     stage.begin(
-        f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 0\nhistory-sentinels 20\nhistory-untranslatable 20\n",
+        f"{BUSY}history-rate 0\nhistory-sentinels 20\nhistory-untranslatable 20\n",
         "WINX99 DEMO4",
     )
     stage.active()
@@ -295,6 +312,7 @@ def history_of_others(stage: Stage) -> Any:
     other = answer(stage)
     ask(stage, "NADA3")
     unknown = answer(stage)
+    stage.caught_up()
     symbols = stage.more().symbols
     stage.end()
     return {"other": other, "unknown": unknown, "symbols": symbols}
@@ -305,9 +323,9 @@ def history_cut_off(stage: Stage) -> Any:
     from realtime.history import BusyError
 
     stage.begin(
-        f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 2000\n",
+        f"{BUSY}history-rate 2000\n",
         "WINX99",
-        history={"silence_seconds": 0.5, "quiet_seconds": 0.2},
+        history={"silence_seconds": 3.0, "quiet_seconds": 2.0},
     )
     stage.active()
     stage.more(100)
@@ -317,16 +335,15 @@ def history_cut_off(stage: Stage) -> Any:
     lost = answer(stage)
     stage.until(lambda now: now.reconnects == 1)
     stage.active()
-    asked_again = 0
-    while asked_again < 200:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         try:
             ask(stage, seconds=3600)
             break
         except BusyError:
-            asked_again += 1
             time.sleep(0.02)
     arriving(stage)
-    stage.command("freeze 1.2")
+    stage.command("freeze 5")
     silent = answer(stage)
     stage.until(lambda now: now.idle_seconds < 0.1)
     stage.more()
@@ -343,12 +360,14 @@ def history_unready(stage: Stage) -> Any:
     """While the link is down nothing is asked; what is in flight at the end is lost."""
     from realtime.capture import NotReadyError
 
-    stage.begin(f"{BUSY}start 2026-11-19 12:00:00\nhistory-rate 500\n", "WINX99")
+    stage.begin(f"{BUSY}handshake 20000\nhistory-rate 500\n", "WINX99")
     try:
         ask(stage)
         early = None
     except NotReadyError as error:
         early = str(error)
+    stage.until(lambda _: stage.simulated().queue_capacity)  # the login has begun
+    stage.command("pass 20")
     stage.active()
     stage.more(100)
     ask(stage, seconds=3600)
@@ -359,18 +378,20 @@ def history_unready(stage: Stage) -> Any:
 
 def tape(stage: Stage) -> Any:
     """Plays `day.tape` of the folder until it is told whole."""
-    stage.begin(f'source tape "{stage.folder / "day.tape"}"\nspeed max\ndaily-every 100000\n', "WINZ26 TAPE3")
+    path = stage.folder / "day.tape"
+    stage.begin(f'source tape "{path}"\nawait 2\nspeed max\ndaily-every 100000\n', "WINZ26 TAPE3")
     stage.active()
-    stage.until(lambda now: now.records > 2000 and now.idle_seconds > 0.7)
+    stage.told_whole()
     stage.end()
     return stage.now.records
 
 
 def whole_day(stage: Stage) -> Any:
     """What the script `day.txt` of the folder makes of WINX99 and DEMO4, without a disturbance, up to its `stop`."""
-    stage.begin((stage.folder / "day.txt").read_text(encoding="utf-8"), "WINX99 DEMO4")
+    script = (stage.folder / "day.txt").read_text(encoding="utf-8")
+    stage.begin(f"{script}\nawait 2\n", "WINX99 DEMO4")
     stage.active()
-    stage.until(lambda now: now.records > 1000 and now.idle_seconds > 1, 60)
+    stage.told_whole(60)
     stage.end()
     return stage.now.records
 

@@ -51,7 +51,7 @@ class Realtime:
     def stop(self) -> int:
         """Ask it to end; the exit code."""
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(READY_SECONDS)
 
     def ended(self, *arguments: str) -> tuple[int, str]:
         """Exit code and words of a start that ends by itself."""

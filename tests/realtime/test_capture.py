@@ -38,7 +38,7 @@ def test_what_is_called_back_lies_in_a_sealed_spool_after_an_ordered_end(tmp_pat
 
     assert seen["raised"] is None
     assert seen["symbols"] == ["WINX99", "DEMO4"]
-    assert seen["ended_in"] < 5
+    assert seen["ended_in"] < 12, "the DLL's end is heard of, not waited for until the time is over"
     assert len(back.records) == seen["records"] >= 200
     assert np.array_equal(back.records["seq"], np.arange(1, len(back.records) + 1))
     assert traded(back) == {"WINX99", "DEMO4"}
@@ -62,10 +62,9 @@ def test_everything_is_subscribed_again_when_the_market_data_comes_back(tmp_path
 def test_a_slow_feed_slow_callbacks_and_a_frozen_dll_are_told(tmp_path):
     seen = played(scenes.slow, tmp_path)
 
-    assert seen["server"] == "the feed is slow"
-    assert seen["frozen"] == "the DLL says that it hangs"
-    words = seen["words"]
-    assert [words[words.index(slow) + 1] for slow in (5, 6)] == [4, 4]
+    assert (seen["server"], seen["frozen"]) == ("Degraded", "Degraded")
+    backwards = seen["words"][::-1]
+    assert [backwards[backwards.index(slow) - 1] for slow in (5, 6)] == [4, 4]
 
 
 def test_a_symbol_that_the_broker_does_not_know_is_told_and_the_others_flow(tmp_path):
@@ -99,7 +98,7 @@ def test_a_request_that_hangs_is_named_ticks_flow_on_and_in_the_end_a_new_proces
     back = Back(tmp_path / "spool")
 
     assert seen["request"] == seen["still"] == "subscribe DEMO4"
-    assert seen["raised"] == "RestartNeededError: for 2 s while the market trades: the DLL says that it hangs"
+    assert seen["raised"] == "RestartNeededError: for 4 s while the market trades: the DLL says that it hangs"
     assert back.marks[-1].reason == "stop"
     assert not list((tmp_path / "spool").glob("*.open"))
 

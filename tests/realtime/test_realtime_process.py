@@ -39,7 +39,7 @@ def realtime(settings_in, tmp_path):
 def busy(settings_in, tmp_path_factory):
     """A running one that several tests only ask."""
     with Realtime(settings_in(tmp_path_factory.mktemp("busy")), BUSY, TRADINGSYSTEM_SYMBOLS="WINX99") as running:
-        running.active()
+        running.until(lambda now: now["link"] == "Active" and now["records"])
         yield running
 
 
@@ -158,12 +158,12 @@ def test_a_refused_login_is_said_in_words_and_not_tried_again(realtime):
 
 
 def test_a_feed_that_stays_broken_ends_the_process_with_its_spool_closed(realtime):
-    patience = {"TRADINGSYSTEM_SILENCE_SECONDS": "1", "TRADINGSYSTEM_CAPTURE_RESTART_SECONDS": "1"}
+    patience = {"TRADINGSYSTEM_SILENCE_SECONDS": "1", "TRADINGSYSTEM_CAPTURE_RESTART_SECONDS": "5"}
     code, words = realtime(QUIET, TRADINGSYSTEM_SYMBOLS="WINX99", **patience).ended()
     running = realtime(QUIET)
 
     assert code == 3, words
-    assert "for 1 s while the market trades: no event arrives while the market trades" in words
+    assert "for 5 s while the market trades: no event arrives while the market trades" in words
     assert Back(running.settings.spool_dir).marks[-1].reason == "stop"
     assert not list(running.settings.spool_dir.glob("*.open"))
 

@@ -1,6 +1,7 @@
 import datetime as dt
 import itertools
 import threading
+import time
 
 import msgspec
 import numpy as np
@@ -84,6 +85,13 @@ def ids(count: int, first: int = 1) -> list[int]:
     return [n * 10 for n in range(first, first + count)]
 
 
+def until(holds) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "still not true after 60 s"
+        time.sleep(0.02)
+
+
 def test_every_trade_is_stored_once_and_segments_become_evidence(scene):
     for n in range(5):
         scene.put(records(500, 1 + n * 500))
@@ -149,13 +157,10 @@ def test_what_nobody_expected_is_tried_again_and_told(scene, monkeypatch):
     monkeypatch.setattr(sending, "frame_of", lambda *_: 1 / 0)
     thread = threading.Thread(target=scene.sender.run)
     thread.start()
-    scene.sender._stop.wait(1.0)
+    until(lambda: scene.sender.progress.last_error)
     told = scene.sender.progress.last_error
     monkeypatch.undo()
-    deadline = 50
-    while not scene.sender.progress.stored and deadline:
-        deadline -= 1
-        scene.sender._stop.wait(0.1)
+    until(lambda: scene.sender.progress.stored)
     scene.sender._stop.set()
     thread.join(20)
 
@@ -320,10 +325,7 @@ def test_hot_away_loses_nothing_and_is_told(scene, monkeypatch):
     for n in range(1, 6):
         scene.put(records(50, 1 + n * 50))
         stop.wait(0.5)
-    deadline = 40
-    while scene.sender.progress.stored < 300 and deadline:
-        deadline -= 1
-        stop.wait(0.5)
+    until(lambda: scene.sender.progress.stored >= 300)
     stop.set()
     thread.join(20)
 

@@ -343,7 +343,7 @@ def test_the_process_ends_though_a_client_stands_still(scene):
         began = time.monotonic()
         scene.end()
 
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
