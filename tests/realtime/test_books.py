@@ -187,7 +187,7 @@ def test_an_unreadable_state_begins_anew(scene):
 
 
 def test_it_stands_back_while_ticks_wait_but_not_for_ever(scene, monkeypatch):
-    monkeypatch.setattr(books, "STANDS_BACK_SECONDS", 0.4)
+    monkeypatch.setattr(books, "STANDS_BACK_SECONDS", 3.0)
     asked = []
     scene.books = scene.started(ticks_wait=lambda: asked.append(1) or True)
     scene.put(events(20))

