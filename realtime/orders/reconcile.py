@@ -119,7 +119,8 @@ def plan(
         return settled >= reached_at and (at <= settled or at > asked_at + rules.apart)
 
     known, strangers, late = _known(own, listed)
-    over, strangers = _over(own, strangers, rules)
+    named = {each.order.id for each, _ in known}
+    over, strangers = _over([each for each in own if each.order.id not in named], strangers, rules)
     known += over
     steps: list[Step] = [Heard(each.order.id, report) for each, report in known if tells_more(each.order, report)]
     steps += [step for each, report in known if (step := _unmade(each, report, came)) is not None]

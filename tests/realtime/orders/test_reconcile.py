@@ -164,6 +164,13 @@ def test_what_ended_before_it_had_a_name_is_not_counted_twice():
     assert isinstance(planned(ours, [structs.replace(first, traded=2, status=4)])[0], Adopted)
 
 
+def test_what_ended_without_a_name_and_is_in_the_list_is_not_another_that_was_alike():
+    mine = own(status=Status.FILLED, traded=3, average_price=Decimal(100), local_id=7, more={"this_login": True})
+    told, other = report(None, local=7, status=2, traded=3), report("EX1", status=2, traded=3)
+
+    assert planned([mine], [told, other]) == [Adopted(other)]
+
+
 def test_what_failed_is_not_what_the_broker_lists():
     assert isinstance(planned([own(status=Status.FAILED)], [report(status=2, traded=3)])[0], Adopted)
 
@@ -216,7 +223,11 @@ owns = st.lists(
         more=st.fixed_dictionaries({"this_login": st.booleans(), "disputed": st.booleans(), "over": st.booleans()}),
     ),
     max_size=3,
-    unique_by=lambda each: each.order.id,
+    unique_by=(
+        lambda each: each.order.id,
+        lambda each: each.order.exchange_id or id(each),
+        lambda each: each.order.local_id or id(each),
+    ),
 )
 
 
@@ -231,7 +242,12 @@ def test_each_report_is_of_one_order_at_most_and_each_order_gets_one_answer(ours
     assert not {each.order.id for each in ours if each.order.status in FINAL} & set(spoken)
 
 
-@given(owns, st.lists(reports, max_size=4, unique_by=lambda r: r.key.exchange_id or id(r)))
+@given(
+    owns,
+    st.lists(  # which has an order once
+        reports, max_size=4, unique_by=(lambda r: r.key.exchange_id or id(r), lambda r: r.key.local_id or id(r))
+    ),
+)
 def test_taking_the_steps_leaves_nothing_new_to_hear_of_what_has_a_name(ours, listed):
     orders = {each.order.id: each for each in ours}
     steps = planned(ours, listed)
