@@ -13,6 +13,7 @@ import pytest
 from config.settings import ROOT, Settings
 from launcher import instance
 from tests.journeys.running import Platform
+from tests.journeys.test_spine import until
 
 OURS = re.compile(r"TRADINGSYSTEM_|QUESTDB_|DAGSTER_|PYTHONPATH|VIRTUAL_ENV|FRONTEND_")
 
@@ -50,13 +51,12 @@ def test_it_is_all_a_new_user_needs(copy: Path, settings_in: Callable[..., Setti
     try:
         platform.wait_ready(400)
         status = platform.json("status")
-        rows = platform.query("hot", "SELECT count() AS n FROM ticks")
+        until(lambda: platform.query("hot", "SELECT count() AS n FROM ticks")[0]["n"] > 0, 60, "hot has rows")
         family = platform.stop()
     finally:
         platform.stop()
 
     assert {entry["state"] for entry in status["engines"] + status["services"]} == {"ok"}
-    assert rows[0]["n"] > 0
     assert platform.process.returncode == 0
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     assert (copy / ".env.local").read_text(encoding="utf-8").count("TRADINGSYSTEM_API_KEY=") == 1

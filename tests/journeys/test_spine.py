@@ -62,8 +62,9 @@ def test_invented_ticks_flow_through_all_tiers_and_out_of_the_api(platform):
     def rows() -> int:
         return platform.query("hot", "SELECT count() AS n FROM ticks")[0]["n"]
 
+    until(lambda: rows() > 0, 60, "hot has rows")
     before = rows()
-    until(lambda: rows() > before > 0, 60, "hot grows")
+    until(lambda: rows() > before, 60, "hot grows")
     platform.run("sync")
     platform.run("archive")
 
@@ -116,7 +117,9 @@ def test_what_is_killed_heals(platform, name):
         status = platform.json("status", code=None)
         return next(e for e in status["engines"] + status["services"] if e["name"] == name)
 
+    until(lambda: entry()["state"] == "ok", 90, f"{name} is well")
     first = entry()["pid"]
+    assert first
     psutil.Process(first).kill()
 
     until(lambda: entry()["pid"] not in (None, first) and entry()["state"] == "ok", 90, f"{name} is back")

@@ -2,6 +2,7 @@
 ledger tells the story of each gap; what the broker's history does not give, B3's file gives; until then it is said.
 """
 
+import contextlib
 import datetime as dt
 import os
 import random
@@ -98,7 +99,8 @@ def pull_the_plug(platform: Platform, begins: dt.datetime) -> None:
         service = chance.choice(["order-manager", "order-manager", "data-capture"])
         pid = next(each["pid"] for each in platform.json("status", code=None)["services"] if each["name"] == service)
         if pid is not None and left > 0:
-            psutil.Process(pid).kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # nobody noticed yet that it was killed
+                psutil.Process(pid).kill()
 
 
 def told(platform: Platform, what: str, day: dt.date) -> list[dict[str, Any]]:
