@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ hypothesis.settings.register_profile("chance", **HABITS)  # other examples each 
 hypothesis.settings.register_profile("suite", derandomize=True, **HABITS)  # a run says the same of the same code
 hypothesis.settings.load_profile("suite")
 
+BEFORE_MIDNIGHT_SECONDS = 60.0
 PORTS = ("QUESTDB_PG_PORT", *(s.port_variables[0] for s in manifest.services() if s.port_variables))
 
 
@@ -103,6 +105,14 @@ def logs_of_its_own() -> Iterator[None]:
     structlog.reset_defaults()
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def one_utc_day() -> None:
+    """The day that is open when the test begins is open when it ends: it does not begin just before midnight of UTC."""
+    left = 86_400 - time.time() % 86_400
+    if left < BEFORE_MIDNIGHT_SECONDS:
+        time.sleep(left + 1)
 
 
 LEFT_OUT = pytest.StashKey[list[str]]()

@@ -134,6 +134,7 @@ def test_a_day_without_rows_is_a_success(platform):
     assert metadata_of(result, platform.cold_key)[str(DAY)]["dagster/row_count"] == 0
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_the_open_day_brings_late_rows_of_other_days_and_reports_them(hot, warm, table, platform):
     today = open_day()
     start = dt.datetime(today.year, today.month, today.day, tzinfo=dt.UTC)
@@ -148,6 +149,7 @@ def test_the_open_day_brings_late_rows_of_other_days_and_reports_them(hot, warm,
     assert warm_rows(warm, table).equals(hot_rows(hot, table), null_equal=True)
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_the_open_day_is_mended_although_nothing_is_new(hot, warm, table):
     today = open_day()
     put(hot, table, ticks(5, since=dt.datetime(today.year, today.month, today.day, tzinfo=dt.UTC)))
@@ -160,6 +162,7 @@ def test_the_open_day_is_mended_although_nothing_is_new(hot, warm, table):
     assert warm_rows(warm, table).equals(hot_rows(hot, table), null_equal=True)
 
 
+@pytest.mark.usefixtures("one_utc_day")
 @pytest.mark.parametrize("today", ["open", "over"])
 def test_tampering_with_warm_fails_the_check_and_blocks_what_follows(hot, warm, cold, table, platform, today):
     day = open_day() if today == "open" else DAY
@@ -235,6 +238,7 @@ def test_an_asset_shows_the_columns_of_the_contract_as_the_tier_stores_them(tier
     assert spec.kinds == {{"hot": "questdb", "warm": "postgres", "cold": "parquet"}[tier]}
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_partitions_are_all_utc_days_up_to_the_open_one():
     keys = trading_day.get_partition_keys()
 

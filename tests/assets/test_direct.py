@@ -65,6 +65,7 @@ def test_a_day_goes_into_its_file_is_proven_and_leaves_hot(run, book, tiers):
     assert cold_rows(tiers.cold, book, DAY).equals(rows, null_equal=True)
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_the_open_day_passes_without_a_file(run, book, tiers):
     put(tiers.hot, book, changes(5, since=start_of(open_day())))
     result = run(open_day())
@@ -74,6 +75,7 @@ def test_the_open_day_passes_without_a_file(run, book, tiers):
     assert list(days_of_hot(tiers.hot, book).values()) == [5]
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_a_file_that_was_altered_fails_the_check_and_keeps_the_day_in_hot(run, book, tiers):
     put(tiers.hot, book, changes(20, since=start_of(open_day()) - dt.timedelta(days=1)))
     day = open_day() - dt.timedelta(days=1)

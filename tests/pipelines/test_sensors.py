@@ -42,6 +42,7 @@ def test_an_empty_table_is_left_alone(look):
     assert "before" in look()
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_rows_ask_for_a_sync_then_for_a_file_then_for_nothing(look, hot, warm, cold, table):
     now = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=1)
     put(hot, table, ticks(5, since=now))

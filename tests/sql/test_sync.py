@@ -440,6 +440,7 @@ def test_a_hot_table_brought_back_from_a_backup_deletes_nothing_from_warm(hot, w
     assert in_step(synced, hot, warm)
 
 
+@pytest.mark.usefixtures("one_utc_day")
 def test_without_windows_recent_days_are_compared_and_once_a_day_everything(hot, warm, synced, monkeypatch):
     """As on an external server that lacks the setting: transactions show neither times nor counts."""
     listed = HotStore.transactions
