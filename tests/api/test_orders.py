@@ -26,8 +26,9 @@ BODY = {"symbol": "WINX99", "side": "BUY", "quantity": 1, "orderType": "LIMIT", 
 
 
 @pytest.fixture
-def gateway(settings_in, tmp_path):
+def gateway(settings_in, tmp_path, monkeypatch):
     """The proxy's handlers, before a real port 3205."""
+    monkeypatch.setattr("realtime.orders.api.CANCEL_SECONDS", 30.0)  # the broker's thread may be slow to come to it
     made = settings_in(tmp_path / "data", TRADINGSYSTEM_API_KEY=KEY, TRADINGSYSTEM_JOURNAL_KEY="j" * 40)
     made = structs.replace(made, access=structs.replace(made.access, rate_limit_max=10_000))
     prices = Prices()
@@ -74,7 +75,8 @@ def test_an_order_goes_through_with_its_key_and_comes_back_as_it_was_answered(ga
     with client.websocket_connect("/ws/orders") as events:
         assert events.receive_json()["channels"]
         first = client.post("/api/v1/execute", json=BODY, headers=headers)
-        assert events.receive_json()["status"] == "PENDING"
+        told = next(each for each in iter(events.receive_json, None) if each["channel"] == "orders/status")
+        assert told["status"] == "PENDING"
     second = client.post("/api/v1/execute", json=BODY, headers=headers)
     name = first.json()["orderId"]
 
