@@ -42,7 +42,7 @@ class Page:
         request = {"id": number, "method": method, "params": params, "sessionId": self._session}
         self._socket.send(json.dumps(request))
         while True:
-            message = json.loads(self._socket.recv(timeout=20))
+            message = json.loads(self._socket.recv(timeout=60))  # longer than a page waits in `until`
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]

@@ -29,6 +29,7 @@ from tests.loopback import free_ports
 DAY = dt.date(2026, 11, 18)
 KEY = "the-key-of-the-tests-process"
 SECRETS = dict.fromkeys(("TRADINGSYSTEM_API_KEY", "TP_CAPITAL_TOKEN_KEY", "TP_CAPITAL_GATEWAY_SECRET"), KEY)
+START_SECONDS = 180
 SYMBOLS = ("WINZ26", "WDOZ26", "PETR4")
 
 
@@ -134,7 +135,7 @@ class running_api:  # noqa: N801 - reads as a statement
 
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env=self.environment)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"python -m api ended with {self.process.returncode}"
             try:
@@ -142,7 +143,7 @@ class running_api:  # noqa: N801 - reads as a statement
                     return
             except httpx.TransportError:
                 time.sleep(0.05)  # nobody listens yet: there is nothing to wait on but the port
-        raise AssertionError("python -m api did not answer within 60 s")
+        raise AssertionError(f"python -m api did not answer within {START_SECONDS} s")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM) if os.name != "nt" else self.process.terminate()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from sql.tables import TICKS
+from tests.api import patient
 from tests.api.conftest import DAY, a_day, running_api
 
 D1, D2 = DAY.isoformat(), (DAY + dt.timedelta(days=1)).isoformat()
@@ -171,8 +172,8 @@ def test_the_catalog_of_services_says_where_each_is_and_how_it_feels(http):
 
     assert workspace["prefix"] == "/api/workspace"
     assert workspace["state"] == "up"
-    assert httpx.get(workspace["health"]).json()["service"] == "workspace-api"
-    assert httpx.get(workspace["docs"]).status_code == 200
+    assert patient.get(workspace["health"]).json()["service"] == "workspace-api"
+    assert patient.get(workspace["docs"]).status_code == 200
     assert entries["order-manager"]["state"] == "down"
 
 
@@ -181,7 +182,7 @@ def test_prometheus_is_told_where_metrics_are(http):
 
     assert {"api-gateway", "workspace-api", "order-manager", "data-capture"} <= set(targets)
     assert "dagster" not in targets
-    assert "tradingsystem_http_requests_total" in httpx.get(f"http://{targets['workspace-api'][0]}/metrics").text
+    assert "tradingsystem_http_requests_total" in patient.get(f"http://{targets['workspace-api'][0]}/metrics").text
 
 
 def test_the_page_and_the_documentation_are_local(http):
@@ -199,6 +200,7 @@ def test_no_file_outside_the_page_is_served(http, path):
     assert http.get(path).status_code == 404
 
 
+@pytest.mark.timeout(300)  # a process is started
 def test_a_store_that_is_away_is_503_and_the_catalog_says_so(settings_in, tmp_path, process_environment_of):
     settings = settings_in(tmp_path)
     with running_api(settings, process_environment_of(settings)) as address, httpx.Client(base_url=address) as client:

@@ -1,18 +1,19 @@
 """Signals of models through the gateway: kept as they came, shown newest first, once for one key."""
 
-import httpx
 import pytest
+
+from tests.api import patient
 
 TOLD = {"symbol": "MODL3", "direction": "BUY", "confidence": 0.72, "features": {"book_delta": -3, "ma_price": 1.5}}
 
 
 def test_signals_are_kept_and_shown_newest_first(url):
     path = f"{url}/api/v1/signals"
-    first = httpx.post(path, json=TOLD | {"price": 28.5, "reason": "flow", "timestamp": "2026-11-19T12:00:00Z"})
+    first = patient.post(path, json=TOLD | {"price": 28.5, "reason": "flow", "timestamp": "2026-11-19T12:00:00Z"})
     key = {"Idempotency-Key": "once", "x-user-id": "ana"}
-    second, again = (httpx.post(path, json=TOLD | {"direction": "HOLD"}, headers=key) for _ in range(2))
-    httpx.post(path, json=TOLD | {"symbol": "OTHER3"})
-    shown = httpx.get(f"{path}/latest", params={"symbol": "MODL3", "limit": 5}).json()
+    second, again = (patient.post(path, json=TOLD | {"direction": "HOLD"}, headers=key) for _ in range(2))
+    patient.post(path, json=TOLD | {"symbol": "OTHER3"})
+    shown = patient.get(f"{path}/latest", params={"symbol": "MODL3", "limit": 5}).json()
 
     assert (first.status_code, second.status_code, again.json()) == (201, 201, second.json())
     assert shown == [second.json(), first.json()]
@@ -23,7 +24,7 @@ def test_signals_are_kept_and_shown_newest_first(url):
         "price": 28.5,
         "reason": "flow",
     }
-    assert httpx.get(f"{path}/latest", params={"limit": 1}).json()[0]["symbol"] == "OTHER3"
+    assert patient.get(f"{path}/latest", params={"limit": 1}).json()[0]["symbol"] == "OTHER3"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_signals_are_kept_and_shown_newest_first(url):
     ],
 )
 def test_what_is_no_signal_is_refused_by_name(url, field, value):
-    answer = httpx.post(f"{url}/api/v1/signals", json=TOLD | {field: value})
+    answer = patient.post(f"{url}/api/v1/signals", json=TOLD | {field: value})
 
     assert answer.status_code == 400
     assert field in answer.text
@@ -47,4 +48,4 @@ def test_what_is_no_signal_is_refused_by_name(url, field, value):
 
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"symbol": "'"}])
 def test_what_cannot_be_asked_for_is_400(url, params):
-    assert httpx.get(f"{url}/api/v1/signals/latest", params=params).status_code == 400
+    assert patient.get(f"{url}/api/v1/signals/latest", params=params).status_code == 400

@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import httpx
 import pytest
 
 from realtime.orders.chain import BEGINNING, Link, Record, sealed
@@ -13,6 +12,7 @@ from realtime.orders.shipped import rows_of
 from sql import order_rows
 from sql.sync import sync_table
 from sql.tables import AUDIT_LOGS, ORDER_EVENTS, POSITIONS, PositionState
+from tests.api import patient
 from tests.tape import NOON, change
 
 JOURNAL = "order-history"
@@ -39,7 +39,7 @@ def records(tape):
 def walked(url: str, path: str, **params: object) -> list[dict]:
     found, cursor = [], None
     while True:
-        answer = httpx.get(url + path, params={**params, "limit": 5, **({"cursor": cursor} if cursor else {})})
+        answer = patient.get(url + path, params={**params, "limit": 5, **({"cursor": cursor} if cursor else {})})
         assert answer.status_code == 200, answer.text
         found += answer.json()["data"]
         cursor = answer.json()["nextCursor"]
@@ -65,7 +65,7 @@ def test_records_can_be_asked_for_by_time_and_type(records, url):
 
 @pytest.mark.parametrize("params", [{"cursor": "x"}, {"from": "yesterday"}, {"limit": 0}, {"limit": 1001}])
 def test_what_cannot_be_used_is_named(url, params):
-    answer = httpx.get(f"{url}/api/v1/audit-logs", params=params)
+    answer = patient.get(f"{url}/api/v1/audit-logs", params=params)
 
     assert answer.status_code == 400
     assert next(iter(params)) in answer.text
@@ -114,7 +114,7 @@ def test_figures_of_own_trading_come_from_what_closed_positions(tape, url):
     ]
     order_rows.store(tape.hot, POSITIONS, rows)
     sync_table(POSITIONS, tape.hot, tape.warm)
-    answer = httpx.get(f"{url}/api/v1/metrics").json()
+    answer = patient.get(f"{url}/api/v1/metrics").json()
 
     assert {name: answer[name] for name in ("totalTrades", "hitRate", "avgProfit", "maxDrawdown")} == {
         "totalTrades": 4,

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 import uvicorn
@@ -20,6 +19,7 @@ from api.kernel.access import OPEN
 from api.kernel.application import Service
 from api.kernel.ports import Ports, prefix_of, process
 from api.kernel.server import configured, listening
+from tests.api import patient
 
 IDS = ("api-gateway", "workspace-api", "tp-capital-signals")
 
@@ -112,7 +112,7 @@ def served(app: Ports, sockets: list[socket.socket]) -> Iterator[None]:
 
 
 def got(url: str, **values: Any) -> Any:
-    answer = httpx.get(url, timeout=10, **values)
+    answer = patient.get(url, **values)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -121,8 +121,8 @@ def test_a_port_answers_for_its_own_service_alone(scene):
     workspace, capital = scene.urls["workspace-api"], scene.urls["tp-capital-signals"]
 
     assert got(f"{workspace}/api/items/7") == {"number": "7", "part": "workspace", "prefix": ""}
-    assert httpx.get(f"{workspace}/signals").status_code == 404
-    assert httpx.get(f"{capital}/api/items/7").status_code == 404
+    assert patient.get(f"{workspace}/signals").status_code == 404
+    assert patient.get(f"{capital}/api/items/7").status_code == 404
     assert got(f"{capital}/") == {"status": "ok"}
 
 
@@ -132,8 +132,8 @@ def test_every_port_has_health_metrics_and_documentation_of_its_own(scene):
         document = got(f"{url}/docs/openapi.json")
 
         assert document["info"]["title"] == title
-        assert "swagger" in httpx.get(f"{url}/docs").text
-        assert "process_" in httpx.get(f"{url}/metrics").text
+        assert "swagger" in patient.get(f"{url}/docs").text
+        assert "process_" in patient.get(f"{url}/metrics").text
     assert got(f"{scene.urls['workspace-api']}/health")["service"] == "workspace-api"
     assert got(f"{scene.urls['tp-capital-signals']}/health") == {"questdb": False}  # its own
 
@@ -162,32 +162,32 @@ def test_a_prefix_leads_to_the_paths_of_a_service(scene, path, expected):
 
 
 def test_a_prefix_is_known_on_the_gateway_only_and_never_by_half(scene):
-    assert httpx.get(f"{scene.urls['workspace-api']}/api/workspace/items/7").status_code == 404
-    assert httpx.get(f"{scene.urls['api-gateway']}/api/workspaces/items/7").status_code == 404
-    assert httpx.get(f"{scene.urls['api-gateway']}/api/b3/overview").status_code == 404  # nobody serves it here
+    assert patient.get(f"{scene.urls['workspace-api']}/api/workspace/items/7").status_code == 404
+    assert patient.get(f"{scene.urls['api-gateway']}/api/workspaces/items/7").status_code == 404
+    assert patient.get(f"{scene.urls['api-gateway']}/api/b3/overview").status_code == 404  # nobody serves it here
 
 
 def test_a_service_has_one_limit_whichever_way_it_is_asked(scene):
     capital, gateway = scene.urls["tp-capital-signals"], scene.urls["api-gateway"]
     ways = [f"{capital}/signals", f"{gateway}/signals", f"{gateway}/api/tp-capital/signals", f"{capital}/signals"]
     for way in ways:
-        last = httpx.get(way)
-    other = httpx.get(f"{gateway}/api/items/7")
+        last = patient.get(way)
+    other = patient.get(f"{gateway}/api/items/7")
 
     assert last.status_code == 429
     assert last.headers["ratelimit-limit"] == "3"
     assert "TP_CAPITAL_RATE_LIMIT_MAX" in last.json()["error"]
     assert other.headers["ratelimit-limit"] == "20"
-    assert httpx.get(f"{capital}/health").status_code == 200
+    assert patient.get(f"{capital}/health").status_code == 200
 
 
 def test_requests_count_as_those_of_the_service_that_answered(scene):
     gateway = scene.urls["api-gateway"]
-    httpx.get(f"{gateway}/api/items/7")
-    text = httpx.get(f"{gateway}/metrics").text
+    patient.get(f"{gateway}/api/items/7")
+    text = patient.get(f"{gateway}/metrics").text
 
     assert 'route="/api/items/{number}",service="workspace-api",status="200"' in text
-    assert 'route="/metrics",service="api-gateway"' in httpx.get(f"{gateway}/metrics").text
+    assert 'route="/metrics",service="api-gateway"' in patient.get(f"{gateway}/metrics").text
 
 
 def test_every_application_begins_and_ends_once(settings):

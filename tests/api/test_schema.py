@@ -3,9 +3,9 @@
 The seeded share of `tradingsystem bench generated`, which asks every port 50,000 times in all.
 """
 
-import httpx
 import pytest
 
+from tests.api import patient
 from tests.api.conftest import KEY
 from tests.api.explored import explore
 
@@ -34,7 +34,7 @@ def test_every_answer_is_one_that_the_document_foresees(url, wanted, examples):
 
 
 def test_the_document_describes_what_there_is(url):
-    document = httpx.get(f"{url}/docs/openapi.json").json()
+    document = patient.get(f"{url}/docs/openapi.json").json()
 
     assert {"/health", "/metrics", *TAPE} <= set(document["paths"])
     ticks = document["paths"]["/api/v1/ticks"]["get"]

@@ -53,7 +53,7 @@ def test_the_process_names_a_taken_port_and_ends_with_two(settings_in, tmp_path,
             env=process_environment_of(settings),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=110,
             check=False,
         )
 

@@ -1,10 +1,10 @@
 import datetime as dt
 import time
 
-import httpx
 import pytest
 
 from sql import completeness
+from tests.api import patient
 from tests.api.conftest import DAY
 
 
@@ -18,7 +18,7 @@ def judged(tape):
 
 
 def test_sessions_are_told_with_state_and_reason(url):
-    answer = httpx.get(f"{url}/api/v1/tape/sessions", params={"symbol": "WINZ26", "from": str(DAY)})
+    answer = patient.get(f"{url}/api/v1/tape/sessions", params={"symbol": "WINZ26", "from": str(DAY)})
 
     (session,) = answer.json()["data"]
     assert (session["state"], session["session"], session["trades"]) == ("unproven", str(DAY), 980)
@@ -30,7 +30,7 @@ def test_sessions_are_told_with_state_and_reason(url):
     "query", ["symbol=%20", "from=yesterday", "limit=0", "state=lost", "from=2026-11-18&to=2026-11-17"]
 )
 def test_what_cannot_be_asked_is_refused(url, path, query):
-    assert httpx.get(f"{url}/api/v1/tape/{path}?{query}").status_code == 400
+    assert patient.get(f"{url}/api/v1/tape/{path}?{query}").status_code == 400
 
 
 def test_gaps_are_told_with_their_story(tape, url):
@@ -43,7 +43,7 @@ def test_gaps_are_told_with_their_story(tape, url):
         gap = Gap(symbol="PETR4", session=DAY, kind="inner", first_id=10, last_id=20, ids=2, ids_left=2, found_at=now)
         number = tape_ledger.add_gap(cursor, gap)
         tape_ledger.tell(cursor, number, now, "found", "2 missing, numbers 10 to 20: run 3 ended")
-    (told,) = httpx.get(f"{url}/api/v1/tape/gaps", params={"state": "missing", "symbol": "PETR4"}).json()["data"]
+    (told,) = patient.get(f"{url}/api/v1/tape/gaps", params={"state": "missing", "symbol": "PETR4"}).json()["data"]
 
     assert (told["kind"], told["first_id"], told["ids_left"]) == ("inner", 10, 2)
     assert [word["event"] for word in told["story"]] == ["found"]
@@ -52,7 +52,7 @@ def test_gaps_are_told_with_their_story(tape, url):
 def catalog_since(url, moment):
     """The catalog made after that moment: the gateway keeps one for some seconds, and other tests ask for it too."""
     for _ in range(200):
-        told = httpx.get(f"{url}/api/v1/catalog", timeout=30).json()["data"]
+        told = patient.get(f"{url}/api/v1/catalog").json()["data"]
         if dt.datetime.fromisoformat(told["made_at"]) > moment:
             return told
         time.sleep(0.05)
@@ -62,7 +62,7 @@ def catalog_since(url, moment):
 def pulse_with_sessions(url):
     """The pulse once it has read the ledger that the fixture wrote: it keeps what it read before for some seconds."""
     for _ in range(200):
-        told = httpx.get(f"{url}/api/v1/live", timeout=30).json()["data"]
+        told = patient.get(f"{url}/api/v1/live").json()["data"]
         if told["sessions"]:
             return told
         time.sleep(0.1)

@@ -3,7 +3,6 @@
 import re
 import threading
 
-import httpx
 import msgspec
 import pytest
 import uvicorn
@@ -16,6 +15,7 @@ from api.kernel.asyncapi import document, page, stream_documentation
 from api.kernel.server import listening
 from api.stream import Relay, stream
 from sql.messages import ADDRESSES, PATHS, Ask, Options
+from tests.api import patient
 
 KEY = "the-admin-key"
 
@@ -133,5 +133,5 @@ def test_what_the_contract_says_reaches_the_page_as_text():
 
 
 def test_the_gateway_serves_the_document(url):
-    assert httpx.get(f"{url}/docs/asyncapi.json").json()["asyncapi"] == "3.0.0"
-    assert httpx.get(f"{url}/docs/stream").status_code == 200
+    assert patient.get(f"{url}/docs/asyncapi.json").json()["asyncapi"] == "3.0.0"
+    assert patient.get(f"{url}/docs/stream").status_code == 200

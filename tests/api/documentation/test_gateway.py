@@ -14,6 +14,7 @@ from api.gateway import PREFIXES
 from api.kernel.application import Service
 from api.kernel.ports import process
 from api.kernel.server import listening
+from tests.api import patient
 from tests.api.test_ports import served
 
 IDS = ("api-gateway", "documentation-api")
@@ -35,20 +36,20 @@ def urls(engines):
 def test_one_thing_under_three_addresses(urls):
     gateway, own = urls["api-gateway"], urls["documentation-api"]
     sent = {"name": f"System {uuid.uuid4()}", "type": "api"}
-    made = httpx.post(f"{gateway}/api/v1/systems", json=sent, headers={"x-user-id": "ana"}).json()["data"]
+    made = patient.post(f"{gateway}/api/v1/systems", json=sent, headers={"x-user-id": "ana"}).json()["data"]
 
     for root in (f"{own}/api/v1", f"{gateway}/api/v1", f"{gateway}/api/docs"):
-        assert httpx.get(f"{root}/systems/{made['id']}").json()["data"] == made
-    assert httpx.get(f"{own}/health").json()["service"] == "documentation-api"
+        assert patient.get(f"{root}/systems/{made['id']}").json()["data"] == made
+    assert patient.get(f"{own}/health").json()["service"] == "documentation-api"
 
 
 def test_a_write_with_a_key_happens_once(urls):
     sent = {"title": f"Idea {uuid.uuid4()}", "category": "content"}
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     first, again = (
-        httpx.post(f"{urls[name]}/api/v1/ideas", json=sent, headers=headers) for name in ("api-gateway",) * 2
+        patient.post(f"{urls[name]}/api/v1/ideas", json=sent, headers=headers) for name in ("api-gateway",) * 2
     )
-    found = httpx.get(f"{urls['documentation-api']}/api/v1/ideas", params={"search": sent["title"]}).json()
+    found = patient.get(f"{urls['documentation-api']}/api/v1/ideas", params={"search": sent["title"]}).json()
 
     assert (first.status_code, again.json()["data"]) == (201, first.json()["data"])
     assert found["total"] == 1
@@ -60,9 +61,9 @@ def test_many_large_files_at_once(urls):
 
     def through(content):
         sent = {"file": ("all.zip", content, "application/zip")}
-        answer = httpx.post(f"{urls['api-gateway']}/api/v1/files/upload", files=sent, timeout=60)
+        answer = patient.post(f"{urls['api-gateway']}/api/v1/files/upload", files=sent)
         address = f"{urls['api-gateway']}/api/docs/files/{answer.json()['data']['id']}/download"
-        if httpx.get(address, timeout=60).content != content:
+        if patient.get(address).content != content:
             wrong.append(content[:1])
 
     threads = [threading.Thread(target=through, args=(content,)) for content in contents]
@@ -78,12 +79,12 @@ def test_a_file_that_goes_while_it_is_read_is_no_whole_answer(urls):
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])  # the usual traceback takes seconds
     sent = {"file": ("gone.zip", bytes(MAX_FILE_BYTES), "application/zip")}
     path = f"{urls['documentation-api']}/api/v1/files"
-    key = httpx.post(f"{path}/upload", files=sent, timeout=60).json()["data"]["id"]
+    key = patient.post(f"{path}/upload", files=sent).json()["data"]["id"]
 
     with httpx.stream("GET", f"{path}/{key}/download", timeout=60) as answer:
         parts = answer.iter_raw(1 << 10)
         next(parts)
-        removed = httpx.delete(f"{path}/{key}")
+        removed = patient.delete(f"{path}/{key}")
         with pytest.raises(httpx.RemoteProtocolError):
             list(parts)
 
