@@ -147,7 +147,7 @@ class running_api:  # noqa: N801 - reads as a statement
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM) if os.name != "nt" else self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=100)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
