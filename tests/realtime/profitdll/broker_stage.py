@@ -19,6 +19,7 @@ from config.settings import ROOT
 from realtime.orders.broker import AccountId
 from sql.exchange import SAO_PAULO
 from tests.realtime.orders.broker_stage import Stage
+from tests.realtime.profitdll.market_client import counters
 from tests.realtime.profitdll.pumped import simulator
 
 HOPS = {1: "connection", 3: "mercury", 24: "risk", 5: "hades", 7: "broker", 9: "market"}
@@ -92,7 +93,8 @@ class ProfitStage(Stage):
         script.write_text(SCRIPT + "\n".join(lines) + "\n", encoding="utf-8")
         simulated.load(library, script)
         self.library = ctypes.CDLL(str(library))
-        dll = ProfitDll(library)
+        self.dll = dll = ProfitDll(library)
+        self.waiter = dll.waiter(5)  # any number that nobody else has
         self.broker = ProfitBroker(dll, PASSWORD)
         self.stop = threading.Event()
         self.capture = Capture(
@@ -143,7 +145,7 @@ class ProfitStage(Stage):
             self.sent_by_hand()
         elif power == "hang":
             self.settle()
-            self.broker.call_seconds = 0.5
+            self.broker.call_seconds = 1.5
             self.command(f"hang {figures[0]}")
         elif power == "close":  # of a script that has an end of trading
             self.command("pass 60")
@@ -156,6 +158,17 @@ class ProfitStage(Stage):
         idle = threading.Event()
         self.broker._worker.soon(idle.set)
         assert idle.wait(10)
+
+    def quiet(self, seconds: float = 0.3) -> None:
+        """The same, once the simulator has nothing more to tell and all that it told has been taken from the ring."""
+        self.until(self._is_still, "nothing on its way")
+        self.settle()
+        super().quiet(seconds)
+
+    def _is_still(self) -> bool:
+        table = counters(self.library)
+        control = self.waiter.wait(self.dll.market.head, 0.0, control=True)
+        return table.timers_waiting == table.queue_depth == control == 0
 
     def sent_by_hand(self) -> None:
         """An order of the account that did not go through our broker."""
