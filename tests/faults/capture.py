@@ -126,7 +126,7 @@ class Scene:
         process = self._processes.get(name)
         if process is not None and process.poll() is None:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def await_flow(self, more: int = 1) -> None:
         """Wait until the simulator has delivered `more` trades than now. Raises AssertionError after a minute."""

@@ -133,7 +133,7 @@ class Day:
         process = self._processes.get(name)
         if process is not None and process.poll() is None:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def close(self) -> None:
         """End both processes."""

@@ -80,7 +80,7 @@ def offspring(process: "subprocess.Popen[bytes]", commands: Commands) -> list[ps
 
 
 def none_left(left: list[psutil.Process]) -> bool:
-    return not processes.await_end(left, 10)
+    return not processes.await_end(left, 60)
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_day_in_the_life_of_a_start(commands: Commands, until):
 
     gateway = psutil.Process(commands.entry("api-gateway")["pid"])
     gateway.kill()
-    until(lambda: commands.entry("api-gateway")["restarts"] == 1 and commands.entry("api-gateway")["state"] == "ok")
+    until(lambda: (entry := commands.entry("api-gateway"))["restarts"] == 1 and entry["state"] == "ok", 100)
 
     assert commands.run("down", "api-gateway").returncode == 0
     assert commands.entry("api-gateway")["state"] == "down"
@@ -145,7 +145,7 @@ def test_a_killed_start_is_cleaned_by_down_and_by_the_next_start(commands: Comma
 
     family = offspring(up, commands)
     assert commands.run("down").returncode == 0
-    assert up.wait(10) == 0
+    assert up.wait(60) == 0
     assert none_left(family)
 
 
@@ -154,7 +154,7 @@ def test_a_start_that_is_told_to_stop_while_it_starts_stops_in_order(commands: C
     with commands.log.open("wb") as log:
         up = subprocess.Popen(commands.line(*UP), env=commands.environment, stdout=subprocess.PIPE, stderr=log)
     commands.started.append(up)
-    until(lambda: (state := instance.read(commands.settings.data_dir)) and state.children)
+    until(lambda: (state := instance.read(commands.settings.data_dir)) and state.children, 100)
     family = psutil.Process(up.pid).children(recursive=True)
     up.send_signal(signal.SIGHUP)
 
