@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,12 @@ def patient(chronicle: Chronicle) -> Chronicle:
     kept = chronicle.record_durably
     chronicle.record_durably = lambda entry, _=0.0: kept(entry, DISK_SECONDS)  # type: ignore[method-assign]
     return chronicle
+
+
+def at_noon() -> Callable[[], dt.datetime]:
+    """A clock that goes, on a day that does not end meanwhile."""
+    began = time.monotonic()
+    return lambda: NOON + dt.timedelta(seconds=time.monotonic() - began)
 
 
 def answers() -> Answers:

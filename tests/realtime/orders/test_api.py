@@ -1,6 +1,5 @@
 """Orders over HTTP, with a loop that runs over the scripted broker: shapes, keys, refusals, events."""
 
-import datetime as dt
 import threading
 import time
 from decimal import Decimal
@@ -16,7 +15,7 @@ from realtime.orders.broker import AccountId, PositionNews
 from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
-from tests.realtime.orders.scenes import patient
+from tests.realtime.orders.scenes import at_noon, patient
 from tests.realtime.orders.scripted_broker import ACCOUNT, Exchange, ScriptedBroker
 
 KEY = "ts_" + "k" * 40
@@ -63,10 +62,11 @@ def running(settings_in, tmp_path, monkeypatch):
         TRADINGSYSTEM_MAX_POSITION="10",
     )
     made = structs.replace(made, access=structs.replace(made.access, rate_limit_max=10_000))
-    exchange, prices = Exchange(lambda: dt.datetime.now(dt.UTC)), Prices()
+    now = at_noon()
+    exchange, prices = Exchange(now), Prices(now)
     broker = ScriptedBroker(exchange)
     loop = loop_of(made, broker, prices, name="scripted", live=False)
-    patient(loop.chronicle)
+    patient(loop.chronicle).now = now
     with TestClient(orders_app(made, loop), base_url="http://127.0.0.1:3205") as client:
         one = Running(made, client, loop, exchange, broker, prices)
         one.tick()

@@ -1,6 +1,5 @@
 """Who orders: a key's source and name are its own, whatever a request says of itself."""
 
-import datetime as dt
 import time
 from decimal import Decimal
 
@@ -14,7 +13,7 @@ from realtime.orders.prices import Prices
 from realtime.orders.service import loop_of
 from realtime.server import orders_app
 from tests.api.access.memory import Register
-from tests.realtime.orders.scenes import patient
+from tests.realtime.orders.scenes import at_noon, patient
 from tests.realtime.orders.scripted_broker import Exchange, ScriptedBroker
 
 KEY = "ts_" + "k" * 40
@@ -25,11 +24,11 @@ BODY = {"symbol": "WINX99", "side": "BUY", "quantity": 1, "orderType": "LIMIT", 
 def desk(settings_in, tmp_path, monkeypatch):
     """Port 3205 over the scripted broker, the register behind its gate, and what signs tokens."""
     made = settings_in(tmp_path / "data", TRADINGSYSTEM_API_KEY=KEY, TRADINGSYSTEM_JOURNAL_KEY="j" * 40)
-    register, tokens, prices = Register(), Tokens(made.data_dir), Prices()
+    register, tokens, now = Register(), Tokens(made.data_dir), at_noon()
     monkeypatch.setattr(application, "directory_of", lambda _: Directory(register, tokens))
-    broker = ScriptedBroker(Exchange(lambda: dt.datetime.now(dt.UTC)))
+    broker, prices = ScriptedBroker(Exchange(now)), Prices(now)
     loop = loop_of(made, broker, prices, name="scripted", live=False)
-    patient(loop.chronicle)
+    patient(loop.chronicle).now = now
     with TestClient(orders_app(made, loop), base_url="http://127.0.0.1:3205") as client:
         prices.note("WINX99", Decimal(130_000))
         prices.noted_state("WINX99", 0)
