@@ -156,6 +156,18 @@ def test_the_clock_has_one_time_in_two_forms(market):
     assert abs(dt.datetime(1899, 12, 30) + dt.timedelta(days=date.value) - shown) < dt.timedelta(milliseconds=1)
 
 
+def test_time_that_passes_at_once_brings_what_was_due_in_its_order(market):
+    client = market(START, "at 300 degraded 60", "at 200 second-process")
+    assert client.command("pass 400") == OK
+    client.wait(lambda: len(client.of("state")) == 7)
+    shown = client.clock()
+    assert client.command("pass 60") == OK
+    client.wait(lambda: len(client.of("state")) == 8)
+
+    assert client.of("state")[5:] == [(0, 200), (2, 5), (2, 4)]
+    assert shown - dt.datetime(2026, 11, 20, 10, 30) >= dt.timedelta(seconds=400)
+
+
 def test_a_long_callback_makes_the_dll_unhealthy_until_it_returns(market):
     client = market(START, "watchdog 50")
     told, long = [], threading.Event()
