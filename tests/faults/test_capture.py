@@ -13,6 +13,7 @@ FILLED_KILLS = 3
 AWAY_SECONDS = 3.0
 
 
+@pytest.mark.timeout(400)
 def test_every_delivered_trade_is_stored_once_or_known_to_be_missing(settings_in, tmp_path):
     asked = capture.faults(KILLS, AWAY_SECONDS)
     random.Random(SEED).shuffle(asked)

@@ -17,6 +17,7 @@ SEED = 11
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_kills_lose_nothing_and_double_nothing(settings_in, tmp_path):
     figures = spooling.faults(settings_in(tmp_path / "data"), {"writer": 6, "relay": 6, "questdb": 2}, SEED, Lines())
 

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from config.settings import ROOT, Settings
 from launcher import instance
 
 
+@pytest.mark.timeout(300)
 def test_a_seed_is_added_once_and_only_to_a_demo(settings_in: Callable[..., Settings], tmp_path: Path):
     environment = {**os.environ, **instance.environment(settings_in(tmp_path / "data")), "PYTHONPATH": str(ROOT)}
 

@@ -196,6 +196,7 @@ def test_down_where_nothing_runs_holds(commands: Commands):
     assert "nothing runs" in done.stderr
 
 
+@pytest.mark.timeout(300)
 def test_migrate_starts_the_engines_it_needs_and_stops_them(commands: Commands):
     pending = json.loads(commands.run("migrate", "--show", "--json").stdout)["pending"]
     applied = json.loads(commands.run("migrate", "--json").stdout)["applied"]

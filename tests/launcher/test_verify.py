@@ -10,6 +10,7 @@ from sql.tables import TICKS
 from tests.tape import ticks
 
 
+@pytest.mark.timeout(300)
 def test_verify_proves_finds_and_mends(tradingsystem, engines):
     hot, warm = stores.hot(engines), stores.warm(engines)
     frame = ticks(30)
@@ -42,6 +43,7 @@ def test_verify_proves_finds_and_mends(tradingsystem, engines):
     assert "sessions that are not proven" in strict.stderr
 
 
+@pytest.mark.timeout(300)
 def test_retain_proves_first_and_takes_old_days_out_of_hot(tradingsystem, engines):
     hot = stores.hot(engines)
     old = dt.datetime.now(dt.UTC).replace(hour=12) - dt.timedelta(days=TICKS.hot_days + 3)
