@@ -20,7 +20,7 @@ log = structlog.get_logger("realtime.stream")
 
 
 class Hub:
-    """Every method is called in the event loop; `shapes`, `wants` and `counts` may be read from other threads."""
+    """Every method is called in the event loop; `shapes`, `wants`, `asks`, `counts` may be read by other threads."""
 
     def __init__(self, most_clients: int) -> None:
         self.clients: set[Client] = set()
@@ -36,6 +36,8 @@ class Hub:
         self._begun = 0
         self._beats = 0
         self._recent = Recent()
+        self.asks = 0  # how often somebody wanted to know that all is told that is on the disk by then
+        self._answered = 0  # so many of them are answered
         self._waiting: list[asyncio.Future[None]] = []
 
     def begin(self, sequence: int) -> None:
@@ -80,6 +82,14 @@ class Hub:
             self._recent.add(batch)
         for client in tuple(self.clients):
             self._tell(client, batch)
+        self._wake()
+
+    def at_the_end(self, asks: int) -> None:
+        """All is told that was on the disk when so many had asked."""
+        self._answered = asks
+        self._wake()
+
+    def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
@@ -115,6 +125,16 @@ class Hub:
     async def reached(self, sequence: int) -> None:
         """Until everything up to `sequence` is told."""
         while self.told < sequence:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
-            await future
+            await self._woken()
+
+    async def reached_or_end(self, sequence: int) -> None:
+        """Until everything up to `sequence` is told, or else all that is on the disk by now."""
+        self.asks += 1
+        mine = self.asks
+        while self.told < sequence and self._answered < mine:
+            await self._woken()
+
+    async def _woken(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future

@@ -46,15 +46,17 @@ class Tail:
         self._prices = Prices()
         self._wants: dict[Channel, int] = {}
         self._began = False
+        self._answered = 0  # so many asks for the end
         self._beat_at = float("-inf")
 
     def run(self) -> None:
         """Learn what the newest segment holds, then tell what follows."""
         while not self._stop.is_set():
             try:
+                asks = self._hub.asks  # before the disk is looked at
                 while self._step() and not self._stop.is_set():
                     pass
-                self._at_the_end()
+                self._at_the_end(asks)
                 pause = POLL_SECONDS if self._hub.counts.clients else IDLE_SECONDS
             except Exception:  # the top of a thread: tried again from where it stands
                 log.exception("stream_cannot_go_on")
@@ -97,10 +99,13 @@ class Tail:
                 return
         self._call(self._tell, batch)
 
-    def _at_the_end(self) -> None:
+    def _at_the_end(self, asks: int) -> None:
         if not self._began:
             self._began = True
             self._call(self._hub.begin, self._gaps.sequence)
+        if asks != self._answered:
+            self._answered = asks
+            self._call(self._hub.at_the_end, asks)
         if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
             self._beat_at = time.monotonic()
             self._call(self._hub.beat)
