@@ -21,7 +21,18 @@ from realtime.orders.positions import Position, Trade, after_trade, day_begun, f
 from realtime.orders.recent import Recent
 from realtime.orders.records import Caller, Reply
 from realtime.orders.risk import Limits
-from realtime.orders.states import FINAL, CancelAsked, ChangeAsked, Event, Order, Reported, SendUnclear, Sent, after
+from realtime.orders.states import (
+    FINAL,
+    CancelAsked,
+    ChangeAsked,
+    Event,
+    NotSent,
+    Order,
+    Reported,
+    SendUnclear,
+    Sent,
+    after,
+)
 from realtime.orders.switch import Latch
 from sql.exchange import SAO_PAULO, instrument_of
 
@@ -119,11 +130,6 @@ class Ledger:
     def nets(self, account: str) -> dict[str, int]:
         """Net position of each symbol of an account; closed ones are left out."""
         return {p.symbol: p.net for p in self.positions.values() if p.account == account and p.net}
-
-    def forget(self, caller: Caller) -> None:
-        """Nothing was answered under the caller's key after all."""
-        if caller.key is not None:
-            self._keys.pop(caller.key, None)
 
     def put_back(self, now: dt.datetime) -> None:
         """The clock shows less than before: what was sent later counts as just now, not until it is as late again."""
@@ -223,6 +229,8 @@ class Ledger:
             found.updated_at = entry.at
         if isinstance(entry.event, Sent | SendUnclear):
             self._sent.add(entry.at, None)
+        elif isinstance(entry.event, NotSent) and not entry.event.called:
+            self._forget(found.caller)  # what it was answered is not what the intent says
         if outcome.contradiction:
             found.contradiction = outcome.contradiction
         self._name(found, before)
@@ -310,7 +318,7 @@ class Ledger:
             found.order = after(found.order, asked).order
         elif entry.what == "change":
             if found.change is not None and not found.order.replacing:
-                self.forget(found.change.caller)  # nothing was sent: the key may be tried again
+                self._forget(found.change.caller)  # nothing was sent: the key may be tried again
             found.change = None
             found.order = structs.replace(found.order, replacing=False)
         if entry.what == "cancel":
@@ -426,6 +434,11 @@ class Ledger:
     def _remember(self, caller: Caller, at: dt.datetime, reply: Reply, order: str | None) -> None:
         if caller.key is not None:
             self._keys[caller.key] = Remembered(at=at, body_hash=caller.body_hash, reply=reply, order=order)
+
+    def _forget(self, caller: Caller) -> None:
+        """Nothing was answered under the caller's key after all."""
+        if caller.key is not None:
+            self._keys.pop(caller.key, None)
 
 
 def replayed(entries: Iterable[tuple[int, records.Entry]], limits: RiskLimits) -> Ledger:

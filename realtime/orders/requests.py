@@ -164,8 +164,7 @@ class Requests:
         try:
             self._chronicle.record_durably(intent)
         except JournalError as error:
-            self._ground.happened(order.id, NotSent(f"the intent could not be kept: {error}"))
-            self._chronicle.ledger.forget(intent.caller)  # its answer is not the one of the intent
+            self._ground.happened(order.id, NotSent(f"the intent could not be kept: {error}", called=False))
             raise CommandError(503, f"order {order.id} was not sent: {error}") from error
         try:
             sent = self._sent(order, bypass=bypass)

@@ -103,9 +103,10 @@ class Sent(Struct, frozen=True, tag=True):
 
 
 class NotSent(Struct, frozen=True, tag=True):
-    """The send call said no: nothing left."""
+    """The send call said no: nothing left. Or it was not called, and its caller told so: then the key is free again."""
 
     reason: str
+    called: bool = True
 
 
 class SendUnclear(Struct, frozen=True, tag=True):

@@ -128,6 +128,23 @@ def test_a_disk_that_is_slow_keeps_orders_back_until_it_has_answered_and_no_canc
         assert verify(tmp_path / "journal.jsonl", tmp_path / "head.json", KEY).holds
 
 
+def test_the_key_of_an_order_that_a_slow_disk_kept_back_is_free_after_a_restart_too(tmp_path, monkeypatch):
+    """Its intent, which says that it was taken, reached the disk after its caller had been told that it was not."""
+    with scene(tmp_path) as s:
+        answers, sync, record = threading.Event(), durable.sync, type(s.loop.chronicle).record_durably
+        monkeypatch.setattr("realtime.orders.journal.durable.sync", lambda number: (answers.wait(60), sync(number)))
+        s.loop.chronicle.record_durably = lambda entry: record(s.loop.chronicle, entry, 0.01)
+        with pytest.raises(CommandError, match="was not sent") as caught:
+            s.ask(place(key="k1"))
+        assert caught.value.status == 503
+        answers.set()
+        s.restart()
+        again = s.ask(place(key="k1"))
+
+        assert (again.status, len(s.exchange.arrivals)) == (202, 1)
+        assert [e.order.status for e in s.ledger.entries.values()] == [Status.FAILED, Status.SUBMITTED]
+
+
 def test_a_broken_chain_blocks_orders_and_is_said(tmp_path):
     with scene(tmp_path) as s:
         s.place()
