@@ -114,6 +114,12 @@ def proven(line: bytes, number: int, before: str, key: bytes) -> tuple[str | Non
     return (None if found == number else f"number {number} expected, found {found}"), mac
 
 
+def begins(rest: bytes, number: int) -> bool:
+    """Whether bytes without a line's end may be what a power cut left of record `number`, with zeros behind it."""
+    start = b'{"number":%d,"at":"' % number
+    return start.startswith(rest.rstrip(b"\0")[: len(start)])
+
+
 def records(path: Path) -> Iterator[Record]:
     """The whole records of one file in their order, unverified."""
     with path.open("rb") as file:

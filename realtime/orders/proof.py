@@ -114,7 +114,11 @@ def _walked(files: Sequence[Segment], begins: Start, key: bytes, expected: Seque
             for line in file:
                 at = f"{segment.path} line {number - before + 1}"
                 if not line.endswith(b"\n"):
-                    torn, wrong = len(line), None if place == len(files) - 1 else f"{at}: the file was cut"
+                    torn, wrong = len(line), None
+                    if place < len(files) - 1:
+                        wrong = f"{at}: the file was cut"
+                    elif not chain.begins(line, number + 1):
+                        wrong = f"{at}: {torn} bytes that are not the beginning of record {number + 1} were put there"
                 else:
                     wrong, mac = chain.proven(line, number + 1, mac, key)
                     if not wrong and number == before and segment.first != number + 1:

@@ -129,18 +129,36 @@ def test_every_edit_is_found(whole, folder, edit):
         path.write_bytes(original)
 
 
-def test_a_torn_last_record_is_cut_and_noted(tmp_path):
-    journal = Journal(tmp_path, KEY)
+def ending_with(folder: Path, rest: bytes) -> Path:
+    """A journal of one record, with these bytes behind it; its file."""
+    journal = Journal(folder, KEY)
     journal.append("intent", {"n": 1}).result(10)
     journal.close()
-    path, _ = paths(tmp_path)
+    path, _ = paths(folder)
     with path.open("ab") as file:
-        file.write(b'{"number":2,"at":"2026')
+        file.write(rest)
+    return path
 
+
+@pytest.mark.parametrize("rest", [b'{"number":2,"at":"2026', b'{"nu', b'{"number":2,"at":"2026\0\0\0', b"\0" * 9])
+def test_a_torn_last_record_is_cut_and_noted(tmp_path, rest):
+    path = ending_with(tmp_path, rest)
+    found = verify(*paths(tmp_path), KEY)
     Journal(tmp_path, KEY).close()
 
+    assert (found.holds, found.torn) == (True, len(rest))
     assert [record.kind for record in records(path)] == ["intent", "cut"]
     assert holds(tmp_path)
+
+
+@pytest.mark.parametrize("rest", [b"x", b" ", b'{"number":3,"at":"2026', b'{"number":2,"by":"', b'{"nu\0\0mber'])
+def test_bytes_at_the_end_that_are_no_torn_record_are_found_and_left_there(tmp_path, rest):
+    path = ending_with(tmp_path, rest)
+    with pytest.raises(JournalError, match=f"line 2: {len(rest)} bytes that are not the beginning of record 2"):
+        Journal(tmp_path, KEY)
+
+    assert not verify(*paths(tmp_path), KEY).holds
+    assert path.read_bytes().endswith(rest)
 
 
 def test_a_broken_journal_is_not_written_to(tmp_path):
