@@ -224,13 +224,17 @@ def anchor_of(folder: Path, key: bytes) -> Head | None:
 
 
 def read_head(path: Path) -> Head | None:
-    """The head as it stands there. Raises JournalError when it cannot be read."""
+    """The head as it stands there. Raises JournalError when it cannot be read, or is not how one is written."""
     try:
-        return msgspec.json.decode(patiently(path.read_bytes, (PermissionError,)), type=Head)
+        data = patiently(path.read_bytes, (PermissionError,))
+        head = msgspec.json.decode(data, type=Head)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # bytes that are no text are a ValueError too
         raise JournalError(f"{path} cannot be read: {error}") from error
+    if msgspec.json.encode(head) != data:  # white space, or fields that nobody asks for: its seal would fit
+        raise JournalError(f"{path} is not as it was written: it was edited")
+    return head
 
 
 def placed(number: int, mac: str, key: bytes, what: str = "head") -> Head:

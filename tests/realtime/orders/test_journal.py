@@ -161,6 +161,15 @@ def test_bytes_at_the_end_that_are_no_torn_record_are_found_and_left_there(tmp_p
     assert path.read_bytes().endswith(rest)
 
 
+@pytest.mark.parametrize("edit", [lambda d: b"\n" + d, lambda d: d.replace(b",", b", "), lambda d: d[:-1] + b',"n":1}'])
+def test_a_head_that_says_the_same_in_other_bytes_was_edited(tmp_path, edit):
+    _, head = paths(written(tmp_path))
+    head.write_bytes(edit(head.read_bytes()))
+
+    with pytest.raises(JournalError, match=r"head\.json is not as it was written"):
+        Journal(tmp_path, KEY)
+
+
 def test_a_broken_journal_is_not_written_to(tmp_path):
     path, _ = paths(written(tmp_path))
     damaged = path.read_bytes().replace(b'"n":7', b'"n":8')

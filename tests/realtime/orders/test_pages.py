@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -389,7 +390,7 @@ def test_the_older_files_are_not_needed_to_start(tmp_path):
         s.close()
         old, new = segments(tmp_path)
         number, mac = chain.last_link(old.path)
-        (tmp_path / "anchor.json").write_text(json.dumps(structs.asdict(chain.placed(number, mac, KEY, "anchor"))))
+        (tmp_path / "anchor.json").write_bytes(msgspec.json.encode(chain.placed(number, mac, KEY, "anchor")))
         old.path.unlink()
         again = opened(tmp_path, KEY, s.limits, s.clock)
         again.close()
