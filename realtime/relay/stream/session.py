@@ -20,7 +20,7 @@ from realtime.relay.stream.wire import BROKEN, POLICY, Wire, framed
 from sql.messages import HEALTH, TRADES, Ask, Channel, Options, Refused, Subscribed, Unsubscribed
 
 Receive = Callable[[], Awaitable[Any]]  # of ASGI
-SOON_SECONDS = 30.0  # for the thread that reads the disk to look at it
+READ_SECONDS = 30.0  # for the thread that reads the disk to look at it
 MOST_RESUMES = 4  # of one client at a time
 MOST_SYMBOLS = 10_000  # of one client and channel; more is `*`
 
@@ -124,7 +124,7 @@ class Session:
 
     async def _resume_from(self, symbols: Symbols, sequence: int) -> None:
         with contextlib.suppress(TimeoutError):  # it may be on the disk and not told yet
-            await asyncio.wait_for(self._hub.reached_or_end(sequence - 1), SOON_SECONDS)
+            await asyncio.wait_for(self._hub.reached_or_end(sequence - 1), READ_SECONDS)
         newest = self._hub.told
         if sequence > newest + 1:
             text = f"sequence {sequence} is not known here, the newest is {newest}: is it of another data directory?"

@@ -1,5 +1,6 @@
 """The journal against edits, cuts, kills and full disks."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.orders import journal as module
+from realtime.orders.chain import BEGINNING, Record, begins, sealed
 from realtime.orders.journal import Journal, JournalError, records, verify
 
 KEY = b"a key of the tests"
@@ -149,6 +151,14 @@ def test_a_torn_last_record_is_cut_and_noted(tmp_path, rest):
     assert (found.holds, found.torn) == (True, len(rest))
     assert [record.kind for record in records(path)] == ["intent", "cut"]
     assert holds(tmp_path)
+
+
+def test_wherever_a_record_is_torn_its_beginning_is_known_as_its_own():
+    record = Record(number=2, at=dt.datetime(2026, 11, 19, 12, 0, 0, 1, dt.UTC), kind="event", body={"n": 1})
+    line, _ = sealed(record, BEGINNING, KEY)
+
+    assert all(begins(line[:cut], 2) for cut in range(len(line)))
+    assert not any(begins(line[:cut], 3) for cut in range(len(b'{"number":2'), len(line)))
 
 
 @pytest.mark.parametrize("rest", [b"x", b" ", b'{"number":3,"at":"2026', b'{"number":2,"by":"', b'{"nu\0\0mber'])
